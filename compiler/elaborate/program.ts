@@ -1,0 +1,102 @@
+import type { Diagnostic } from "../../dsl/diagnostic.ts";
+import type { Span } from "../../dsl/span.ts";
+import type { Builder } from "../ir/builder.ts";
+import type { Graph, Value } from "../ir/value.ts";
+import type { HostExpr, UniformDecl } from "../plan/host.ts";
+import type { PlanDataset, PlanMeasureArg, PlanMix } from "../plan/plan.ts";
+
+// What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
+
+/** A leaf of a model. Its input leaf in every graph has `name: path` and role "param" or "state". */
+export interface Leaf {
+  readonly path: string; // `encoder.layer[0][1].conv1.weight`
+  readonly key: string; // the same in checkpoint spelling: `encoder.layer.0.1.conv1.weight`
+  readonly role: "param" | "state";
+  readonly shape: readonly number[];
+  readonly labels: readonly string[];
+  readonly trained: boolean;
+  readonly group: number; // index into Optimizer.groups (0: no override)
+  /** Starting value, over `random` leaves whose micro-step argument is the constant 0. Used unless a checkpoint supplies it. */
+  readonly init: Value;
+  readonly span: Span;
+}
+
+/** One way through a step: which values of its host choices lead here, and what it computes. */
+export interface Alternative {
+  readonly key: readonly (number | string | boolean)[]; // one per StepKind.choices
+  /** Results: `loss` (sum of everything minimised, f32[]; absent if nothing is), `log.<name>`, `update.<leaf path>`. */
+  readonly graph: Graph;
+}
+export interface StepKind {
+  readonly name: string;
+  readonly dataset: { readonly binder: string; readonly setting: string }; // `face` and the train block's data setting of that name
+  readonly choices: readonly HostExpr[];
+  readonly alternatives: readonly Alternative[];
+}
+
+/** Arena optimiser. Inputs of `graph`: `params` and `grads` f32[n], `state.<name>`; results `params`, `state.<name>`, `log.<name>`. */
+export interface Optimizer {
+  readonly name: string;
+  readonly states: readonly { readonly name: string; readonly arena: boolean; readonly init: Value }[]; // init: over the input leaf `params`
+  readonly groups: readonly { readonly settings: Readonly<Record<string, number>> }[];
+  readonly graph: Graph;
+}
+
+/** Where each trained parameter lies in the flat arenas. Offsets in elements, aligned so that a slice can be bound; gaps stay 0. */
+export interface ArenaLayout {
+  readonly size: number;
+  readonly slices: readonly { readonly path: string; readonly offset: number; readonly size: number }[];
+  readonly groups: readonly { readonly start: number; readonly end: number }[];
+}
+
+export interface TrainProgram {
+  readonly kind: "train";
+  readonly name: string;
+  readonly builder: Builder; // all graphs share it
+  readonly leaves: readonly Leaf[]; // in declaration order
+  readonly arena: ArenaLayout; // of the trained params that some step's loss reaches
+  readonly unreached: readonly string[]; // trained parameters that no `minimize` reaches
+  readonly steps: readonly StepKind[];
+  readonly mix: PlanMix;
+  readonly optimizer: Optimizer;
+  /** Over `grads` f32[n] (accumulated, averaged or summed already) and `params`; result `grads`. null: no `gradient` setting. */
+  readonly gradient: Graph | null;
+  readonly uniforms: readonly UniformDecl[]; // every uniform input leaf of every graph, by name
+  readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
+  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen" | "trained"; readonly from: string | null }[];
+  readonly settings: {
+    readonly batch: number;
+    readonly microSteps: number;
+    readonly accumulate: { readonly count: number; readonly by: "sum" | "mean" };
+    readonly saveEvery: number | null; // updates
+    readonly logEvery: number;
+    readonly seed: number;
+  };
+}
+
+/** One pass over a data set with a frozen model, then measures over what was collected. */
+export interface EvaluateProgram {
+  readonly kind: "evaluate";
+  readonly name: string;
+  readonly builder: Builder;
+  readonly leaves: readonly Leaf[];
+  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen"; readonly from: string | null }[];
+  readonly dataset: { readonly setting: string; readonly spec: PlanDataset } | null;
+  readonly batch: number;
+  readonly seed: number;
+  /** Results `collect.<name>`: one row per sample. */
+  readonly graph: Graph;
+  readonly uniforms: readonly UniformDecl[];
+  readonly measures: readonly { readonly name: string; readonly metric: string; readonly args: readonly PlanMeasureArg[]; readonly span: Span }[];
+  readonly report: string | null; // path of the report, relative to the run folder
+}
+/** A function of a file elaborated alone, for tests and conformance: `fn` of tensors with given sizes. */
+export interface FunctionProgram {
+  readonly builder: Builder;
+  readonly graph: Graph; // results `result` or `result.<field>` / `result.<index>`
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: "f32" | "i32" }[];
+  readonly leaves: readonly Leaf[];
+  readonly uniforms: readonly UniformDecl[];
+}
+
+export type Elaborated<T> = { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] } | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

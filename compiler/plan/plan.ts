@@ -1,0 +1,174 @@
+import type { HostExpr, UniformDecl } from "./host.ts";
+
+// The plan: everything a runtime needs to run a compiled program, as plain data (plan.json plus kernels/*.wgsl). No names of layers or
+// losses are interpreted here; a plan is buffers, kernels, and legs: lists of dispatches that run in order in one submit.
+
+export interface Plan {
+  readonly format: 1;
+  readonly compiler: string; // version of the compiler
+  readonly target: PlanTarget;
+  readonly kernels: readonly PlanKernel[];
+  readonly buffers: readonly PlanBuffer[];
+  readonly legs: readonly PlanLeg[];
+  readonly uniforms: readonly UniformDecl[]; // element i of the uniform buffer, in order; 0 elements: no uniform buffer
+  readonly program: TrainPlan | EvaluatePlan | FunctionPlan;
+}
+/** What the kernels were made for. A plan runs only on an adapter that offers this. */
+export interface PlanTarget {
+  readonly adapterClass: "cpu-subgroups" | "cpu" | "gpu";
+  readonly subgroupSize: number | null;
+  readonly textureOperands: boolean;
+  readonly features: readonly string[]; // that kernels use
+  readonly maxStorageBuffers: number;
+  readonly maxBindingBytes: number;
+  readonly offsetAlignment: number; // bytes
+  readonly maxWorkgroupsPerDimension: number;
+}
+export interface PlanKernel {
+  readonly id: string; // hash of the text
+  readonly name: string;
+  readonly wgsl: string; // entry point `main`
+  /** In binding order (group 0, binding i). The uniform buffer, if used, is the last. */
+  readonly bindings: readonly ("read" | "readWrite" | "texture" | "uniform")[];
+}
+export type BufferUse =
+  | "persistent" // parameters, gradients, optimiser state: keeps its content between legs
+  | "input" // written by the host before a leg (batch fields)
+  | "output" // read back by the host
+  | "slot" // activations: content means nothing outside a leg
+  | "constant" // filled once from `data`
+  | "uniform";
+export interface PlanBuffer {
+  readonly id: number; // index in Plan.buffers
+  readonly name: string;
+  readonly bytes: number; // multiple of 16
+  readonly use: BufferUse;
+  readonly data?: string; // base64, little endian, of a constant
+}
+export interface PlanBinding {
+  readonly buffer: number;
+  readonly offset: number; // bytes, aligned
+  readonly bytes: number;
+}
+export type PlanOp =
+  | {
+      readonly kind: "dispatch";
+      readonly kernel: number; // index in Plan.kernels
+      readonly bindings: readonly PlanBinding[]; // without the uniform buffer
+      readonly grid: readonly [number, number, number];
+      readonly what: string; // `conv 3x3 32->64 + bias`: for profiles
+      readonly template: "contract" | "reduce" | "map" | "index";
+      readonly flops: number;
+      readonly bytesMoved: number;
+      readonly origins: readonly string[]; // `std/nn.ada:31:13`
+    }
+  | { readonly kind: "copy"; readonly from: PlanBinding; readonly to: PlanBinding }
+  /** Fills with zero bytes. */
+  | { readonly kind: "clear"; readonly target: PlanBinding };
+export interface PlanLeg {
+  readonly name: string;
+  readonly ops: readonly PlanOp[];
+  /** Named tensors that the host may read after the leg, and where they then are. */
+  readonly outputs: readonly { readonly name: string; readonly at: PlanBinding; readonly dtype: "f32" | "i32" | "u32" | "bool"; readonly shape: readonly number[] }[];
+  /** Named tensors that the host must have written before the leg. */
+  readonly inputs: readonly { readonly name: string; readonly at: PlanBinding; readonly dtype: "f32" | "i32" | "u32" | "bool"; readonly shape: readonly number[] }[];
+  readonly figures: LegFigures;
+}
+export interface LegFigures {
+  readonly peakBytes: number; // slots used by this leg
+  readonly liveBytes: number; // lower bound: the largest sum of values alive at once
+  readonly flops: number;
+  readonly bytesMoved: number;
+}
+
+/** A named tensor that outlives legs: a parameter, module state, optimiser state. Checkpoints hold exactly these. */
+export interface StoredTensor {
+  readonly key: string; // checkpoint name, e.g. `encoder.layer.0.1.conv1.weight`, `optimizer.m/encoder.fc.weight`
+  readonly role: "param" | "state" | "optimizer";
+  readonly shape: readonly number[];
+  readonly dtype: "f32";
+  readonly at: PlanBinding;
+}
+
+export interface TrainPlan {
+  readonly kind: "train";
+  readonly name: string;
+  readonly sourceHash: string; // of all source files and overrides
+  readonly settings: {
+    readonly batch: number;
+    readonly microSteps: number;
+    readonly accumulate: number;
+    readonly saveEvery: number | null; // updates
+    readonly logEvery: number; // updates
+    readonly seed: number;
+  };
+  readonly mix: PlanMix;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly dataset: { readonly binder: string; readonly setting: string };
+    readonly choices: readonly HostExpr[];
+    /** `first` overwrites the gradients, `next` adds to them. Legs are names in Plan.legs. Inputs of a leg are named `<binder>.<field>`. */
+    readonly alternatives: readonly { readonly key: readonly (number | string | boolean)[]; readonly first: string; readonly next: string; readonly minimises: boolean }[];
+  }[];
+  readonly initLeg: string; // fills parameters, module state, optimiser state
+  readonly updateLeg: string; // gradient transforms and the optimiser; outputs `log.<name>`
+  readonly stored: readonly StoredTensor[];
+  readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
+  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen" | "trained"; readonly from: string | null }[];
+  readonly unreached: readonly string[];
+}
+export type PlanMix =
+  | { readonly kind: "every"; readonly count: number; readonly mix: PlanMix; readonly otherwise: PlanMix } // counts updates
+  | { readonly kind: "of"; readonly choices: readonly { readonly weight: HostExpr; readonly step: string }[] };
+
+export interface EvaluatePlan {
+  readonly kind: "evaluate";
+  readonly name: string;
+  readonly sourceHash: string;
+  readonly batch: number;
+  readonly seed: number;
+  readonly leg: string; // outputs `collect.<name>`, one row per sample
+  readonly stored: readonly StoredTensor[]; // to be filled from checkpoints
+  readonly initLeg: string;
+  readonly dataset: { readonly setting: string; readonly spec: PlanDataset } | null;
+  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen"; readonly from: string | null }[];
+  readonly measures: readonly { readonly name: string; readonly metric: string; readonly args: readonly PlanMeasureArg[] }[];
+  readonly report: string | null;
+}
+export type PlanMeasureArg =
+  | { readonly kind: "collected"; readonly name: string }
+  | { readonly kind: "field"; readonly name: string }
+  | { readonly kind: "number"; readonly value: number };
+
+/** A bare graph: leg `main` from inputs to outputs. For tests, conformance and benchmarks. */
+export interface FunctionPlan {
+  readonly kind: "function";
+  readonly name: string;
+}
+
+/** A data set as plain data. */
+export interface PlanDataset {
+  readonly name: string;
+  readonly source: {
+    readonly root: string;
+    readonly perSubject: boolean;
+    readonly files: string;
+    readonly skip: string | null;
+    readonly first: number | null;
+    readonly onBroken: "skip" | "fatal";
+  };
+  readonly order: "shuffled" | "sequential";
+  readonly fields: readonly PlanField[];
+}
+export type PlanField =
+  | {
+      readonly name: string;
+      readonly kind: "image";
+      readonly channels: 1 | 3;
+      readonly height: number;
+      readonly width: number;
+      readonly range: readonly [number, number];
+      readonly file: "image" | "mask";
+    }
+  | { readonly name: string; readonly kind: "subjectIndex" }
+  | { readonly name: string; readonly kind: "subjectName" };
