@@ -1,0 +1,106 @@
+// `adac data faces`: draws a face data set on disk. Exit status 0 when the folder is there, 1 when it could not be made, 2 for wrong usage.
+import { SingleBar } from "cli-progress";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { drawFaces, type FaceSet, type FaceSize, faceSets, faceSizes } from "../runtime/faces/index.ts";
+
+/** Wait between plain progress lines, milliseconds. */
+const plainEvery = 5000;
+
+/** Shows how far a count has come: one updating line on a terminal, a plain line every five seconds elsewhere. */
+export function countProgress(what: string): { update(done: number, total: number): void; stop(): void } {
+  const started = performance.now();
+  if (!process.stderr.isTTY) {
+    let printed = started;
+    return {
+      update(done, total) {
+        const now = performance.now();
+        if (now - printed < plainEvery) return;
+        printed = now;
+        process.stderr.write(`${what}: ${done} of ${total}\n`);
+      },
+      stop: () => undefined,
+    };
+  }
+  const bar = new SingleBar({
+    format: `${what} {bar} {value} of {total}, {rate} a second, {eta_formatted} left`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 30,
+    hideCursor: true,
+  });
+  let first: number | undefined;
+  return {
+    update(done, total) {
+      const rate = () => Math.round((done - (first ?? done)) / Math.max(0.001, (performance.now() - started) / 1000));
+      if (first === undefined) {
+        first = done;
+        bar.start(total, done, { rate: 0 });
+      } else bar.update(done, { rate: rate() });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** `adac data`, with its one kind so far. */
+export function dataCommand(): Command {
+  const wholeNumber = (text: string): number => {
+    if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is expected");
+    return Number(text);
+  };
+  const faces = new Command("faces")
+    .description("draw parametric faces: DIR/<subject>/00000.png with 00000_mask.png and a caption in 00000.txt")
+    .usage("--out DIR --identities N --views M [options]")
+    .requiredOption("--out <dir>", "folder to make; interrupted work waits in <dir>.partial")
+    .requiredOption("--identities <n>", "how many people", wholeNumber)
+    .requiredOption("--views <m>", "pictures of each", wholeNumber)
+    .option("--seed <s>", "the same seed gives the same bytes", wholeNumber, 1)
+    .addOption(new Option("--size <pixels>", "side of a picture").choices(faceSizes.map(String)).default("32"))
+    .addOption(
+      new Option("--set <set>", "web: captioned scenes; faces: close-ups; mix: the same people as faces; test: other people")
+        .choices([...faceSets])
+        .default("faces"),
+    )
+    .addHelpText("before", "Example: adac data faces --out data/faces --identities 200 --views 16 --seed 1\n")
+    .action(async (flags: { out: string; identities: number; views: number; seed: number; size: string; set: FaceSet }) => {
+      process.exitCode = await drawWithProgress({ ...flags, size: Number(flags.size) as FaceSize });
+    });
+  return new Command("data").description("make data sets on disk").addCommand(faces);
+}
+
+async function drawWithProgress(request: {
+  out: string;
+  identities: number;
+  views: number;
+  seed: number;
+  size: FaceSize;
+  set: FaceSet;
+}): Promise<number> {
+  const progress = countProgress("drawing faces");
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once("SIGINT", interrupt);
+  const started = performance.now();
+  try {
+    const result = await drawFaces({ ...request, onProgress: progress.update, signal: stop.signal });
+    progress.stop();
+    switch (result.kind) {
+      case "drawn": {
+        const seconds = (performance.now() - started) / 1000;
+        console.log(`drew ${result.pictures} pictures of ${result.subjects} people in ${seconds.toFixed(1)} s: ${result.folder}`);
+        return 0;
+      }
+      case "already there":
+        console.log(`already there: ${result.pictures} pictures of ${result.subjects} people in ${result.folder}`);
+        return 0;
+      case "stopped":
+      case "error":
+        console.error(`error: ${result.message}\nhelp: ${result.help}`);
+        return result.kind === "stopped" ? 130 : 1;
+      default:
+        return result satisfies never;
+    }
+  } finally {
+    progress.stop();
+    process.removeListener("SIGINT", interrupt);
+  }
+}
