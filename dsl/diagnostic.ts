@@ -1,0 +1,16 @@
+import type { Span } from "./span.ts";
+
+/** One message for one cause. Made only through `diagnose(code, …)` of `diagnostics.ts`, the table of all codes. */
+export interface Diagnostic {
+  readonly code: string;
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  readonly span: Span;
+  /** Text under the carets, when it adds something to the message. */
+  readonly label?: string;
+  /** Where the expectation came from. */
+  readonly related: readonly { readonly span: Span; readonly label: string }[];
+  readonly help?: string;
+  /** A change that is certain to be right. */
+  readonly fix?: { readonly span: Span; readonly text: string };
+}

@@ -1,0 +1,136 @@
+import type { Diagnostic } from "./diagnostic.ts";
+import type { Span } from "./span.ts";
+
+// The table of everything that can be wrong with a program: code -> severity, message, optional help. Names in braces are the
+// arguments of the message; `diagnose` is type-checked against them, so a row and its callers cannot drift apart.
+// To add a diagnostic, add a row. Codes are words and stay stable: users and tools refer to them.
+
+interface Row {
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  readonly help: string;
+}
+const error = <const M extends string, const H extends string = "">(message: M, help?: H) =>
+  ({ severity: "error", message, help: (help ?? "") as H }) as const;
+
+export const diagnosticTable = {
+  // ---- reading the text ----
+  "syntax/unexpected": error("found {found} where {expected} should stand"),
+  "syntax/unknown-character": error("{text} has no meaning here", "only texts in quotes and comments may hold such characters"),
+  "syntax/unclosed-text": error(
+    "this text has no closing quote on its line",
+    'end it with `"`; a line break inside a text is written `\\n`',
+  ),
+  "syntax/unclosed-pattern": error(
+    "this pattern has no closing backquote on its line",
+    "a pattern stands on one line between two backquotes",
+  ),
+  "syntax/unclosed-bracket": error("`{open}` is never closed", "add `{close}`"),
+  "syntax/unknown-escape": error("`\\{escape}` is not an escape", 'known are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{{hex}}`'),
+  "syntax/bad-pattern": error(
+    "this pattern cannot be read: {problem}",
+    "a pattern is `axes -> axes`, as in `...b c h w -> ...b f=(c h w)`",
+  ),
+  "syntax/number-too-large": error(
+    "the number {text} is too large to be kept exactly",
+    "whole numbers reach {most}; larger ones are written with an exponent, up to 1.7e308",
+  ),
+  "syntax/too-deep": error("this is nested more deeply than {most} levels", "give the inner parts names with `let`"),
+  "syntax/file-too-large": error("this file has {size} characters; at most {most} are read", "split it into several files with `import`"),
+  "syntax/if-without-else": error(
+    "this `if` has no `else`, so it has no value when the condition is false",
+    "add `else {{ … }}`; only an element of a list may be left out",
+  ),
+  "syntax/expected-one-of": error("found {found}; here stands {expected}"),
+
+  // ---- names ----
+  "name/unknown": error("nothing here is called `{name}`"),
+  "name/duplicate": error("`{name}` is defined twice", "rename one of them"),
+  "name/not-a-value": error("`{name}` is {kind}, which has no value of its own", "{advice}"),
+  "name/not-a-type": error("`{name}` is {kind}, not a type"),
+  "name/wrong-kind": error("`{name}` is {kind}; {expected} should stand here"),
+
+  // ---- files ----
+  "import/not-found": error('there is no file "{path}"', "looked for {looked}"),
+  "import/unreadable": error('"{path}" cannot be read: {reason}'),
+  "import/bad-path": error(
+    '"{path}" is not a path that can be imported',
+    'write a path that begins with "./", "../" or "std/" and ends in ".ada"',
+  ),
+  "import/outside-root": error('"{path}" lies outside of {root}', "imports stay inside the project or the installed standard library"),
+  "import/cycle": error("these files import each other: {cycle}", "move what both need into a third file"),
+  "import/no-such-name": error('"{path}" defines no `{name}`'),
+  "import/host": error("`import host` is not available yet: {name} cannot be called", "keep the program to what is written in `.ada`"),
+
+  // ---- modules ----
+  "module/cycle": error("these modules contain each other: {cycle}", "a part must be smaller than the module that holds it"),
+  "module/no-forward": error("module `{name}` has no `forward`, so it cannot be called", "add `forward(x: …) -> … {{ … }}`"),
+
+  // ---- shapes ----
+  "shape/axis-mismatch": error("`{axis}` is {left} here but {right} there"),
+  "shape/missing-axis": error("there is no axis `{axis}` here: the axes are {axes}"),
+  "shape/not-determined": error("nothing says how large `{size}` is"),
+  "shape/reused-with-two-sizes": error("`{size}` would have to be {left} and {right} at once"),
+
+  // ---- types and calls ----
+  "type/mismatch": error("this is {found}, but {expected} is needed"),
+  "call/unknown-argument": error("`{callee}` has no argument `{name}`"),
+  "call/missing-argument": error("`{callee}` needs the argument `{name}`"),
+  "call/duplicate-argument": error("the argument `{name}` is given twice"),
+  "call/too-many-arguments": error("`{callee}` takes {most} arguments, not {given}"),
+  "call/not-callable": error("{what} cannot be called"),
+} as const satisfies Record<string, Row>;
+
+export type DiagnosticCode = keyof typeof diagnosticTable;
+
+// `{{` and `}}` are literal braces; what is left between single braces is an argument's name.
+type WithoutEscapes<T extends string> = T extends `${infer A}{{${string}}}${infer B}` ? WithoutEscapes<`${A}${B}`> : T;
+type NamesIn<T extends string> = T extends `${string}{${infer Name}}${infer Rest}` ? Name | NamesIn<Rest> : never;
+type ArgumentNames<C extends DiagnosticCode> =
+  | NamesIn<WithoutEscapes<(typeof diagnosticTable)[C]["message"]>>
+  | NamesIn<WithoutEscapes<(typeof diagnosticTable)[C]["help"]>>;
+export type DiagnosticArguments<C extends DiagnosticCode> = { readonly [N in ArgumentNames<C>]: string | number };
+
+export interface DiagnosticExtra {
+  readonly label?: string;
+  readonly related?: Diagnostic["related"];
+  /** Replaces the help of the table. */
+  readonly help?: string;
+  readonly fix?: Diagnostic["fix"];
+}
+
+function fill(template: string, args: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{\{|\}\}|\{([^{}]*)\}/g, (whole, name: string | undefined) => {
+    if (whole === "{{") return "{";
+    if (whole === "}}") return "}";
+    if (name === undefined || !(name in args)) throw new Error(`internal: the message "${template}" lacks its argument ${name}`);
+    return String(args[name]);
+  });
+}
+
+/** Makes a diagnostic from its row of the table: `diagnose("name/unknown", span, { name: "lineer" }, { help: … })`. */
+export function diagnose<C extends DiagnosticCode>(
+  code: C,
+  span: Span,
+  args: DiagnosticArguments<C>,
+  extra: DiagnosticExtra = {},
+): Diagnostic {
+  const row: Row = diagnosticTable[code];
+  const values = args as Readonly<Record<string, string | number>>;
+  const help = extra.help ?? (row.help === "" ? undefined : fill(row.help, values));
+  return {
+    code,
+    severity: row.severity,
+    message: fill(row.message, values),
+    span,
+    related: extra.related ?? [],
+    ...(extra.label === undefined ? {} : { label: extra.label }),
+    ...(help === undefined ? {} : { help }),
+    ...(extra.fix === undefined ? {} : { fix: extra.fix }),
+  };
+}
+
+/** True when at least one of them is an error (warnings do not stop a program). */
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some((one) => one.severity === "error");
+}

@@ -1,0 +1,206 @@
+import { type ILexingError, type IRecognitionException, type IToken, Lexer } from "chevrotain";
+import type { File, Item } from "./ast.ts";
+import { BuildContext } from "./build/cst.ts";
+import { buildItem } from "./build/items.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import { diagnose } from "./diagnostics.ts";
+import { startCountingErrors, TooManyErrors } from "./expected.ts";
+import { adaParser, TooDeep } from "./grammar.ts";
+import { cutIntoItems, readBrackets } from "./segments.ts";
+import type { Span } from "./span.ts";
+import { isHardKeyword, M, tokenRow, vocabulary } from "./tokens.ts";
+
+// Text in, abstract tree out. Invariants: it never throws, whatever the text; its time is linear in the text; every span lies within the
+// text; a text without error diagnostics has no error nodes. Where a name is missing after a mistake, the tree holds a name without letters.
+
+/** A comment as it stands; `isDoc` for `///`. The formatter puts them back by position. */
+export interface Comment {
+  readonly span: Span;
+  readonly isDoc: boolean;
+}
+export interface Parsed {
+  readonly file: File;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly comments: readonly Comment[];
+}
+
+const mostCharacters = 4_000_000;
+const mostBrackets = 100;
+let lexer: Lexer | undefined;
+
+/** Reads one file. `file` is the path that spans carry. */
+export function parse(file: string, text: string): Parsed {
+  const whole: Span = { file, start: 0, end: text.length };
+  if (text.length > mostCharacters) {
+    const diagnostic = diagnose("syntax/file-too-large", { file, start: 0, end: 0 }, { size: text.length, most: mostCharacters });
+    return { file: { kind: "file", items: [], span: whole }, diagnostics: [diagnostic], comments: [] };
+  }
+  lexer ??= new Lexer(vocabulary, { positionTracking: "onlyOffset" });
+  const lexed = lexer.tokenize(text);
+  const commentTokens = lexed.groups.comments ?? [];
+  const context = new BuildContext(file, docReader(text, commentTokens));
+  const diagnostics: Diagnostic[] = [
+    ...lexed.errors.map((one) => unknownCharacter(file, one)),
+    ...lexed.tokens.flatMap((one) => unclosedLiteral(context, one) ?? []),
+  ];
+  const stretches = cutIntoItems(lexed.tokens, text);
+  const items = stretches.map((stretch, i) => parseItem(context, diagnostics, stretch, stretches[i + 1]?.[0]));
+  diagnostics.push(...context.diagnostics);
+  diagnostics.sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  const comments = commentTokens.map((one) => ({ span: context.spanOfToken(one), isDoc: isDoc(one.image) }));
+  return { file: { kind: "file", items, span: whole }, diagnostics, comments };
+}
+
+/** One item from its tokens. `next` is what stands behind it. */
+function parseItem(context: BuildContext, diagnostics: Diagnostic[], stretch: IToken[], next: IToken | undefined): Item {
+  const last = stretch.at(-1)!;
+  const errorItem: Item = { kind: "errorItem", doc: null, span: context.span(stretch[0]!.startOffset, context.spanOfToken(last).end) };
+  const { tooDeep } = readBrackets(stretch, mostBrackets);
+  if (tooDeep) {
+    diagnostics.push(diagnose("syntax/too-deep", context.spanOfToken(tooDeep), { most: mostBrackets }));
+    return errorItem;
+  }
+  const parser = adaParser();
+  parser.input = stretch;
+  startCountingErrors();
+  try {
+    const tree = parser.item();
+    diagnostics.push(...syntaxErrors(context, parser.errors, stretch, next));
+    return tree ? buildItem(context, tree) : errorItem;
+  } catch (thrown) {
+    if (thrown instanceof TooDeep) {
+      const at = Number.isNaN(thrown.offset) ? errorItem.span.end - 1 : thrown.offset;
+      diagnostics.push(diagnose("syntax/too-deep", context.span(at, at + 1), { most: mostBrackets }));
+    } else if (thrown instanceof TooManyErrors) {
+      diagnostics.push(...syntaxErrors(context, parser.errors, stretch, next));
+    } else throw thrown;
+    return errorItem;
+  }
+}
+
+// ---- messages ------------------------------------------------------------------------------------------------------------------
+const binarySigns: ReadonlySet<unknown> = new Set([
+  M.equal,
+  M.notEqual,
+  M.less,
+  M.lessEqual,
+  M.greater,
+  M.greaterEqual,
+  M.plus,
+  M.minus,
+  M.star,
+  M.slash,
+  M.power,
+]);
+const closeOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
+/** Words at which reading starts anew after a mistake; a second error before the next of them is an echo of the first. */
+const startsAnew = (token: IToken): boolean => {
+  const row = tokenRow(token.tokenType);
+  return (
+    row !== undefined && (row.role === "hard" || row.role === "soft") && (row.highlight === "declaration" || row.highlight === "control")
+  );
+};
+
+function syntaxErrors(
+  context: BuildContext,
+  errors: readonly IRecognitionException[],
+  stretch: readonly IToken[],
+  next: IToken | undefined,
+): Diagnostic[] {
+  const placed = errors
+    .map((error) => ({ error, at: Number.isNaN(error.token.startOffset) ? Number.POSITIVE_INFINITY : error.token.startOffset }))
+    .sort((a, b) => a.at - b.at);
+  const found: Diagnostic[] = [];
+  let quietUntil = -1;
+  for (const { error, at } of placed) {
+    if (at < quietUntil) continue;
+    found.push(at === Number.POSITIVE_INFINITY ? endsTooEarly(context, error, stretch, next) : unexpected(context, error, stretch));
+    quietUntil = stretch.find((token) => token.startOffset > at && startsAnew(token))?.startOffset ?? Number.POSITIVE_INFINITY;
+    if (quietUntil === Number.POSITIVE_INFINITY) break;
+  }
+  return found;
+}
+
+function words(token: IToken | undefined): string {
+  if (!token) return "the end of the file";
+  return `\`${token.image.length > 30 ? `${token.image.slice(0, 27)}…` : token.image}\``;
+}
+
+function unexpected(context: BuildContext, error: IRecognitionException, stretch: readonly IToken[]): Diagnostic {
+  const { token } = error;
+  const opener = readBrackets(stretch, Number.POSITIVE_INFINITY, token.startOffset).unclosed.at(-1);
+  const isCloser = [")", "]", "}"].includes(token.image);
+  const related =
+    opener && isCloser && closeOf[opener.image] !== token.image ? [{ span: context.spanOfToken(opener), label: "opened here" }] : [];
+  const help = helpFor(error);
+  return diagnose(
+    "syntax/unexpected",
+    context.spanOfToken(token),
+    { found: words(token), expected: error.message },
+    { related, ...(help === undefined ? {} : { help }) },
+  );
+}
+
+function helpFor({ token, message, previousToken }: IRecognitionException & { readonly previousToken?: IToken }): string | undefined {
+  if (isHardKeyword(token.image) && message.startsWith("a name")) return `\`${token.image}\` is a keyword and cannot be a name`;
+  if (binarySigns.has(token.tokenType) && previousToken && !binarySigns.has(previousToken.tokenType) && !message.includes("expression")) {
+    return "`|>` takes only a function or a call on its right; put the pipe in parentheses, as in `(x |> f) * 2`";
+  }
+  if (token.tokenType === M.assign && message.includes("statement")) return "a value gets its name with `let name = …`";
+  return undefined;
+}
+
+function endsTooEarly(
+  context: BuildContext,
+  error: IRecognitionException,
+  stretch: readonly IToken[],
+  next: IToken | undefined,
+): Diagnostic {
+  const opener = readBrackets(stretch, Number.POSITIVE_INFINITY).unclosed.at(-1);
+  if (opener)
+    return diagnose("syntax/unclosed-bracket", context.spanOfToken(opener), { open: opener.image, close: closeOf[opener.image] ?? "" });
+  const last = context.spanOfToken(stretch.at(-1)!);
+  return diagnose("syntax/unexpected", next ? context.spanOfToken(next) : context.span(last.end, last.end), {
+    found: words(next),
+    expected: error.message,
+  });
+}
+
+function unknownCharacter(file: string, error: ILexingError): Diagnostic {
+  const span = { file, start: error.offset, end: error.offset + Math.max(1, error.length) };
+  const text = / character: ->([\s\S])<-/.exec(error.message)?.[1] ?? "this";
+  return diagnose("syntax/unknown-character", span, { text: error.length > 1 ? "this text" : `\`${text}\`` });
+}
+
+function unclosedLiteral(context: BuildContext, token: IToken): Diagnostic | undefined {
+  if (token.tokenType === M.openText) return diagnose("syntax/unclosed-text", context.spanOfToken(token), {});
+  if (token.tokenType === M.openPattern) return diagnose("syntax/unclosed-pattern", context.spanOfToken(token), {});
+  return undefined;
+}
+
+// ---- documentation -------------------------------------------------------------------------------------------------------------
+const isDoc = (image: string): boolean => image.startsWith("///") && !image.startsWith("////");
+
+/** Finds the run of `///` lines that ends right before an offset, with nothing but white space and comments between. */
+function docReader(text: string, comments: readonly IToken[]): (offset: number) => string | null {
+  const docs = comments.filter((one) => isDoc(one.image));
+  return (offset) => {
+    let low = 0;
+    let high = docs.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (docs[middle]!.startOffset < offset) low = middle + 1;
+      else high = middle;
+    }
+    const lines: string[] = [];
+    let below = offset;
+    for (let at = low - 1; at >= 0; at--) {
+      const { image, startOffset } = docs[at]!;
+      const between = text.slice(startOffset + image.length, below);
+      if (between.trim() !== "" || !text.slice(text.lastIndexOf("\n", startOffset - 1) + 1, startOffset).match(/^\s*$/)) break;
+      lines.unshift(image.slice(3).trim());
+      below = startOffset;
+    }
+    return lines.length === 0 ? null : lines.join("\n");
+  };
+}

@@ -1,0 +1,215 @@
+import {
+  anySize,
+  constantOf,
+  constantSize,
+  divideSizes,
+  isAny,
+  isConditional,
+  negateSize,
+  type Size,
+  type SizeVar,
+  sameSize,
+  substituteSize,
+  subtractSizes,
+  type Term,
+  testsOf,
+  variableSize,
+  variablesOf,
+  withTest,
+} from "./size.ts";
+import { type AxisItem, axis, axisKey, mapAxes, mapType, type RowVar, type Type } from "./type.ts";
+
+// Unification of sizes and rows. Open variables are solved where an equation is linear in one of them. What can be decided is decided
+// for all values of the rigid variables; what cannot (floors, compile-time choices, unknown sizes) is kept as an obligation, to be
+// looked at again when more is known, and otherwise discharged when everything is concrete.
+
+export type Verdict = "same" | "differ" | "open";
+export interface Obligation {
+  readonly left: Size;
+  readonly right: Size;
+}
+export type AlignProblem =
+  | { readonly kind: "size"; readonly axis: string; readonly left: Size; readonly right: Size }
+  | { readonly kind: "missing"; readonly inLeft: readonly string[]; readonly inRight: readonly string[] } // axes that only the other one has
+  | { readonly kind: "order"; readonly left: readonly AxisItem[]; readonly right: readonly AxisItem[] };
+export type Alignment =
+  | { readonly kind: "axes"; readonly axes: readonly AxisItem[] }
+  | { readonly kind: "problem"; readonly problem: AlignProblem }
+  | { readonly kind: "uncertain" };
+
+export class Unifier {
+  readonly #sizes = new Map<string, Size>();
+  readonly #rows = new Map<string, readonly AxisItem[]>();
+  #counter = 0;
+  #obligations: Obligation[] = [];
+
+  /** A new size variable. */
+  fresh(name: string, kind: SizeVar["kind"]): SizeVar {
+    return { id: `${name}#${++this.#counter}`, name, kind };
+  }
+  /** A size to be found. */
+  freshSize(name: string): Size {
+    return variableSize(this.fresh(name, "open"));
+  }
+  /** A new row variable. */
+  freshRow(name: string, kind: RowVar["kind"]): RowVar {
+    return { id: `${name}#${++this.#counter}`, name, kind };
+  }
+  /** A new number for naming a condition. */
+  freshId(): string {
+    return `#${++this.#counter}`;
+  }
+  get obligations(): readonly Obligation[] {
+    return this.#obligations;
+  }
+
+  /** The size with everything that is solved replaced. */
+  size(size: Size): Size {
+    let current = size;
+    for (let i = 0; i < 64; i++) {
+      const next = substituteSize(current, (v) => (v.kind === "open" ? this.#sizes.get(v.id) : undefined));
+      if (next === current) return current;
+      current = next;
+    }
+    return anySize();
+  }
+  /** The axes with everything that is solved replaced. */
+  axes(axes: readonly AxisItem[]): AxisItem[] {
+    return mapAxes(axes, { size: (s) => this.size(s), row: (r) => this.#row(r, 0) });
+  }
+  /** The type with everything that is solved replaced. */
+  type(type: Type): Type {
+    return mapType(type, { size: (s) => this.size(s), row: (r) => this.#row(r, 0) });
+  }
+  #row(row: RowVar, depth: number): readonly AxisItem[] {
+    const solved = row.kind === "open" && depth < 32 ? this.#rows.get(row.id) : undefined;
+    if (!solved) return [{ kind: "row", row }];
+    return mapAxes(solved, { size: (s) => this.size(s), row: (r) => this.#row(r, depth + 1) });
+  }
+  /** What an open row was found to be. */
+  rowSolution(row: RowVar): readonly AxisItem[] | undefined {
+    return this.#rows.get(row.id);
+  }
+  /** Says what an open row stands for; later words replace earlier ones (a row grows while arguments are aligned). */
+  solveRow(row: RowVar, axes: readonly AxisItem[]): void {
+    if (row.kind === "open" && !axes.some((item) => item.kind === "row" && item.row.id === row.id)) this.#rows.set(row.id, axes);
+  }
+
+  /** Makes two sizes equal if they can be. */
+  equate(left: Size, right: Size): Verdict {
+    const [a, b] = [this.size(left), this.size(right)];
+    if (sameSize(a, b)) return "same";
+    const difference = subtractSizes(a, b);
+    if (isAny(difference)) return "open";
+    const solved = this.#solve(difference);
+    if (solved) return solved;
+    const verdict = decide(difference, 0);
+    if (verdict === "open") this.#obligations.push({ left: a, right: b });
+    return verdict;
+  }
+  /** Equal, different, or not decided, without solving anything. */
+  compare(left: Size, right: Size): Verdict {
+    const difference = subtractSizes(this.size(left), this.size(right));
+    if (isAny(difference)) return "open";
+    return decide(difference, 0);
+  }
+
+  /** Solves `difference = 0` for an open variable that occurs in exactly one term, to the first power. */
+  #solve(difference: Size): Verdict | undefined {
+    let best: { readonly variable: SizeVar; readonly term: Term } | undefined;
+    for (const term of difference.numerator) {
+      for (const power of term.powers) {
+        const { atom } = power;
+        if (atom.kind !== "var" || atom.variable.kind !== "open" || power.exponent !== 1) continue;
+        const rest = difference.numerator.filter((t) => t !== term);
+        const elsewhere =
+          rest.some((t) => mentions(t, atom.variable)) || term.powers.some((p) => p !== power && atomMentions(p.atom, atom.variable));
+        if (elsewhere || term.powers.some((p) => p !== power && p.atom.kind === "test")) continue;
+        if (!best || term.powers.length < best.term.powers.length) best = { variable: atom.variable, term };
+      }
+    }
+    if (!best) return undefined;
+    const { variable, term } = best;
+    // difference = factor * variable + rest, so the variable is -rest / factor.
+    const factor = divideSizes(sizeOf([term]), variableSize(variable));
+    const rest = subtractSizes(sizeOf(difference.numerator), sizeOf([term]));
+    const value = divideSizes(negateSize(rest), factor);
+    if (isAny(value)) return "open";
+    const constant = constantOf(value);
+    if (constant && (constant.d !== 1n || constant.n < 0n)) return "differ";
+    if (variablesOf(value).some((v) => v.id === variable.id)) return undefined;
+    this.#sizes.set(variable.id, value);
+    return "same";
+  }
+
+  /** Looks again at what could not be decided; returns the equations that turned out to be false, and keeps the rest. */
+  recheck(from: number): Obligation[] {
+    const failed: Obligation[] = [];
+    const kept = this.#obligations.slice(0, from);
+    for (const obligation of this.#obligations.slice(from)) {
+      const verdict = this.compare(obligation.left, obligation.right);
+      if (verdict === "differ") failed.push(obligation);
+      if (verdict === "open") kept.push(obligation);
+    }
+    this.#obligations = kept;
+    return failed;
+  }
+
+  /** The axes of an elementwise operation: the axes of one operand must be an ordered subset of the other's. */
+  align(left: readonly AxisItem[], right: readonly AxisItem[]): Alignment {
+    const [a, b] = [this.axes(left), this.axes(right)];
+    const [inA, inB] = [new Set(a.map(axisKey)), new Set(b.map(axisKey))];
+    const common = a.filter((item) => inB.has(axisKey(item)));
+    const sizesOfB = new Map(b.flatMap((item) => (item.kind === "axis" ? [[item.name, item.size] as const] : [])));
+    for (const item of common) {
+      if (item.kind === "axis" && this.equate(item.size, sizesOfB.get(item.name)!) === "differ")
+        return { kind: "problem", problem: { kind: "size", axis: item.name, left: item.size, right: sizesOfB.get(item.name)! } };
+    }
+    const [onlyA, onlyB] = [a.filter((item) => !inB.has(axisKey(item))), b.filter((item) => !inA.has(axisKey(item)))];
+    const isRow = (item: AxisItem) => item.kind === "row";
+    const isOpenRow = (item: AxisItem) => item.kind === "row" && item.row.kind === "open";
+    if (onlyA.some(isOpenRow) || onlyB.some(isOpenRow)) return { kind: "uncertain" };
+    const inOrder = b.filter((item) => inA.has(axisKey(item))).every((item, i) => axisKey(item) === axisKey(common[i]!));
+    if (!inOrder) return { kind: "problem", problem: { kind: "order", left: a, right: b } };
+    const merged = (axes: readonly AxisItem[]): Alignment => ({ kind: "axes", axes: axes.map((item) => this.#known(item, sizesOfB)) });
+    if (onlyB.length === 0) return merged(a);
+    if (onlyA.length === 0) return merged(b);
+    // A row may contain the other's further axes: an obligation of whoever calls this function.
+    const [rowA, rowB] = [onlyA.some(isRow), onlyB.some(isRow)];
+    if (rowA && rowB) {
+      if (onlyB.every(isRow) && !onlyA.every(isRow)) return merged(a);
+      if (onlyA.every(isRow) && !onlyB.every(isRow)) return merged(b);
+      return { kind: "uncertain" };
+    }
+    if (rowA) return merged(a);
+    if (rowB) return merged(b);
+    const names = (items: readonly AxisItem[]) => items.flatMap((item) => (item.kind === "axis" ? [item.name] : []));
+    return { kind: "problem", problem: { kind: "missing", inLeft: names(onlyB), inRight: names(onlyA) } };
+  }
+  // Of two sizes that are not seen to be equal, the one of which something is known.
+  #known(item: AxisItem, others: ReadonlyMap<string, Size>): AxisItem {
+    if (item.kind === "row") return item;
+    const other = others.get(item.name);
+    const size = this.size(item.size);
+    return axis(item.name, isAny(size) && other ? this.size(other) : size);
+  }
+}
+
+function sizeOf(terms: readonly Term[]): Size {
+  let sum = constantSize(0);
+  for (const term of terms) {
+    let product = constantSize(term.coefficient);
+    for (const { atom, exponent } of term.powers) {
+      const base: Size = {
+        numerator: [
+          { coefficient: { n: 1n, d: 1n }, powers: [{ atom, exponent }], key: exponent === 1 ? atom.key : `${atom.key}^${exponent}` },
+        ],
+        denominator: oneDenominator,
+        key: "",
+      };
+      product = multiply(product, base);
+    }
+    sum = subtractSizes(sum, negateSize(product));
+  }
+  return sum;
+}
