@@ -1,0 +1,12 @@
+// Data on disk: a folder of pictures -> batches of tensors on the host.
+export type { DecodeJob, ResizeRule } from "./decode.ts";
+export { type Decoder, defaultThreads, openDecoder } from "./decoder.ts";
+export {
+  type DatasetError,
+  type DatasetItem,
+  type DatasetProblem,
+  type FolderDataset,
+  type FolderSpec,
+  openFolder,
+} from "./folder.ts";
+export { type Batch, BatchLoader, type BatchOptions, type FieldProgram, type FieldValue } from "./loader.ts";
