@@ -15,6 +15,8 @@ export interface Origin {
 /** What an input leaf is filled with: a batch field, a parameter, declared state, a host number of the step, or a gradient from outside. */
 export type InputRole = "data" | "param" | "state" | "uniform" | "grad";
 
+type NoAttrs = Readonly<Record<never, never>>;
+
 /** The attributes of every primitive. Adding a primitive is one line here and one row in the op table. */
 export interface OpAttrs {
   // leaves
@@ -25,38 +27,38 @@ export interface OpAttrs {
   /** Philox4x32-10 bits, u32[shape]; element e has counter (e, microStep, word >> 2, 0), word & 3 picks the word. The argument is the micro-step, u32[]. */
   random: { readonly key0: number; readonly key1: number; readonly word: number; readonly shape: readonly number[] };
   // elementwise, one argument
-  neg: {};
-  abs: {};
-  exp: {};
-  log: {};
-  sin: {};
-  cos: {};
-  tanh: {};
-  sqrt: {};
-  rsqrt: {};
-  erf: {};
-  floor: {};
-  round: {}; // half to even
-  not: {};
+  neg: NoAttrs;
+  abs: NoAttrs;
+  exp: NoAttrs;
+  log: NoAttrs;
+  sin: NoAttrs;
+  cos: NoAttrs;
+  tanh: NoAttrs;
+  sqrt: NoAttrs;
+  rsqrt: NoAttrs;
+  erf: NoAttrs;
+  floor: NoAttrs;
+  round: NoAttrs; // half to even
+  not: NoAttrs;
   cast: { readonly to: DType };
   // elementwise, two arguments of one shape and dtype
-  add: {};
-  sub: {};
-  mul: {};
-  div: {}; // f32
-  idiv: {}; // i32: floor division
-  imod: {}; // i32: remainder with the divisor's sign
-  max: {};
-  min: {};
-  pow: {};
-  lt: {};
-  eq: {};
-  and: {};
-  or: {};
-  xor: {};
-  shl: {};
-  shr: {};
-  where: {}; // (bool, a, b)
+  add: NoAttrs;
+  sub: NoAttrs;
+  mul: NoAttrs;
+  div: NoAttrs; // f32
+  idiv: NoAttrs; // i32: floor division
+  imod: NoAttrs; // i32: remainder with the divisor's sign
+  max: NoAttrs;
+  min: NoAttrs;
+  pow: NoAttrs;
+  lt: NoAttrs;
+  eq: NoAttrs;
+  and: NoAttrs;
+  or: NoAttrs;
+  xor: NoAttrs;
+  shl: NoAttrs;
+  shr: NoAttrs;
+  where: NoAttrs; // (bool, a, b)
   // reductions: the axes vanish
   sum: { readonly axes: readonly number[] };
   reduceMax: { readonly axes: readonly number[] };
@@ -91,7 +93,7 @@ export interface OpAttrs {
     readonly groups: number;
   };
   // markers: identities that passes read
-  stop: {};
+  stop: NoAttrs;
   gradScale: { readonly scale: number };
   save: { readonly name: string };
   tap: { readonly name: string };

@@ -1,0 +1,38 @@
+import { contractRows } from "./ops/contract.ts";
+import { indexRows } from "./ops/indexing.ts";
+import { leafRows } from "./ops/leaf.ts";
+import { mapRows } from "./ops/map.ts";
+import { markerRows } from "./ops/marker.ts";
+import { movementRows } from "./ops/movement.ts";
+import { reduceRows } from "./ops/reduce.ts";
+import type { OpRow } from "./ops/row.ts";
+import type { OpName, Value } from "./value.ts";
+
+// The op table, the heart of the compiler: one row per primitive answers every question about it. Adding a primitive is one line in `value.ts` and
+// one row here; the type below breaks the build when a row is missing, and the completeness test when a row has no test.
+
+export type OpTable = { readonly [K in OpName]: OpRow<K> };
+
+export const OPS: OpTable = {
+  ...leafRows,
+  ...mapRows,
+  ...reduceRows,
+  ...movementRows,
+  ...indexRows,
+  ...contractRows,
+  ...markerRows,
+};
+
+export const opNames = Object.keys(OPS) as readonly OpName[];
+
+/** The row of any op, for code that reads the table without knowing which. */
+export function rowOf(op: OpName): OpRow<OpName> {
+  return OPS[op] as unknown as OpRow<OpName>;
+}
+
+/** Whether a value is computed element by element. */
+export function isElementwise(v: Value): boolean {
+  return OPS[v.op].class === "map";
+}
+
+export type { NdArray, OpClass, OpRow } from "./ops/row.ts";

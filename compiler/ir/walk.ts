@@ -1,0 +1,45 @@
+import type { Graph, Value } from "./value.ts";
+
+/** All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. */
+export function topologicalOrder(roots: readonly Value[]): Value[] {
+  const order: Value[] = [];
+  const done = new Set<Value>();
+  const stack: { value: Value; next: number }[] = [];
+  for (const root of roots) {
+    if (done.has(root)) continue;
+    done.add(root);
+    stack.push({ value: root, next: 0 });
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      const argument = top.value.args[top.next];
+      if (argument === undefined) {
+        order.push(top.value);
+        stack.pop();
+      } else {
+        top.next++;
+        if (!done.has(argument)) {
+          done.add(argument);
+          stack.push({ value: argument, next: 0 });
+        }
+      }
+    }
+  }
+  return order;
+}
+
+/** All values of a graph, arguments before users. */
+export function graphValues(graph: Graph): Value[] {
+  return topologicalOrder(graph.results.map((r) => r.value));
+}
+
+/** The input leaves of a graph in the order of first need. */
+export function graphInputs(graph: Graph): Extract<Value, { readonly op: "input" }>[] {
+  return graphValues(graph).filter((v) => v.op === "input");
+}
+
+/** For every value those that take it as an argument (once per place). */
+export function usersOf(order: readonly Value[]): Map<Value, Value[]> {
+  const users = new Map<Value, Value[]>(order.map((v) => [v, []]));
+  for (const v of order) for (const a of v.args) users.get(a)!.push(v);
+  return users;
+}
