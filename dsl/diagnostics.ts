@@ -15,7 +15,7 @@ const error = <const M extends string, const H extends string = "">(message: M, 
 
 export const diagnosticTable = {
   // ---- reading the text ----
-  "syntax/unexpected": error("found {found} where {expected} should stand"),
+  "syntax/unexpected": error("found {found} where {expected} should stand{place}"),
   "syntax/unknown-character": error("{text} has no meaning here", "only texts in quotes and comments may hold such characters"),
   "syntax/unclosed-text": error(
     "this text has no closing quote on its line",

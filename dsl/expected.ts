@@ -11,15 +11,24 @@ interface RuleWords {
   readonly place?: string;
   /** What could have stood instead of the closing bracket that was expected. */
   readonly orElse?: string;
+  readonly help?: string;
 }
 const rules: Readonly<Record<string, RuleWords>> = {
   item: { what: "an item (`fn`, `module`, `model`, `step`, `train`, …)" },
   type: { what: "a type", place: "in a type" },
+  arg: { what: "an argument", place: "in the arguments of a call" },
+  index: { what: "an index", place: "in an index" },
+  fnParam: { what: "a parameter", place: "in the parameters" },
   typeArg: { what: "a type or a number", place: "in the arguments of a type" },
   fieldType: { what: "a field `name: type`", place: "in a record type" },
   axes: { what: "axes in brackets", place: "in the axes", orElse: "`,`" },
   axis: { what: "an axis" },
-  block: { what: "a block in braces", place: "in a block", orElse: "a statement (`let`, `return`, …)" },
+  block: {
+    what: "a block in braces",
+    place: "in a block",
+    orElse: "a statement (`let`, `return`, …)",
+    help: "a statement begins with a keyword, as in `let x = …` or `return …`",
+  },
   body: { what: "a value or statements in braces", place: "in an `if`" },
   statement: { what: "a statement (`let`, `return`, …)" },
   letStmt: { place: "in a `let`" },
@@ -53,9 +62,9 @@ const rules: Readonly<Record<string, RuleWords>> = {
   constItem: { place: "in a `const`" },
   fnItem: { place: "in a `fn`" },
   lossItem: { place: "in a `loss`" },
-  signature: { place: "in a signature" },
+  signature: { place: "in a signature", help: "a signature ends in `-> type`" },
   params: { what: "parameters in parentheses", place: "in the parameters", orElse: "`,`" },
-  param: { what: "a parameter `name: type`", place: "in the parameters" },
+  param: { what: "a parameter `name: type`", place: "in the parameters", help: "every parameter has a type: `name: type`" },
   moduleItem: { place: "in a `module`", orElse: "a `part`, `param`, `state`, `forward` or `fn`" },
   moduleMember: { what: "a `part`, `param`, `state`, `forward` or `fn`" },
   part: { place: "in a `part`" },
@@ -94,7 +103,20 @@ const rules: Readonly<Record<string, RuleWords>> = {
 };
 
 const closers: ReadonlySet<string> = new Set(["CloseParen", "CloseBracket", "CloseBrace"]);
-const placeWords = (rule: string): string => (rules[rule]?.place ? ` ${rules[rule].place}` : "");
+
+/** What the parser's error text carries. */
+export interface Expectation {
+  readonly expected: string;
+  /** " in a block", or nothing. */
+  readonly place: string;
+  readonly help: string | undefined;
+}
+/** Reads an error text back. */
+export function readExpectation(message: string): Expectation {
+  const [expected = "something else", rule = ""] = message.split("\n");
+  const row = rules[rule];
+  return { expected, place: row?.place ? ` ${row.place}` : "", help: row?.help };
+}
 
 function alternatives(paths: readonly TokenType[][]): string {
   const words = [...new Set(paths.map((path) => path[0]).filter((type) => type !== undefined))].map(tokenWords);
@@ -110,21 +132,24 @@ let errorsSoFar = 0;
 export function startCountingErrors(): void {
   errorsSoFar = 0;
 }
-function counted(words: string): string {
+/** The text of an error: what was expected, and the rule it was expected in (none when the rule as a whole is missing). */
+function text(expected: string, rule = ""): string {
   errorsSoFar += 1;
   if (errorsSoFar > mostErrors) throw new TooManyErrors("too many errors");
-  return words;
+  return `${expected}\n${rule}`;
+}
+function missing(ruleName: string, paths: readonly TokenType[][]): string {
+  const what = rules[ruleName]?.what;
+  return what ? text(what) : text(alternatives(paths), ruleName);
 }
 
 /** Chevrotain asks here for the text of its errors; it gets the expectation alone. */
 export const expectedWords: IParserErrorMessageProvider = {
   buildMismatchTokenMessage: ({ expected, ruleName }) => {
     const also = closers.has(expected.name) ? rules[ruleName]?.orElse : undefined;
-    return counted(`${also ? `${also} or ` : ""}${tokenWords(expected)}${placeWords(ruleName)}`);
+    return text(`${also ? `${also} or ` : ""}${tokenWords(expected)}`, ruleName);
   },
-  buildNotAllInputParsedMessage: () => "the next item (`fn`, `module`, `model`, `step`, `train`, …)",
-  buildNoViableAltMessage: ({ expectedPathsPerAlt, ruleName }) =>
-    counted(rules[ruleName]?.what ?? `${alternatives(expectedPathsPerAlt.flat())}${placeWords(ruleName)}`),
-  buildEarlyExitMessage: ({ expectedIterationPaths, ruleName }) =>
-    counted(rules[ruleName]?.what ?? `${alternatives(expectedIterationPaths)}${placeWords(ruleName)}`),
+  buildNotAllInputParsedMessage: () => text("the next item (`fn`, `module`, `model`, `step`, `train`, …)"),
+  buildNoViableAltMessage: ({ expectedPathsPerAlt, ruleName }) => missing(ruleName, expectedPathsPerAlt.flat()),
+  buildEarlyExitMessage: ({ expectedIterationPaths, ruleName }) => missing(ruleName, expectedIterationPaths),
 };

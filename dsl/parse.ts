@@ -4,11 +4,12 @@ import { BuildContext } from "./build/cst.ts";
 import { buildItem } from "./build/items.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { diagnose } from "./diagnostics.ts";
-import { startCountingErrors, TooManyErrors } from "./expected.ts";
+import { readExpectation, startCountingErrors, TooManyErrors } from "./expected.ts";
 import { adaParser, TooDeep } from "./grammar.ts";
+import { didYouMean } from "./nearest.ts";
 import { cutIntoItems, readBrackets } from "./segments.ts";
 import type { Span } from "./span.ts";
-import { isHardKeyword, M, tokenRow, vocabulary } from "./tokens.ts";
+import { Id, isHardKeyword, M, tokenRow, tokenRows, vocabulary } from "./tokens.ts";
 
 // Text in, abstract tree out. Invariants: it never throws, whatever the text; its time is linear in the text; every span lies within the
 // text; a text without error diagnostics has no error nodes. Where a name is missing after a mistake, the tree holds a name without letters.
@@ -25,7 +26,7 @@ export interface Parsed {
 }
 
 const mostCharacters = 4_000_000;
-const mostBrackets = 100;
+const mostBrackets = 40;
 let lexer: Lexer | undefined;
 
 /** Reads one file. `file` is the path that spans carry. */
@@ -35,7 +36,7 @@ export function parse(file: string, text: string): Parsed {
     const diagnostic = diagnose("syntax/file-too-large", { file, start: 0, end: 0 }, { size: text.length, most: mostCharacters });
     return { file: { kind: "file", items: [], span: whole }, diagnostics: [diagnostic], comments: [] };
   }
-  lexer ??= new Lexer(vocabulary, { positionTracking: "onlyOffset" });
+  lexer ??= new Lexer(vocabulary);
   const lexed = lexer.tokenize(text);
   const commentTokens = lexed.groups.comments ?? [];
   const context = new BuildContext(file, docReader(text, commentTokens));
@@ -92,6 +93,7 @@ const binarySigns: ReadonlySet<unknown> = new Set([
   M.slash,
   M.power,
 ]);
+const keywordTexts: readonly string[] = tokenRows.flatMap((row) => (row.role === "hard" || row.role === "soft" ? [row.text!] : []));
 const closeOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 /** Words at which reading starts anew after a mistake; a second error before the next of them is an echo of the first. */
 const startsAnew = (token: IToken): boolean => {
@@ -128,25 +130,28 @@ function words(token: IToken | undefined): string {
 
 function unexpected(context: BuildContext, error: IRecognitionException, stretch: readonly IToken[]): Diagnostic {
   const { token } = error;
+  const { expected, place, help } = readExpectation(error.message);
   const opener = readBrackets(stretch, Number.POSITIVE_INFINITY, token.startOffset).unclosed.at(-1);
   const isCloser = [")", "]", "}"].includes(token.image);
   const related =
     opener && isCloser && closeOf[opener.image] !== token.image ? [{ span: context.spanOfToken(opener), label: "opened here" }] : [];
-  const help = helpFor(error);
+  const at = stretch.indexOf(token);
+  const advice = helpFor(token, stretch[at - 1], stretch[at + 1], expected) ?? help;
   return diagnose(
     "syntax/unexpected",
     context.spanOfToken(token),
-    { found: words(token), expected: error.message },
-    { related, ...(help === undefined ? {} : { help }) },
+    { found: words(token), expected, place },
+    { related, ...(advice === undefined ? {} : { help: advice }) },
   );
 }
 
-function helpFor({ token, message, previousToken }: IRecognitionException & { readonly previousToken?: IToken }): string | undefined {
-  if (isHardKeyword(token.image) && message.startsWith("a name")) return `\`${token.image}\` is a keyword and cannot be a name`;
-  if (binarySigns.has(token.tokenType) && previousToken && !binarySigns.has(previousToken.tokenType) && !message.includes("expression")) {
+function helpFor(found: IToken, before: IToken | undefined, after: IToken | undefined, expected: string): string | undefined {
+  if (isHardKeyword(found.image) && expected.startsWith("a name")) return `\`${found.image}\` is a keyword and cannot be a name`;
+  if (binarySigns.has(found.tokenType) && before && !binarySigns.has(before.tokenType) && expected !== "an expression") {
     return "`|>` takes only a function or a call on its right; put the pipe in parentheses, as in `(x |> f) * 2`";
   }
-  if (token.tokenType === M.assign && message.includes("statement")) return "a value gets its name with `let name = …`";
+  if (after?.tokenType === M.assign && expected.includes("statement")) return `to name a value write \`let ${found.image} = …\``;
+  if (found.tokenType === Id && /…\)|^a `/.test(expected)) return didYouMean(found.image, keywordTexts);
   return undefined;
 }
 
@@ -159,11 +164,10 @@ function endsTooEarly(
   const opener = readBrackets(stretch, Number.POSITIVE_INFINITY).unclosed.at(-1);
   if (opener)
     return diagnose("syntax/unclosed-bracket", context.spanOfToken(opener), { open: opener.image, close: closeOf[opener.image] ?? "" });
-  const last = context.spanOfToken(stretch.at(-1)!);
-  return diagnose("syntax/unexpected", next ? context.spanOfToken(next) : context.span(last.end, last.end), {
-    found: words(next),
-    expected: error.message,
-  });
+  const { end } = context.spanOfToken(stretch.at(-1)!);
+  const { expected, place, help } = readExpectation(error.message);
+  const span = next ? context.spanOfToken(next) : context.span(end, end);
+  return diagnose("syntax/unexpected", span, { found: words(next), expected, place }, help === undefined ? {} : { help });
 }
 
 function unknownCharacter(file: string, error: ILexingError): Diagnostic {
@@ -181,25 +185,23 @@ function unclosedLiteral(context: BuildContext, token: IToken): Diagnostic | und
 // ---- documentation -------------------------------------------------------------------------------------------------------------
 const isDoc = (image: string): boolean => image.startsWith("///") && !image.startsWith("////");
 
-/** Finds the run of `///` lines that ends right before an offset, with nothing but white space and comments between. */
+/** Finds the `///` lines right before an offset: only white space and other comments on lines of their own may stand between. */
 function docReader(text: string, comments: readonly IToken[]): (offset: number) => string | null {
-  const docs = comments.filter((one) => isDoc(one.image));
+  const endsAt = new Map(comments.map((one, at) => [one.startOffset + one.image.length, at] as const));
+  const skipSpace = (offset: number): number => {
+    let at = offset;
+    while (at > 0 && /\s/.test(text[at - 1]!)) at -= 1;
+    return at;
+  };
   return (offset) => {
-    let low = 0;
-    let high = docs.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (docs[middle]!.startOffset < offset) low = middle + 1;
-      else high = middle;
-    }
     const lines: string[] = [];
-    let below = offset;
-    for (let at = low - 1; at >= 0; at--) {
-      const { image, startOffset } = docs[at]!;
-      const between = text.slice(startOffset + image.length, below);
-      if (between.trim() !== "" || !text.slice(text.lastIndexOf("\n", startOffset - 1) + 1, startOffset).match(/^\s*$/)) break;
-      lines.unshift(image.slice(3).trim());
-      below = startOffset;
+    let comment = comments[endsAt.get(skipSpace(offset)) ?? -1];
+    while (comment) {
+      const before = skipSpace(comment.startOffset);
+      const isOwnLine = before === 0 || text.slice(before, comment.startOffset).includes("\n");
+      if (!isOwnLine) break;
+      if (isDoc(comment.image)) lines.unshift(comment.image.slice(3).trim());
+      comment = comments[endsAt.get(before) ?? -1];
     }
     return lines.length === 0 ? null : lines.join("\n");
   };

@@ -9,26 +9,26 @@ type Follow = TokenType | "name" | "text";
 interface Head {
   readonly words: readonly string[];
   /** What the tokens after the keyword may be, one set per place. */
-  readonly then: readonly (readonly Follow[])[];
+  readonly follows: readonly (readonly Follow[])[];
 }
 const heads: readonly Head[] = [
-  { words: ["import", "fused"], then: [] },
-  { words: ["fn", "loss", "module", "dataset", "optimizer", "step"], then: [["name"], [M.openParen]] },
-  { words: ["type"], then: [["name"], [M.assign]] },
-  { words: ["const"], then: [["name"], [M.colon, M.assign]] },
+  { words: ["import", "fused"], follows: [] },
+  { words: ["fn", "loss", "module", "dataset", "optimizer", "step"], follows: [["name"], [M.openParen]] },
+  { words: ["type"], follows: [["name"], [M.assign]] },
+  { words: ["const"], follows: [["name"], [M.colon, M.assign]] },
   {
     words: ["model"],
-    then: [["name"], [M.assign, keyword("from"), keyword("frozen"), keyword("trained"), keyword("keys"), keyword("surgery")]],
+    follows: [["name"], [M.assign, keyword("from"), keyword("frozen"), keyword("trained"), keyword("keys"), keyword("surgery")]],
   },
-  { words: ["state"], then: [["name"], [M.colon]] },
-  { words: ["keys"], then: [["name"], [keyword("for")]] },
-  { words: ["surgery"], then: [["name"], [M.openParen, keyword("for")]] },
-  { words: ["grammar", "evaluate"], then: [["name"], [M.openBrace]] },
-  { words: ["train"], then: [["name"], [M.openBrace, keyword("like")]] },
-  { words: ["prompt", "schedule"], then: [["name"], [M.openParen, M.assign]] },
-  { words: ["precision"], then: [[M.openBrace]] },
-  { words: ["test", "property"], then: [["text"], [M.openBrace]] },
-  { words: ["gradcheck"], then: [["name"]] },
+  { words: ["state"], follows: [["name"], [M.colon]] },
+  { words: ["keys"], follows: [["name"], [keyword("for")]] },
+  { words: ["surgery"], follows: [["name"], [M.openParen, keyword("for")]] },
+  { words: ["grammar", "evaluate"], follows: [["name"], [M.openBrace]] },
+  { words: ["train"], follows: [["name"], [M.openBrace, keyword("like")]] },
+  { words: ["prompt", "schedule"], follows: [["name"], [M.openParen, M.assign]] },
+  { words: ["precision"], follows: [[M.openBrace]] },
+  { words: ["test", "property"], follows: [["text"], [M.openBrace]] },
+  { words: ["gradcheck"], follows: [["name"]] },
 ];
 const headOf = new Map(heads.flatMap((head) => head.words.map((word) => [keyword(word), head] as const)));
 const openerOf = new Map<TokenType, TokenType>([
@@ -50,7 +50,7 @@ function fits(token: IToken | undefined, follow: Follow): boolean {
 function isHead(tokens: readonly IToken[], at: number): boolean {
   const type = tokens[at]!.tokenType;
   const head = headOf.get(type);
-  if (!head || !head.then.every((follows, i) => follows.some((follow) => fits(tokens[at + 1 + i], follow)))) return false;
+  if (!head?.follows.every((follows, i) => follows.some((follow) => fits(tokens[at + 1 + i], follow)))) return false;
   if (type === keyword("fn")) return tokens[at - 1]?.tokenType !== keyword("fused");
   if (type === keyword("surgery") && tokens[at + 2]!.tokenType === M.openParen) return !callsSurgery(tokens, at + 2);
   return true;

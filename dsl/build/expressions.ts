@@ -90,15 +90,13 @@ function groupByRank(ctx: BuildContext, operands: readonly Expr[], operators: re
 }
 
 function buildUnary(ctx: BuildContext, cst: CstNode, within: CstNode): Expr {
-  const inner = node(cst, "unary");
-  const sign = token(cst, "Minus") ?? token(cst, "K_not");
-  if (!sign) return buildPostfix(ctx, node(cst, "postfix"), within);
-  return ctx.deeper(1, cst, () => ({
-    kind: "unary",
-    op: sign.image === "-" ? "-" : "not",
-    operand: inner ? buildUnary(ctx, inner, cst) : ctx.missing(cst),
-    span: ctx.spanOf(cst),
-  }));
+  const signs = tokens(cst, "sign");
+  return ctx.deeper(signs.length, cst, () => {
+    let operand = buildPostfix(ctx, node(cst, "postfix"), signs.length > 0 ? cst : within);
+    for (const sign of signs.reverse())
+      operand = { kind: "unary", op: sign.image === "-" ? "-" : "not", operand, span: coverSpans(ctx.spanOfToken(sign), operand.span) };
+    return operand;
+  });
 }
 
 // ---- calls, indices, fields, `watch`, `with` ----
@@ -264,6 +262,7 @@ function buildIf(ctx: BuildContext, cst: CstNode, isElement: boolean): Expr {
   return ctx.deeper(1, cst, () => ({
     kind: "ifExpr",
     condition: buildExpr(ctx, node(cst, "expr"), cst),
+    // biome-ignore lint/suspicious/noThenProperty: the abstract tree's field is called so
     then: buildBody(ctx, node(cst, "then"), cst),
     otherwise: token(cst, "K_else") ? buildBody(ctx, otherwise, cst) : null,
     span,

@@ -2,6 +2,7 @@ import type { IToken } from "chevrotain";
 import type { NumberLit, PatternItem, PatternLit, StringLit } from "../ast.ts";
 import { diagnose } from "../diagnostics.ts";
 import type { Span } from "../span.ts";
+import { M } from "../tokens.ts";
 import type { BuildContext } from "./cst.ts";
 
 // Numbers, texts with their escapes, and the small language of patterns between backquotes.
@@ -56,7 +57,7 @@ export function buildPattern(ctx: BuildContext, literal: IToken): PatternLit {
     .filter((match) => match[0].trim() !== "")
     .map((match) => ({ text: match[0], span: ctx.span(span.start + 1 + match.index, span.start + 1 + match.index + match[0].length) }));
   const arrow = found.findIndex((one) => one.text === "->");
-  let reported = false;
+  let reported = literal.tokenType === M.openPattern; // then it has been reported as unclosed
   const complain = (at: Span, problem: string): void => {
     if (!reported) ctx.diagnostics.push(diagnose("syntax/bad-pattern", at, { problem }));
     reported = true;

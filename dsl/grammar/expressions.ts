@@ -228,24 +228,22 @@ export abstract class ExpressionGrammar extends GrammarBase {
       this.SUBRULE(this.postfix);
     });
   });
+  /** Flat, and the builder groups by rank. `**` or `*` before a dot begins the path of the next rule (`**.bias = …`): no operand begins with a dot. */
   readonly operators: Rule = this.RULE("operators", () => {
     this.SUBRULE(this.unary);
-    this.MANY(() => {
-      this.OR(binaryOperators.map((operator) => ({ ALT: () => this.CONSUME(operator, { LABEL: "operator" }) })));
-      this.SUBRULE2(this.unary);
+    this.MANY({
+      GATE: () => this.ahead(2) !== M.dot,
+      DEF: () => {
+        this.OR(binaryOperators.map((operator) => ({ ALT: () => this.CONSUME(operator, { LABEL: "operator" }) })));
+        this.SUBRULE2(this.unary);
+      },
     });
   });
   readonly unary: Rule = this.RULE("unary", () => {
-    this.guardDepth();
-    this.OR([
-      {
-        ALT: () => {
-          this.OR2([{ ALT: () => this.CONSUME(M.minus) }, { ALT: () => this.CONSUME(keyword("not")) }]);
-          this.SUBRULE(this.unary);
-        },
-      },
-      { ALT: () => this.SUBRULE(this.postfix) },
-    ]);
+    this.MANY(() =>
+      this.OR([{ ALT: () => this.CONSUME(M.minus, { LABEL: "sign" }) }, { ALT: () => this.CONSUME(keyword("not"), { LABEL: "sign" }) }]),
+    );
+    this.SUBRULE(this.postfix);
   });
   readonly postfix: Rule = this.RULE("postfix", () => {
     this.SUBRULE(this.primary);
