@@ -1,6 +1,6 @@
 // `adac data faces`: draws a face data set on disk. Exit status 0 when the folder is there, 1 when it could not be made, 2 for wrong usage.
 import { SingleBar } from "cli-progress";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, type CommanderError, InvalidArgumentError, Option } from "commander";
 import { drawFaces, type FaceSet, type FaceSize, faceSets, faceSizes } from "../runtime/faces/index.ts";
 
 /** Wait between plain progress lines, milliseconds. */
@@ -64,7 +64,8 @@ export function dataCommand(): Command {
     .action(async (flags: { out: string; identities: number; views: number; seed: number; size: string; set: FaceSet }) => {
       process.exitCode = await drawWithProgress({ ...flags, size: Number(flags.size) as FaceSize });
     });
-  return new Command("data").description("make data sets on disk").addCommand(faces);
+  const exit = (error: CommanderError): never => process.exit(error.exitCode === 0 ? 0 : 2);
+  return new Command("data").description("make data sets on disk").addCommand(faces.exitOverride(exit)).exitOverride(exit);
 }
 
 async function drawWithProgress(request: {
