@@ -1,0 +1,131 @@
+import path from "node:path";
+import type { File, ImportItem } from "./ast.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import { diagnose } from "./diagnostics.ts";
+import { type Comment, parse } from "./parse.ts";
+import { isInside, type SourceHost } from "./source.ts";
+import type { Span } from "./span.ts";
+
+// A file with everything it imports. In: the entry's path and a host. Out: all files, parsed, and who imports what. Invariants: every
+// file is read once; imports stay inside the project or the standard library; a cycle is reported and cut, so what is left is a tree of uses.
+
+/** How a file is called in spans and messages: the path as the user gave it, or as an import resolved it; `std/…` for the library. */
+export type SourceFileId = string;
+
+export interface SourceFile {
+  readonly id: SourceFileId;
+  readonly absolute: string;
+  readonly text: string;
+  readonly ast: File;
+  readonly comments: readonly Comment[];
+  /** Where each import leads; an import that could not be followed is missing here. */
+  readonly imports: ReadonlyMap<ImportItem, SourceFileId>;
+}
+export interface Program {
+  readonly entry: SourceFileId;
+  /** In the order of use: a file stands behind everything it imports. The entry is last. */
+  readonly files: ReadonlyMap<SourceFileId, SourceFile>;
+  /** The file whose names are in scope everywhere, when the library has one. */
+  readonly prelude: SourceFileId | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const preludeId = "std/prelude.ada";
+
+/** Reads a file and its imports. Mistakes are diagnostics; the files that could be read are there in any case. */
+export function loadProgram(entry: string, host: SourceHost): Program {
+  const loader = new Loader(host);
+  const preludeFile = path.join(host.stdRoot, "prelude.ada");
+  const hasPrelude = host.exists(preludeFile);
+  if (hasPrelude) loader.load(preludeFile, preludeId, undefined);
+  const absolute = path.resolve(host.projectRoot, entry);
+  const id = loader.idOf(absolute, entry);
+  loader.load(absolute, id, undefined);
+  if (!hasPrelude) {
+    const nowhere: Span = { file: id, start: 0, end: 0 };
+    loader.diagnostics.push(diagnose("import/not-found", nowhere, { path: preludeId, looked: preludeFile }));
+  }
+  return { entry: id, files: loader.files, prelude: hasPrelude ? preludeId : null, diagnostics: loader.diagnostics };
+}
+
+class Loader {
+  readonly files = new Map<SourceFileId, SourceFile>();
+  readonly diagnostics: Diagnostic[] = [];
+  private readonly host: SourceHost;
+  private readonly idByAbsolute = new Map<string, SourceFileId>();
+  /** The chain of imports that leads to the file being read. */
+  private readonly chain: SourceFileId[] = [];
+
+  constructor(host: SourceHost) {
+    this.host = host;
+  }
+
+  /** Two ways to write the same file give the same id. */
+  idOf(absolute: string, wanted: string): SourceFileId {
+    const known = this.idByAbsolute.get(absolute);
+    if (known !== undefined) return known;
+    const { stdRoot } = this.host;
+    let id = isInside(absolute, stdRoot) ? `std/${path.relative(stdRoot, absolute).split(path.sep).join("/")}` : wanted;
+    if (id === wanted && id.startsWith("std/") && !isInside(absolute, stdRoot)) id = `./${id}`;
+    this.idByAbsolute.set(absolute, id);
+    return id;
+  }
+
+  /** Reads a file once. `from` is the import that asks for it (none for the entry). */
+  load(absolute: string, id: SourceFileId, from: Span | undefined): boolean {
+    if (this.files.has(id)) return true;
+    const read = this.host.readFile(absolute);
+    if ("reason" in read) {
+      this.diagnostics.push(diagnose("import/unreadable", from ?? { file: id, start: 0, end: 0 }, { path: id, reason: read.reason }));
+      return false;
+    }
+    const { file: ast, diagnostics, comments } = parse(id, read.text);
+    this.diagnostics.push(...diagnostics);
+    this.chain.push(id);
+    const imports = new Map<ImportItem, SourceFileId>();
+    for (const item of ast.items) {
+      if (item.kind !== "import") continue;
+      const target = this.follow(item, id, absolute);
+      if (target !== undefined) imports.set(item, target);
+    }
+    this.chain.pop();
+    this.files.set(id, { id, absolute, text: read.text, ast, comments, imports });
+    return true;
+  }
+
+  /** The file an import leads to, loaded; or a diagnostic. */
+  private follow(item: ImportItem, importer: SourceFileId, importerAbsolute: string): SourceFileId | undefined {
+    const { value: wanted, span } = item.from;
+    if (item.host) {
+      const name = item.names[0]?.name.name ?? wanted;
+      this.diagnostics.push(diagnose("import/host", item.span, { name: `\`${name}\`` }));
+      return undefined;
+    }
+    const isLibrary = wanted.startsWith("std/");
+    const isRelative = wanted.startsWith("./") || wanted.startsWith("../");
+    if ((!isLibrary && !isRelative) || !wanted.endsWith(".ada") || wanted.includes("\0") || wanted.includes("\\")) {
+      this.diagnostics.push(diagnose("import/bad-path", span, { path: wanted }));
+      return undefined;
+    }
+    const { stdRoot, projectRoot, exists } = this.host;
+    const absolute = isLibrary ? path.join(stdRoot, wanted.slice("std/".length)) : path.resolve(path.dirname(importerAbsolute), wanted);
+    const fromLibrary = isLibrary || isInside(importerAbsolute, stdRoot);
+    if (!isInside(absolute, fromLibrary ? stdRoot : projectRoot)) {
+      const root = fromLibrary ? "the standard library" : `the project's folder ${projectRoot}`;
+      this.diagnostics.push(diagnose("import/outside-root", span, { path: wanted, root }));
+      return undefined;
+    }
+    if (!exists(absolute)) {
+      this.diagnostics.push(diagnose("import/not-found", span, { path: wanted, looked: absolute }));
+      return undefined;
+    }
+    const id = this.idOf(absolute, isLibrary ? wanted : path.posix.join(path.posix.dirname(importer.split(path.sep).join("/")), wanted));
+    const start = this.chain.indexOf(id);
+    if (start >= 0) {
+      const cycle = [...this.chain.slice(start), id].join(" -> ");
+      this.diagnostics.push(diagnose("import/cycle", span, { cycle }));
+      return undefined;
+    }
+    return this.load(absolute, id, span) ? id : undefined;
+  }
+}
