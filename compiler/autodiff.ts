@@ -1,0 +1,61 @@
+import type { Builder } from "./ir/builder.ts";
+import { describe, type GradRule, sameShape } from "./ir/ops/row.ts";
+import { rowOf } from "./ir/ops.ts";
+import type { OpName, Value } from "./ir/value.ts";
+import { topologicalOrder } from "./ir/walk.ts";
+
+// Reverse mode over the op table. In: values and cotangents. Out: one cotangent per wanted value, made of primitives only.
+// Invariants: a cotangent has its primal's shape and dtype; only values between a wanted value and an output get one, so frozen parts cost nothing;
+// sums of cotangents are made in one order that depends on the structure only. New values keep the origins of the value they come from.
+
+/** ∂loss/∂w for each wanted value; `loss` is an f32 scalar. A value that the loss does not depend on has the gradient 0. */
+export function gradient(b: Builder, loss: Value, wrt: readonly Value[]): Value[] {
+  if (loss.shape.length > 0 || loss.dtype !== "f32") throw new Error(`internal: autodiff: the loss is ${describe(loss)}, f32[] wanted`);
+  return vjp(b, [loss], [b.scalar(1)], wrt);
+}
+
+/** Σ cotangent · ∂output/∂w for each wanted value. */
+export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly Value[], wrt: readonly Value[]): Value[] {
+  if (outputs.length !== cotangents.length)
+    throw new Error(`internal: autodiff: ${cotangents.length} cotangents for ${outputs.length} outputs`);
+  for (const w of wrt) if (w.dtype !== "f32") throw new Error(`internal: autodiff: a derivative with respect to ${describe(w)}`);
+  const order = topologicalOrder(outputs);
+  const needed = dependents(order, new Set(wrt));
+  const cotangentOf = new Map<Value, Value>();
+  const accumulate = (v: Value, g: Value, from: Value) => {
+    if (g.dtype !== "f32" || !sameShape(g.shape, v.shape)) {
+      throw new Error(`internal: autodiff: '${from.op}' gives the cotangent ${describe(g)} to ${describe(v)}`);
+    }
+    const known = cotangentOf.get(v);
+    cotangentOf.set(v, known ? b.add(known, g) : g);
+  };
+  outputs.forEach((output, i) => {
+    if (needed.has(output)) accumulate(output, cotangents[i]!, output);
+  });
+  for (let i = order.length - 1; i >= 0; i--) {
+    const v = order[i]!;
+    const g = cotangentOf.get(v);
+    if (g === undefined || v.args.length === 0) continue;
+    const rule = rowOf(v.op).grad;
+    if (typeof rule !== "function") continue;
+    const shares = b.withOrigin(v.origins, () =>
+      (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g),
+    );
+    v.args.forEach((argument, place) => {
+      const share = shares[place];
+      if (share && needed.has(argument)) b.withOrigin(v.origins, () => accumulate(argument, share, v));
+    });
+  }
+  return wrt.map((w) => cotangentOf.get(w) ?? b.splat(0, w.shape));
+}
+
+/** The wanted values and all that depend on one of them through derivatives. */
+function dependents(order: readonly Value[], wanted: ReadonlySet<Value>): Set<Value> {
+  const needed = new Set<Value>();
+  for (const v of order) {
+    if (v.dtype !== "f32") continue;
+    const carries = v.op !== "stop" && typeof rowOf(v.op).grad === "function";
+    if (wanted.has(v) || (carries && v.args.some((a) => needed.has(a)))) needed.add(v);
+  }
+  return needed;
+}
