@@ -59,7 +59,7 @@ describe("normal form", () => {
   });
   test("substitution decides conditions", () => {
     const size = chooseSize(lessTest(n(1), stride), divideSizes(h, stride), h);
-    const at = (value: number) => substituteSize(size, (v) => (v.name === "stride" ? n(value) : undefined));
+    const at = (value: number) => substituteSize(size, { variable: (v) => (v.name === "stride" ? n(value) : undefined) });
     expect(sameSize(at(1), h)).toBe(true);
     expect(sameSize(at(2), divideSizes(h, n(2)))).toBe(true);
   });
@@ -171,7 +171,10 @@ describe("properties", () => {
     fc.assert(
       fc.property(formula, assignment, (f, { values, flag }) => {
         const expected = direct(f, values, flag);
-        const found = substituteSize(build(f), (v) => n((values as Record<string, number>)[v.name]!));
+        const found = substituteSize(build(f), {
+          variable: (v) => n((values as Record<string, number>)[v.name]!),
+          flag: () => n(flag ? 1 : 0),
+        });
         const constant = constantOf(found);
         if (expected && constant) expect(constant).toEqual(expected);
       }),

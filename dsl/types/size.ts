@@ -335,29 +335,39 @@ const sizeOfAtom = (atom: Atom) => make(polynomialOfAtom(atom), one);
 export function withTest(size: Size, test: TestAtom, holds: boolean): Size {
   return rebuild(size, (atom) => (atom.key === test.key ? constantSize(holds ? 1 : 0) : sizeOfAtom(atom)));
 }
-/** The size with variables replaced (undefined: stays). */
-export function substituteSize(size: Size, replacement: (variable: SizeVar) => Size | undefined): Size {
-  let changed = false;
-  if (isAny(size)) return size;
-  eachVariable(size, (v) => {
-    if (replacement(v) !== undefined) changed = true;
-  });
-  if (!changed) return size;
+export interface Replacement {
+  readonly variable: (variable: SizeVar) => Size | undefined;
+  readonly flag?: (id: string) => Size | undefined;
+}
+/** The size with variables and named conditions replaced (undefined: stays). */
+export function substituteSize(size: Size, by: Replacement): Size {
+  if (isAny(size) || !isTouched(size, by)) return size;
   return rebuild(size, (atom) => {
     switch (atom.kind) {
       case "var":
-        return replacement(atom.variable) ?? sizeOfAtom(atom);
+        return by.variable(atom.variable) ?? sizeOfAtom(atom);
       case "floor":
-        return floorSize(substituteSize(atom.of, replacement));
+        return floorSize(substituteSize(atom.of, by));
       case "test": {
-        if (atom.test.kind === "flag") return sizeOfAtom(atom);
-        const of = substituteSize(atom.test.of, replacement);
+        if (atom.test.kind === "flag") return by.flag?.(atom.test.id) ?? sizeOfAtom(atom);
+        const of = substituteSize(atom.test.of, by);
         return atom.test.kind === "zero" ? equalTest(of, constantSize(0)) : lessTest(of, constantSize(0));
       }
       default:
         return atom satisfies never;
     }
   });
+}
+function isTouched(size: Size, by: Replacement): boolean {
+  let touched = false;
+  eachAtom(size, (atom) => {
+    if (touched) return;
+    if (atom.kind === "var") touched = by.variable(atom.variable) !== undefined;
+    else if (atom.kind === "floor") touched = isTouched(atom.of, by);
+    else if (atom.test.kind === "flag") touched = by.flag?.(atom.test.id) !== undefined;
+    else touched = isTouched(atom.test.of, by);
+  });
+  return touched;
 }
 
 export interface Assignment {
@@ -397,4 +407,40 @@ export function evaluateSize(size: Size, assignment: Assignment): Ratio | undefi
   };
   const [numerator, denominator] = [side(size.numerator), side(size.denominator)];
   return numerator && denominator && denominator.n !== 0n ? divRatio(numerator, denominator) : undefined;
+}
+
+/**
+ * The value of an open variable that makes the size 0, where one occurs in exactly one term, to the first power, and nowhere else.
+ * Terms of fewer factors are preferred, so that `rows * times - 128` is not solved for both.
+ */
+export function solveForOpen(size: Size): { readonly variable: SizeVar; readonly value: Size } | undefined {
+  const candidates = size.numerator.flatMap((term) =>
+    term.powers.flatMap((power) =>
+      power.atom.kind === "var" &&
+      power.atom.variable.kind === "open" &&
+      power.exponent === 1 &&
+      !term.powers.some((p) => p.atom.kind === "test")
+        ? [{ term, power, variable: power.atom.variable }]
+        : [],
+    ),
+  );
+  candidates.sort((a, b) => a.term.powers.length - b.term.powers.length);
+  for (const { term, power, variable } of candidates) {
+    const rest = make(
+      size.numerator.filter((t) => t !== term),
+      one,
+    );
+    const factor = make(
+      [
+        termOf(
+          term.coefficient,
+          term.powers.filter((p) => p !== power),
+        ),
+      ],
+      one,
+    );
+    const value = divideSizes(negateSize(rest), factor);
+    if (!isAny(value) && !variablesOf(value).some((v) => v.id === variable.id)) return { variable, value };
+  }
+  return undefined;
 }

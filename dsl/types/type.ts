@@ -1,6 +1,6 @@
 import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PromptItem, ScheduleItem } from "../ast.ts";
 import { printSize } from "./printSize.ts";
-import { constantOf, type Size, substituteSize } from "./size.ts";
+import { anySize, constantOf, type Size, substituteSize } from "./size.ts";
 
 // Types of the checker. Host numbers carry what is known of their value as a size, and host conditions as a test, so that a number
 // can be used as a size and a condition can choose between sizes.
@@ -25,6 +25,11 @@ export interface TensorType {
 }
 export interface IntType {
   readonly kind: "int";
+  readonly value: Size;
+}
+/** A host `Real`; the value is known where it is a quotient of sizes. */
+export interface RealType {
+  readonly kind: "realNumber";
   readonly value: Size;
 }
 export interface BoolType {
@@ -67,8 +72,8 @@ export type Type =
   | { readonly kind: "error" }
   | { readonly kind: "unknown" }
   | { readonly kind: "none" }
-  | { readonly kind: "realNumber" } // host `Real`
-  | { readonly kind: "textValue" } // host `Text`
+  | RealType
+  | { readonly kind: "textValue"; readonly text: string | null } // host `Text`
   | { readonly kind: "path" }
   | { readonly kind: "axes"; readonly axes: readonly AxisItem[] | null } // null: not known here
   | { readonly kind: "schedule" }
@@ -90,8 +95,10 @@ export type Type =
 export const errorType: Type = { kind: "error" };
 export const unknownType: Type = { kind: "unknown" };
 export const noneType: Type = { kind: "none" };
-export const realType: Type = { kind: "realNumber" };
-export const textType: Type = { kind: "textValue" };
+export const realType: RealType = { kind: "realNumber", value: anySize() };
+export const textType: Type = { kind: "textValue", text: null };
+export const boolType: BoolType = { kind: "bool", truth: anySize() };
+export const intType: IntType = { kind: "int", value: anySize() };
 
 /** True for types about which nothing more is said. */
 export function isSilent(type: Type): boolean {
@@ -132,7 +139,8 @@ export function mapType(type: Type, map: TypeMap): Type {
     case "axes":
       return type.axes ? { ...type, axes: mapAxes(type.axes, map) } : type;
     case "int":
-      return int(map.size(type.value));
+    case "realNumber":
+      return { ...type, value: map.size(type.value) };
     case "bool":
       return bool(map.size(type.truth));
     case "optional":
@@ -170,7 +178,7 @@ export function mapAxes(axes: readonly AxisItem[], map: TypeMap): AxisItem[] {
 }
 /** Replaces every size that depends on one of the variables by «nothing is known». */
 export function forgetSizes(type: Type, ids: ReadonlySet<string>, unknown: Size): Type {
-  const size = (s: Size) => substituteSize(s, (v) => (ids.has(v.id) ? unknown : undefined));
+  const size = (s: Size) => substituteSize(s, { variable: (v) => (ids.has(v.id) ? unknown : undefined) });
   return mapType(type, { size, row: (row) => [{ kind: "row", row }] });
 }
 

@@ -1,17 +1,15 @@
 import {
   anySize,
   constantOf,
-  constantSize,
-  divideSizes,
+  flagTest,
   isAny,
   isConditional,
-  negateSize,
   type Size,
   type SizeVar,
   sameSize,
+  solveForOpen,
   substituteSize,
   subtractSizes,
-  type Term,
   testsOf,
   variableSize,
   variablesOf,
@@ -40,6 +38,7 @@ export type Alignment =
 export class Unifier {
   readonly #sizes = new Map<string, Size>();
   readonly #rows = new Map<string, readonly AxisItem[]>();
+  readonly #flags = new Map<string, Size>();
   #counter = 0;
   #obligations: Obligation[] = [];
 
@@ -55,9 +54,14 @@ export class Unifier {
   freshRow(name: string, kind: RowVar["kind"]): RowVar {
     return { id: `${name}#${++this.#counter}`, name, kind };
   }
-  /** A new number for naming a condition. */
-  freshId(): string {
-    return `#${++this.#counter}`;
+  /** A new condition of which only the name is known. */
+  freshFlag(text: string): { readonly id: string; readonly truth: Size } {
+    const id = `${text}#${++this.#counter}`;
+    return { id, truth: flagTest(id, text) };
+  }
+  /** Says what a condition is. */
+  solveFlag(id: string, truth: Size): void {
+    if (!this.#flags.has(id)) this.#flags.set(id, truth);
   }
   get obligations(): readonly Obligation[] {
     return this.#obligations;
@@ -67,7 +71,10 @@ export class Unifier {
   size(size: Size): Size {
     let current = size;
     for (let i = 0; i < 64; i++) {
-      const next = substituteSize(current, (v) => (v.kind === "open" ? this.#sizes.get(v.id) : undefined));
+      const next = substituteSize(current, {
+        variable: (v) => (v.kind === "open" ? this.#sizes.get(v.id) : undefined),
+        flag: (id) => this.#flags.get(id),
+      });
       if (next === current) return current;
       current = next;
     }
@@ -114,31 +121,12 @@ export class Unifier {
     return decide(difference, 0);
   }
 
-  /** Solves `difference = 0` for an open variable that occurs in exactly one term, to the first power. */
   #solve(difference: Size): Verdict | undefined {
-    let best: { readonly variable: SizeVar; readonly term: Term } | undefined;
-    for (const term of difference.numerator) {
-      for (const power of term.powers) {
-        const { atom } = power;
-        if (atom.kind !== "var" || atom.variable.kind !== "open" || power.exponent !== 1) continue;
-        const rest = difference.numerator.filter((t) => t !== term);
-        const elsewhere =
-          rest.some((t) => mentions(t, atom.variable)) || term.powers.some((p) => p !== power && atomMentions(p.atom, atom.variable));
-        if (elsewhere || term.powers.some((p) => p !== power && p.atom.kind === "test")) continue;
-        if (!best || term.powers.length < best.term.powers.length) best = { variable: atom.variable, term };
-      }
-    }
-    if (!best) return undefined;
-    const { variable, term } = best;
-    // difference = factor * variable + rest, so the variable is -rest / factor.
-    const factor = divideSizes(sizeOf([term]), variableSize(variable));
-    const rest = subtractSizes(sizeOf(difference.numerator), sizeOf([term]));
-    const value = divideSizes(negateSize(rest), factor);
-    if (isAny(value)) return "open";
-    const constant = constantOf(value);
+    const solution = solveForOpen(difference);
+    if (!solution) return undefined;
+    const constant = constantOf(solution.value);
     if (constant && (constant.d !== 1n || constant.n < 0n)) return "differ";
-    if (variablesOf(value).some((v) => v.id === variable.id)) return undefined;
-    this.#sizes.set(variable.id, value);
+    this.#sizes.set(solution.variable.id, solution.value);
     return "same";
   }
 
@@ -195,21 +183,16 @@ export class Unifier {
   }
 }
 
-function sizeOf(terms: readonly Term[]): Size {
-  let sum = constantSize(0);
-  for (const term of terms) {
-    let product = constantSize(term.coefficient);
-    for (const { atom, exponent } of term.powers) {
-      const base: Size = {
-        numerator: [
-          { coefficient: { n: 1n, d: 1n }, powers: [{ atom, exponent }], key: exponent === 1 ? atom.key : `${atom.key}^${exponent}` },
-        ],
-        denominator: oneDenominator,
-        key: "",
-      };
-      product = multiply(product, base);
-    }
-    sum = subtractSizes(sum, negateSize(product));
-  }
-  return sum;
+const mostBranches = 5;
+// What a difference says when nothing can be solved: a number other than 0 is never 0, and neither is a polynomial in rigid variables,
+// for it would have to be 0 for all their values. A choice differs if both its branches do.
+function decide(difference: Size, depth: number): Verdict {
+  const constant = constantOf(difference);
+  if (constant) return constant.n === 0n ? "same" : "differ";
+  if (isAny(difference) || variablesOf(difference).some((v) => v.kind !== "rigid")) return "open";
+  if (!isConditional(difference)) return "differ";
+  const [test] = testsOf(difference);
+  if (!test || depth === mostBranches) return "open";
+  const [yes, no] = [decide(withTest(difference, test, true), depth + 1), decide(withTest(difference, test, false), depth + 1)];
+  return yes === no ? yes : "open";
 }
