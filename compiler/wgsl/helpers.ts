@@ -1,0 +1,192 @@
+// WGSL functions that printed kernels call where a builtin is missing, is inexact on some driver, or means something else. One row per
+// helper; a helper may need others. `T` stands for f32 or vec4f (i32 or vec4i), `B` for the bool of that width.
+import type { Width } from "../tile/tile.ts";
+
+export type Helper =
+  | "erf" // within 3e-7 relative of erf, for any argument
+  | "tanh" // within 3e-7 relative of tanh; no overflow
+  | "power" // JavaScript's ** : negative bases with integer exponents, 0**0 = 1
+  | "floorDivide" // i32, any signs
+  | "floorRemainder"
+  | "floorDivideBy" // i32 by a divisor above 0
+  | "floorRemainderBy"
+  | "infinity"
+  | "notANumber"
+  | "philox";
+
+interface Row {
+  readonly scalar: "f32" | "i32";
+  readonly text: string;
+}
+
+const rows: { readonly [h in Exclude<Helper, "infinity" | "notANumber" | "philox">]: Row } = {
+  // Both pieces are minimax fits: erf(x)/x - 1 in x² below 1, and -log(erfc(x))/x from 1 to 4, above which erf rounds to 1.
+  erf: {
+    scalar: "f32",
+    text: `fn erf(x: T) -> T {
+  let s = min(x * x, T(1.0));
+  var near = fma(s, T(7.853857705990744e-05), T(-8.010192520789788e-04));
+  near = fma(near, s, T(5.188327560047167e-03));
+  near = fma(near, s, T(-2.685381186916528e-02));
+  near = fma(near, s, T(1.1283585147033988e-01));
+  near = fma(near, s, T(-3.7612625824093965e-01));
+  near = fma(near, s, T(1.2837916572669045e-01));
+  let t = clamp(abs(x), T(1.0), T(4.0));
+  var far = fma(t, T(1.3962444131039584e-05), T(-3.5059204826304714e-04));
+  far = fma(far, t, T(3.7574769089043624e-03));
+  far = fma(far, t, T(-2.4010068839186594e-02));
+  far = fma(far, t, T(1.0653086574196217e-01));
+  far = fma(far, t, T(6.349695308659937e-01));
+  far = fma(far, t, T(1.128694336927952));
+  return select(fma(x, near, x), sign(x) * (1.0 - exp(-t * far)), abs(x) > T(1.0));
+}`,
+  },
+  // Below 0.55 a fit of (tanh(x)/x - 1)/x² in x², since 1 - 2/(e^2x + 1) cancels there; 10 is where tanh rounds to 1.
+  tanh: {
+    scalar: "f32",
+    text: `fn tanhOf(x: T) -> T {
+  let s = min(x * x, T(0.3025));
+  var near = fma(s, T(-6.282466731433485e-03), T(2.107775339646782e-02));
+  near = fma(near, s, T(-5.3853856642561544e-02));
+  near = fma(near, s, T(1.3332601672057653e-01));
+  near = fma(near, s, T(-3.3333318045245913e-01));
+  let t = min(abs(x), T(10.0));
+  return select(fma(x * s, near, x), sign(x) * (1.0 - 2.0 / (exp(2.0 * t) + 1.0)), abs(x) > T(0.55));
+}`,
+  },
+  power: {
+    scalar: "f32",
+    text: `fn power(x: T, y: T) -> T {
+  let size = pow(abs(x), y);
+  let whole = floor(y) == y;
+  let odd = whole & (floor(y * 0.5) * 2.0 != y);
+  let ofNegative = select(T(notANumber()), select(size, -size, odd), whole);
+  let ofZero = select(T(0.0), T(infinity()), y < T(0.0));
+  let result = select(select(size, ofNegative, x < T(0.0)), ofZero, x == T(0.0));
+  return select(result, T(1.0), y == T(0.0));
+}`,
+  },
+  floorDivide: {
+    scalar: "i32",
+    text: `fn floorDivide(a: T, b: T) -> T {
+  let q = a / b;
+  return q - T((a - q * b != T(0)) & ((a ^ b) < T(0)));
+}`,
+  },
+  floorRemainder: {
+    scalar: "i32",
+    text: `fn floorRemainder(a: T, b: T) -> T {
+  return a - floorDivide(a, b) * b;
+}`,
+  },
+  // The sign mask turns a negative number into its complement, which is not negative, and the quotient back.
+  floorDivideBy: {
+    scalar: "i32",
+    text: `fn floorDivideBy(a: T, b: T) -> T {
+  let mask = a >> U(31u);
+  return ((a ^ mask) / b) ^ mask;
+}`,
+  },
+  floorRemainderBy: {
+    scalar: "i32",
+    text: `fn floorRemainderBy(a: T, b: T) -> T {
+  return a - floorDivideBy(a, b) * b;
+}`,
+  },
+};
+
+// WGSL has no constant infinity; a private variable is not constant.
+const infinity = `var<private> infinityBits: u32 = 0x7f800000u;
+fn infinity() -> f32 {
+  return bitcast<f32>(infinityBits);
+}`;
+const notANumber = `var<private> notANumberBits: u32 = 0x7fc00000u;
+fn notANumber() -> f32 {
+  return bitcast<f32>(notANumberBits);
+}`;
+// Philox4x32-10; the high word of a product from four products of 16-bit halves.
+const philox = `fn multiplyHigh(a: u32, b: u32) -> u32 {
+  let aLow = a & 0xffffu;
+  let aHigh = a >> 16u;
+  let bLow = b & 0xffffu;
+  let bHigh = b >> 16u;
+  let middle = aHigh * bLow + ((aLow * bLow) >> 16u);
+  let cross = aLow * bHigh + (middle & 0xffffu);
+  return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
+}
+fn philox(key: vec2u, counter: vec4u) -> vec4u {
+  var k = key;
+  var x = counter;
+  for (var round = 0; round < 10; round++) {
+    let high0 = multiplyHigh(0xd2511f53u, x.x);
+    let high1 = multiplyHigh(0xcd9e8d57u, x.z);
+    x = vec4u(high1 ^ x.y ^ k.x, 0xcd9e8d57u * x.z, high0 ^ x.w ^ k.y, 0xd2511f53u * x.x);
+    k = k + vec2u(0x9e3779b9u, 0xbb67ae85u);
+  }
+  return x;
+}`;
+
+const needs: { readonly [h in Helper]?: readonly Helper[] } = {
+  power: ["infinity", "notANumber"],
+  floorRemainder: ["floorDivide"],
+  floorRemainderBy: ["floorDivideBy"],
+};
+const order: readonly Helper[] = [
+  "infinity",
+  "notANumber",
+  "erf",
+  "tanh",
+  "power",
+  "floorDivide",
+  "floorRemainder",
+  "floorDivideBy",
+  "floorRemainderBy",
+  "philox",
+];
+const functionNames: { readonly [h in Helper]?: string } = { tanh: "tanhOf" };
+const plain = (helper: Helper): helper is "infinity" | "notANumber" | "philox" =>
+  helper === "infinity" || helper === "notANumber" || helper === "philox";
+
+/** All identifiers that helpers may bind. */
+export const helperNames: readonly string[] = [
+  ...order.flatMap((h) => [functionNames[h] ?? h, `${functionNames[h] ?? h}4`]),
+  "infinityBits",
+  "notANumberBits",
+  "multiplyHigh",
+];
+
+/** The helpers that one kernel calls. */
+export class Helpers {
+  readonly #wanted = new Map<Helper, Set<Width>>();
+
+  /** The name to call; notes that the helper must be printed. */
+  call(helper: Helper, width: Width): string {
+    const actual = plain(helper) ? 1 : width;
+    const widths = this.#wanted.get(helper) ?? new Set<Width>();
+    this.#wanted.set(helper, widths.add(actual));
+    for (const other of needs[helper] ?? []) this.call(other, actual);
+    const name = functionNames[helper] ?? helper;
+    return actual === 4 ? `${name}4` : name;
+  }
+
+  /** The texts, each after those it needs. */
+  texts(): readonly string[] {
+    return order.flatMap((helper) => {
+      const widths = this.#wanted.get(helper);
+      if (widths === undefined) return [];
+      return ([1, 4] as const).filter((width) => widths.has(width)).map((width) => helperText(helper, width));
+    });
+  }
+}
+
+function helperText(helper: Helper, width: Width): string {
+  if (helper === "infinity") return infinity;
+  if (helper === "notANumber") return notANumber;
+  if (helper === "philox") return philox;
+  const row = rows[helper];
+  const vector = row.scalar === "f32" ? "vec4f" : "vec4i";
+  const text = row.text.replace(/\bT\b/g, width === 4 ? vector : row.scalar).replace(/\bU\b/g, width === 4 ? "vec4u" : "u32");
+  if (width === 1) return text;
+  const own = [helper, ...(needs[helper] ?? [])].filter((h) => !plain(h)).map((h) => functionNames[h] ?? h);
+  return own.reduce((t, name) => t.replaceAll(`${name}(`, `${name}4(`), text);
+}
