@@ -38,7 +38,7 @@ export function loadProgram(entry: string, host: SourceHost): Program {
   const preludeFile = path.join(host.stdRoot, "prelude.ada");
   const hasPrelude = host.exists(preludeFile);
   if (hasPrelude) loader.load(preludeFile, preludeId, undefined);
-  const absolute = path.resolve(host.projectRoot, entry);
+  const absolute = path.resolve(host.workingFolder ?? host.projectRoot, entry);
   const id = loader.idOf(absolute, entry);
   loader.load(absolute, id, undefined);
   if (!hasPrelude) {

@@ -10,6 +10,8 @@ export interface SourceHost {
   readonly exists: (absolute: string) => boolean;
   /** Imports of the project's files stay below this folder. */
   readonly projectRoot: string;
+  /** What the entry's path is relative to; the project's folder when left out. */
+  readonly workingFolder?: string;
   /** The folder of the standard library: `std/nn.ada` is `nn.ada` in it. */
   readonly stdRoot: string;
 }
@@ -41,6 +43,7 @@ export function isInside(file: string, folder: string): boolean {
 export function diskHost(projectRoot: string, stdRoot = path.join(packageRoot(), "std")): SourceHost {
   return {
     projectRoot,
+    workingFolder: process.cwd(),
     stdRoot,
     exists: (absolute) => existsSync(absolute) && !statSync(absolute).isDirectory(),
     readFile: (absolute) => {
