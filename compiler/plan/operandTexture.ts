@@ -1,0 +1,24 @@
+// How an operand lies in an rgba32float texture. The printer of kernels and the executor must agree on it, so it is said once, here.
+
+/** Texels per row. A power of two, so that a kernel finds row and column by shifting; rows are multiples of 256 bytes, as copies want. */
+export const operandTextureWidth = 2048;
+
+const texelBytes = 16;
+
+/** Rows of the texture that holds `bytes` bytes. */
+export function operandTextureRows(bytes: number): number {
+  return Math.ceil(bytes / (texelBytes * operandTextureWidth));
+}
+
+/** Copies that bring a buffer range into its texture: whole rows at once, then what is left of the last row. */
+export function operandTextureCopies(
+  bytes: number,
+): readonly { readonly offset: number; readonly row: number; readonly width: number; readonly rows: number }[] {
+  const rowBytes = texelBytes * operandTextureWidth;
+  const whole = Math.floor(bytes / rowBytes);
+  const rest = Math.ceil((bytes - whole * rowBytes) / texelBytes);
+  return [
+    ...(whole > 0 ? [{ offset: 0, row: 0, width: operandTextureWidth, rows: whole }] : []),
+    ...(rest > 0 ? [{ offset: whole * rowBytes, row: whole, width: rest, rows: 1 }] : []),
+  ];
+}
