@@ -1,0 +1,151 @@
+import type { Plan, PlanBinding, PlanLeg } from "../../compiler/plan/plan.ts";
+import { encodeTextureFill, type OperandTexture, texturesToFill } from "./textures.ts";
+
+// A leg as a list of commands in the API's own terms, made once. Running it encodes this list; no object that lives on the device is
+// made then. Consecutive dispatches share a compute pass; a long leg is cut into submits of bounded size.
+
+export interface DispatchCommand {
+  readonly kind: "dispatch";
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly grid: readonly [number, number, number];
+  readonly op: number;
+}
+export type LegCommand =
+  | DispatchCommand
+  | {
+      readonly kind: "copy";
+      readonly from: GPUBuffer;
+      readonly fromOffset: number;
+      readonly to: GPUBuffer;
+      readonly toOffset: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: "clear"; readonly target: GPUBuffer; readonly offset: number; readonly bytes: number }
+  | { readonly kind: "texture"; readonly source: GPUBuffer; readonly at: PlanBinding; readonly texture: GPUTexture };
+
+/** What the commands of a plan refer to. */
+export interface PlanObjects {
+  readonly buffers: readonly GPUBuffer[];
+  readonly pipelines: readonly (GPUComputePipeline | undefined)[];
+  readonly layouts: readonly (GPUBindGroupLayout | undefined)[];
+  readonly textures: ReadonlyMap<string, GPUTexture>;
+  readonly uniforms: GPUBuffer | null;
+}
+
+/** Binds the buffers of every dispatch of a leg and lists its commands. */
+export function legCommands(device: GPUDevice, plan: Plan, leg: PlanLeg, objects: PlanObjects): LegCommand[] {
+  const fills = texturesToFill(plan, leg);
+  return leg.ops.flatMap((op, index): LegCommand[] => {
+    switch (op.kind) {
+      case "copy":
+        return [
+          {
+            kind: "copy",
+            from: objects.buffers[op.from.buffer]!,
+            fromOffset: op.from.offset,
+            to: objects.buffers[op.to.buffer]!,
+            toOffset: op.to.offset,
+            bytes: op.to.bytes,
+          },
+        ];
+      case "clear":
+        return [{ kind: "clear", target: objects.buffers[op.target.buffer]!, offset: op.target.offset, bytes: op.target.bytes }];
+      case "dispatch": {
+        const textures = fills[index]!.map((fill: OperandTexture): LegCommand => {
+          return { kind: "texture", source: objects.buffers[fill.at.buffer]!, at: fill.at, texture: objects.textures.get(fill.key)! };
+        });
+        const group = bindGroup(device, plan, op, objects);
+        return [...textures, { kind: "dispatch", pipeline: objects.pipelines[op.kernel]!, group, grid: op.grid, op: index }];
+      }
+      default:
+        return op satisfies never;
+    }
+  });
+}
+
+type Dispatch = Extract<PlanLeg["ops"][number], { kind: "dispatch" }>;
+
+function bindGroup(device: GPUDevice, plan: Plan, op: Dispatch, objects: PlanObjects): GPUBindGroup {
+  const kernel = plan.kernels[op.kernel]!;
+  const entries = kernel.bindings.map((kind, binding): GPUBindGroupEntry => {
+    if (kind === "uniform") return { binding, resource: { buffer: objects.uniforms! } };
+    const at = op.bindings[binding]!;
+    if (kind === "texture") return { binding, resource: objects.textures.get(`${at.buffer}:${at.offset}:${at.bytes}`)!.createView() };
+    return { binding, resource: { buffer: objects.buffers[at.buffer]!, offset: at.offset, size: at.bytes } };
+  });
+  return device.createBindGroup({ label: op.what, layout: objects.layouts[op.kernel]!, entries });
+}
+
+/** The layout that a kernel's list of bindings stands for. */
+export function bindGroupLayout(device: GPUDevice, bindings: Plan["kernels"][number]["bindings"]): GPUBindGroupLayout {
+  const entries = bindings.map((kind, binding): GPUBindGroupLayoutEntry => {
+    const at = { binding, visibility: GPUShaderStage.COMPUTE };
+    switch (kind) {
+      case "read":
+        return { ...at, buffer: { type: "read-only-storage" } };
+      case "readWrite":
+        return { ...at, buffer: { type: "storage" } };
+      case "uniform":
+        return { ...at, buffer: { type: "uniform" } };
+      case "texture":
+        return { ...at, storageTexture: { access: "read-only", format: "rgba32float" } };
+      default:
+        return kind satisfies never;
+    }
+  });
+  return device.createBindGroupLayout({ entries });
+}
+
+/** Encodes one command that is not a dispatch. */
+export function encodeTransfer(encoder: GPUCommandEncoder, command: Exclude<LegCommand, DispatchCommand>): void {
+  switch (command.kind) {
+    case "copy":
+      encoder.copyBufferToBuffer(command.from, command.fromOffset, command.to, command.toOffset, command.bytes);
+      return;
+    case "clear":
+      encoder.clearBuffer(command.target, command.offset, command.bytes);
+      return;
+    case "texture":
+      encodeTextureFill(encoder, command.source, command.at, command.texture);
+      return;
+    default:
+      command satisfies never;
+  }
+}
+
+/** Encodes and submits a leg, in submits of at most `dispatchesPerSubmit` dispatches. */
+export function submitCommands(device: GPUDevice, commands: readonly LegCommand[], dispatchesPerSubmit: number): void {
+  let encoder = device.createCommandEncoder();
+  let pass: GPUComputePassEncoder | null = null;
+  let pipeline: GPUComputePipeline | null = null;
+  let count = 0;
+  for (const command of commands) {
+    if (command.kind !== "dispatch") {
+      pass?.end();
+      pass = null;
+      encodeTransfer(encoder, command);
+      continue;
+    }
+    if (count === dispatchesPerSubmit) {
+      pass?.end();
+      pass = null;
+      device.queue.submit([encoder.finish()]);
+      encoder = device.createCommandEncoder();
+      count = 0;
+    }
+    if (pass === null) {
+      pass = encoder.beginComputePass();
+      pipeline = null;
+    }
+    if (pipeline !== command.pipeline) {
+      pass.setPipeline(command.pipeline);
+      pipeline = command.pipeline;
+    }
+    pass.setBindGroup(0, command.group);
+    pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
+    count++;
+  }
+  pass?.end();
+  device.queue.submit([encoder.finish()]);
+}

@@ -1,0 +1,413 @@
+import type { Plan, PlanBinding, PlanKernel, PlanLeg } from "../../compiler/plan/plan.ts";
+import { printProblem, verifyPlan } from "../../compiler/plan/verify.ts";
+import { type OpenedDevice, withErrorScopes } from "../device/openDevice.ts";
+import { bindGroupLayout, type LegCommand, legCommands, type PlanObjects, submitCommands } from "./commands.ts";
+import { outOfMemory, RuntimeFailure } from "./failure.ts";
+import { StagingPool } from "./staging.ts";
+import { createOperandTexture, type OperandTexture, textureBytes, texturesToFill } from "./textures.ts";
+
+// A plan on a device. In: an open device and a plan. Out: a session with all buffers, pipelines and bind groups made, on which legs are run,
+// inputs written and outputs read. Invariant: running a leg makes nothing on the device but its command buffers, and never waits.
+
+export type HostArray = Float32Array | Int32Array | Uint32Array;
+
+export interface SessionOptions {
+  /** Fill slots and the leg's outputs with NaN before every run: a kernel that reads what was not written is seen at once. */
+  readonly poison?: boolean;
+  readonly dispatchesPerSubmit?: number;
+  /** Called while pipelines are made. */
+  readonly onPipelines?: (done: number, total: number) => void;
+}
+
+export type SessionResult = { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly failure: RuntimeFailure };
+
+/** Values that are on their way to the host. */
+export interface PendingRead {
+  /** The values, once the leg has run. Call once. */
+  values(): Promise<Readonly<Record<string, HostArray>>>;
+}
+
+const defaultDispatchesPerSubmit = 256;
+const chunkBytes = 8 * 1024 * 1024;
+const poisonWord = 0x7fc0dead; // a quiet NaN that is easy to recognise in a dump
+
+interface RunnableLeg {
+  readonly leg: PlanLeg;
+  readonly commands: readonly LegCommand[];
+  readonly inputs: ReadonlyMap<string, PlanLeg["inputs"][number]>;
+  readonly outputs: ReadonlyMap<string, PlanLeg["outputs"][number]>;
+  /** Buffers that get poison before a run. */
+  readonly poisoned: readonly GPUBuffer[];
+}
+
+/** Makes a session, or says why the plan cannot run here. */
+export async function createSession(opened: OpenedDevice, plan: Plan, options: SessionOptions = {}): Promise<SessionResult> {
+  try {
+    return { ok: true, session: await makeSession(opened, plan, options) };
+  } catch (error) {
+    if (error instanceof RuntimeFailure) return { ok: false, failure: error };
+    throw error;
+  }
+}
+
+async function makeSession(opened: OpenedDevice, plan: Plan, options: SessionOptions): Promise<Session> {
+  checkPlan(opened, plan);
+  const { device } = opened;
+  const made = await withErrorScopes(device, "making the buffers", () => createBuffers(device, plan));
+  if (!made.ok) throw creationFailure(opened, plan, made.kind, made.message);
+  const { layouts, pipelines } = await createPipelines(opened, plan, options.onPipelines);
+  const objects: PlanObjects = { ...made.value, layouts, pipelines };
+  const bound = await withErrorScopes(device, "binding the buffers", () =>
+    plan.legs.map((leg) => ({ leg, commands: legCommands(device, plan, leg, objects) })),
+  );
+  if (!bound.ok) throw creationFailure(opened, plan, bound.kind, bound.message);
+  return new Session(opened, plan, objects, bound.value, options);
+}
+
+function checkPlan(opened: OpenedDevice, plan: Plan): void {
+  const problems = verifyPlan(plan);
+  if (problems.length > 0) {
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+    throw new RuntimeFailure("unfit plan", `the plan cannot be run: ${printProblem(problems[0]!)}${more}`, "compile the program again");
+  }
+  const { adapter } = opened;
+  const { target } = plan;
+  const lacks: string[] = target.features
+    .filter((feature) => !adapter.features.includes(feature))
+    .map((feature) => `the feature ${feature}`);
+  const limit = (name: string, needed: number) => {
+    const offered = adapter.limits[name] ?? 0;
+    if (offered < needed) lacks.push(`${name} ${needed} (it has ${offered})`);
+  };
+  limit("maxStorageBuffersPerShaderStage", target.maxStorageBuffers);
+  limit("maxStorageBufferBindingSize", target.maxBindingBytes);
+  limit("maxComputeWorkgroupsPerDimension", target.maxWorkgroupsPerDimension);
+  if (target.offsetAlignment % (adapter.limits.minStorageBufferOffsetAlignment ?? 256) !== 0)
+    lacks.push(`offsets aligned to ${target.offsetAlignment} bytes`);
+  if (target.subgroupSize !== null && target.subgroupSize !== adapter.subgroupSize)
+    lacks.push(`subgroups of ${target.subgroupSize} lanes (it has ${adapter.subgroupSize ?? "none of constant size"})`);
+  if (lacks.length > 0)
+    throw new RuntimeFailure(
+      "unfit plan",
+      `the plan was made for another adapter; ${adapter.name} does not offer ${lacks.join(", ")}`,
+      "compile the program again on this adapter",
+    );
+  const largest = adapter.limits.maxBufferSize ?? 0;
+  const tooLarge = plan.buffers.find((buffer) => buffer.bytes > largest);
+  if (tooLarge !== undefined)
+    throw outOfMemory(`one buffer may have ${largest} bytes, ${tooLarge.name} has ${tooLarge.bytes}`, plan.buffers);
+}
+
+function creationFailure(opened: OpenedDevice, plan: Plan, kind: "validation" | "memory" | "driver", message: string): RuntimeFailure {
+  if (kind === "memory") return outOfMemory(message, memoryUsers(plan));
+  return new RuntimeFailure("refused", `${opened.adapter.name} refuses: ${message}`, "run `adac doctor` and report this with its output");
+}
+
+function allTextures(plan: Plan): OperandTexture[] {
+  const byKey = new Map<string, OperandTexture>();
+  for (const leg of plan.legs) for (const fills of texturesToFill(plan, leg)) for (const fill of fills) byKey.set(fill.key, fill);
+  return [...byKey.values()];
+}
+
+/** Everything that takes memory on the device, by name. */
+function memoryUsers(plan: Plan): { name: string; bytes: number }[] {
+  const textures = allTextures(plan).map(({ at }) => ({ name: `texture of ${plan.buffers[at.buffer]!.name}`, bytes: textureBytes(at) }));
+  return [...plan.buffers, ...textures];
+}
+
+function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffers" | "textures" | "uniforms"> {
+  const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const uniform = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  const buffers = plan.buffers.map((buffer) =>
+    device.createBuffer({ label: buffer.name, size: buffer.bytes, usage: buffer.use === "uniform" ? uniform : storage }),
+  );
+  for (const [i, buffer] of plan.buffers.entries())
+    if (buffer.data !== undefined) {
+      const bytes = Buffer.from(buffer.data, "base64");
+      // The API writes whole words; the rest of the last one is zero.
+      const words = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+      words.set(bytes);
+      device.queue.writeBuffer(buffers[i]!, 0, words);
+    }
+  const declared = plan.buffers.findIndex((buffer) => buffer.use === "uniform");
+  // Kernels see the uniforms as vectors of four words.
+  const size = Math.max(16, Math.ceil(plan.uniforms.length / 4) * 16);
+  const own = plan.uniforms.length > 0 ? device.createBuffer({ label: "uniforms", size, usage: uniform }) : null;
+  const uniforms = declared >= 0 ? buffers[declared]! : own;
+  const textures = new Map(allTextures(plan).map((texture) => [texture.key, createOperandTexture(device, texture.at)]));
+  return { buffers, textures, uniforms };
+}
+
+async function createPipelines(
+  opened: OpenedDevice,
+  plan: Plan,
+  onPipelines: SessionOptions["onPipelines"],
+): Promise<Pick<PlanObjects, "layouts" | "pipelines">> {
+  const { device } = opened;
+  const used = new Set(plan.legs.flatMap((leg) => leg.ops.flatMap((op) => (op.kind === "dispatch" ? [op.kernel] : []))));
+  const layoutOf = new Map<string, GPUBindGroupLayout>();
+  const layouts = plan.kernels.map((kernel) => {
+    const key = kernel.bindings.join();
+    const layout = layoutOf.get(key) ?? bindGroupLayout(device, kernel.bindings);
+    layoutOf.set(key, layout);
+    return layout;
+  });
+  let done = 0;
+  const making = plan.kernels.map(async (kernel, index) => {
+    if (!used.has(index)) return undefined;
+    const pipeline = await createPipeline(opened, kernel, layouts[index]!);
+    onPipelines?.(++done, used.size);
+    return pipeline;
+  });
+  return { layouts, pipelines: await opened.wait(Promise.all(making)) };
+}
+
+async function createPipeline(opened: OpenedDevice, kernel: PlanKernel, layout: GPUBindGroupLayout): Promise<GPUComputePipeline> {
+  const { device } = opened;
+  // The pipeline's own error says all that the module's does; without a scope the driver would print the module's as well.
+  device.pushErrorScope("validation");
+  const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+  const moduleError = device.popErrorScope();
+  try {
+    await moduleError;
+    return await device.createComputePipelineAsync({
+      label: kernel.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new RuntimeFailure(
+      "refused",
+      `${opened.adapter.name} refuses the kernel ${kernel.name} (${kernel.id}): ${message}`,
+      "report this with the output of `adac doctor`; `adac compile FILE -o DIR` writes the kernel's text",
+    );
+  }
+}
+
+export class Session {
+  readonly plan: Plan;
+  readonly opened: OpenedDevice;
+  readonly objects: PlanObjects;
+  readonly #legs = new Map<string, RunnableLeg>();
+  readonly #staging: StagingPool;
+  readonly #dispatchesPerSubmit: number;
+  readonly #poison: boolean;
+  readonly #onError: (event: GPUUncapturedErrorEvent) => void;
+  #failure: RuntimeFailure | null = null;
+  #disposed = false;
+
+  constructor(
+    opened: OpenedDevice,
+    plan: Plan,
+    objects: PlanObjects,
+    legs: readonly { readonly leg: PlanLeg; readonly commands: readonly LegCommand[] }[],
+    options: SessionOptions,
+  ) {
+    this.opened = opened;
+    this.plan = plan;
+    this.objects = objects;
+    this.#staging = new StagingPool(opened.device);
+    this.#dispatchesPerSubmit = options.dispatchesPerSubmit ?? defaultDispatchesPerSubmit;
+    this.#poison = options.poison ?? false;
+    for (const { leg, commands } of legs) {
+      const slots = plan.buffers.filter((buffer) => buffer.use === "slot").map((buffer) => buffer.id);
+      const outputs = leg.outputs.map((output) => output.at.buffer).filter((id) => plan.buffers[id]!.use === "output");
+      this.#legs.set(leg.name, {
+        leg,
+        commands,
+        inputs: new Map(leg.inputs.map((input) => [input.name, input])),
+        outputs: new Map(leg.outputs.map((output) => [output.name, output])),
+        poisoned: [...new Set([...slots, ...outputs])].map((id) => objects.buffers[id]!),
+      });
+    }
+    this.#onError = (event) => {
+      const oom = "GPUOutOfMemoryError" in globalThis && event.error instanceof GPUOutOfMemoryError;
+      this.#failure ??= oom
+        ? outOfMemory(event.error.message, memoryUsers(plan))
+        : new RuntimeFailure(
+            "refused",
+            `${opened.adapter.name} refuses: ${event.error.message}`,
+            "run `adac doctor` and report this with its output",
+          );
+    };
+    opened.device.addEventListener("uncapturederror", this.#onError);
+    void opened.lost.then((loss) => {
+      if (this.#disposed) return;
+      this.#failure ??= new RuntimeFailure(
+        "device lost",
+        loss.message,
+        "saved checkpoints are untouched: run again with --resume. If it happens again, make `batch` smaller or choose another driver (ADA_DRIVER=embedded)",
+      );
+    });
+  }
+
+  #leg(name: string): RunnableLeg {
+    const leg = this.#legs.get(name);
+    if (leg === undefined) throw new Error(`internal: the plan has no leg ${name}`);
+    return leg;
+  }
+
+  /** Throws what went wrong since the last call, if anything did. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#disposed) throw new Error("internal: the session was disposed of");
+  }
+
+  /** The commands of a leg, for profiling. */
+  commandsOf(leg: string): readonly LegCommand[] {
+    return this.#leg(leg).commands;
+  }
+
+  /** Writes an input of a leg. Legs that were run before still see the old value. */
+  writeInput(leg: string, name: string, values: HostArray): void {
+    this.check();
+    const input = this.#leg(leg).inputs.get(name);
+    if (input === undefined) throw new Error(`internal: leg ${leg} has no input ${name}`);
+    const count = input.shape.reduce((a, b) => a * b, 1);
+    if (values.length !== count) throw new Error(`internal: input ${name} of leg ${leg} has ${count} elements, not ${values.length}`);
+    if (arrayOf(input.dtype) !== values.constructor) throw new Error(`internal: input ${name} of leg ${leg} is ${input.dtype}`);
+    this.opened.device.queue.writeBuffer(
+      this.objects.buffers[input.at.buffer]!,
+      input.at.offset,
+      values as HostArray & ArrayBufferView<ArrayBuffer>,
+    );
+  }
+
+  /** Writes the uniforms of the legs that are run next, one word each. */
+  writeUniforms(words: Uint32Array): void {
+    this.check();
+    if (words.length !== this.plan.uniforms.length)
+      throw new Error(`internal: ${words.length} words for ${this.plan.uniforms.length} uniforms`);
+    if (this.objects.uniforms !== null && words.length > 0)
+      this.opened.device.queue.writeBuffer(this.objects.uniforms, 0, words as Uint32Array<ArrayBuffer>);
+  }
+
+  /** Starts a leg. Does not wait. */
+  run(leg: string): void {
+    this.check();
+    const runnable = this.#leg(leg);
+    if (this.#poison) this.#fillWithPoison(runnable.poisoned);
+    submitCommands(this.opened.device, runnable.commands, this.#dispatchesPerSubmit);
+  }
+
+  #fillWithPoison(buffers: readonly GPUBuffer[]): void {
+    for (const buffer of buffers) {
+      const chunk = new Uint32Array(Math.min(buffer.size, chunkBytes) / 4).fill(poisonWord);
+      for (let at = 0; at < buffer.size; at += chunkBytes)
+        this.opened.device.queue.writeBuffer(buffer, at, chunk, 0, Math.min(buffer.size - at, chunkBytes) / 4);
+    }
+  }
+
+  /** Takes a copy of outputs as they are after all that was started so far, to be looked at later. */
+  readLater(leg: string, names: readonly string[]): PendingRead {
+    this.check();
+    const outputs = names.map((name) => {
+      const output = this.#leg(leg).outputs.get(name);
+      if (output === undefined) throw new Error(`internal: leg ${leg} has no output ${name}`);
+      return output;
+    });
+    const sizes = outputs.map((output) => 4 * output.shape.reduce((a, b) => a * b, 1));
+    const total = sizes.reduce((a, b) => a + b, 0);
+    const staging = this.#staging.take(total);
+    const encoder = this.opened.device.createCommandEncoder();
+    let to = 0;
+    for (const [i, output] of outputs.entries()) {
+      encoder.copyBufferToBuffer(this.objects.buffers[output.at.buffer]!, output.at.offset, staging, to, sizes[i]!);
+      to += sizes[i]!;
+    }
+    this.opened.device.queue.submit([encoder.finish()]);
+    return {
+      values: async () => {
+        const bytes = await this.#map(staging, total);
+        let from = 0;
+        const entries = outputs.map((output, i) => {
+          const values = new (arrayOf(output.dtype))(bytes, from, sizes[i]! / 4);
+          from += sizes[i]!;
+          return [output.name, values] as const;
+        });
+        return Object.fromEntries(entries);
+      },
+    };
+  }
+
+  /** Waits for a staging buffer, copies what it holds and takes the buffer back. */
+  async #map(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    try {
+      await this.opened.wait(staging.mapAsync(GPUMapMode.READ, 0, bytes));
+    } catch (error) {
+      // A lost device lets the map fail first and says why afterwards.
+      await Promise.race([this.opened.lost, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      this.check();
+      const message = error instanceof Error ? error.message : String(error);
+      throw new RuntimeFailure("refused", `${this.opened.adapter.name} gives no result back: ${message}`, "run `adac doctor`");
+    }
+    const copy = staging.getMappedRange(0, bytes).slice(0);
+    staging.unmap();
+    this.#staging.give(staging);
+    this.check();
+    return copy;
+  }
+
+  /** Waits for one output of a leg. */
+  async readOutput(leg: string, name: string): Promise<HostArray> {
+    return (await this.readLater(leg, [name]).values())[name]!;
+  }
+
+  /** Waits until everything started so far is done. */
+  async finish(): Promise<void> {
+    this.check();
+    await this.opened.wait(this.opened.device.queue.onSubmittedWorkDone());
+    this.check();
+  }
+
+  /** The bytes of a range, in pieces. */
+  async *readBuffer(at: PlanBinding): AsyncGenerator<Uint8Array> {
+    const source = this.objects.buffers[at.buffer]!;
+    for (let from = 0; from < at.bytes; from += chunkBytes) {
+      this.check();
+      const bytes = Math.min(chunkBytes, at.bytes - from);
+      const staging = this.#staging.take(bytes);
+      const encoder = this.opened.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(source, at.offset + from, staging, 0, bytes);
+      this.opened.device.queue.submit([encoder.finish()]);
+      yield new Uint8Array(await this.#map(staging, bytes));
+    }
+  }
+
+  /** Overwrites a range, from its start. */
+  writeBuffer(at: PlanBinding, bytes: Uint8Array, offset = 0): void {
+    this.check();
+    if (offset + bytes.length > at.bytes) throw new Error(`internal: ${offset + bytes.length} bytes for a range of ${at.bytes}`);
+    const target = this.objects.buffers[at.buffer]!;
+    for (let from = 0; from < bytes.length; from += chunkBytes) {
+      const part = bytes.subarray(from, Math.min(bytes.length, from + chunkBytes)) as Uint8Array<ArrayBuffer>;
+      this.opened.device.queue.writeBuffer(target, at.offset + offset + from, part);
+    }
+  }
+
+  /** Frees everything on the device. The device itself stays open. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.opened.device.removeEventListener("uncapturederror", this.#onError);
+    this.#staging.dispose();
+    for (const buffer of this.objects.buffers) buffer.destroy();
+    this.objects.uniforms?.destroy();
+    for (const texture of this.objects.textures.values()) texture.destroy();
+  }
+}
+
+function arrayOf(dtype: PlanLeg["outputs"][number]["dtype"]): Float32ArrayConstructor | Int32ArrayConstructor | Uint32ArrayConstructor {
+  switch (dtype) {
+    case "f32":
+      return Float32Array;
+    case "i32":
+      return Int32Array;
+    case "u32":
+    case "bool":
+      return Uint32Array;
+    default:
+      return dtype satisfies never;
+  }
+}
