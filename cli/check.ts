@@ -1,0 +1,68 @@
+import { checkProgram } from "../dsl/check/index.ts";
+import type { Diagnostic } from "../dsl/diagnostic.ts";
+import { loadProgram } from "../dsl/program.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../dsl/render.ts";
+import { diskHost, projectRootOf } from "../dsl/source.ts";
+
+export interface CheckOptions {
+  readonly json: boolean;
+  readonly colour: boolean;
+}
+/** What a command leaves behind: the exit status and what it printed. */
+export interface CheckOutcome {
+  /** 0 clean, 1 with diagnostics, 2 wrong usage. */
+  readonly status: 0 | 1 | 2;
+  readonly output: string;
+  readonly errorOutput: string;
+}
+
+/** `adac check FILE…`: reads and checks programs. Never throws on any input. */
+export function checkFiles(files: readonly string[], { json, colour }: CheckOptions): CheckOutcome {
+  if (files.length === 0) return usage("adac check: name at least one file, as in `adac check pipelines/quickstart.ada`");
+  const diagnostics: Diagnostic[] = [];
+  const texts = new Map<string, string>();
+  const seen = new Set<string>();
+  for (const file of files) {
+    const host = diskHost(projectRootOf(file));
+    const problem = readable(file, host);
+    if (problem !== undefined) return usage(`adac check: ${problem}`);
+    const program = loadProgram(file, host);
+    for (const source of program.files.values()) texts.set(source.id, source.text);
+    for (const one of checkProgram(program)) {
+      // Files that several programs import are reported once.
+      const key = `${one.span.file}:${one.span.start}:${one.span.end}:${one.code}:${one.message}`;
+      if (!seen.has(key)) diagnostics.push(one);
+      seen.add(key);
+    }
+  }
+  const textOf = (file: string) => texts.get(file);
+  const status = diagnostics.length === 0 ? 0 : 1;
+  if (json) return { status, output: `${JSON.stringify(diagnosticsToJson(diagnostics, textOf))}\n`, errorOutput: "" };
+  if (status === 0) return { status, output: `${files.join(", ")}: nothing to report\n`, errorOutput: "" };
+  return { status, output: `${renderDiagnostics(diagnostics, textOf, { colour })}\n\n${summary(diagnostics)}\n`, errorOutput: "" };
+}
+
+/** Runs `checkFiles` and prints; the result is the process's exit status. */
+export function checkCommand(files: readonly string[], options: CheckOptions): number {
+  const { status, output, errorOutput } = checkFiles(files, options);
+  if (output !== "") process.stdout.write(output);
+  if (errorOutput !== "") process.stderr.write(errorOutput);
+  return status;
+}
+
+const usage = (message: string): CheckOutcome => ({ status: 2, output: "", errorOutput: `${message}\n` });
+
+function readable(file: string, host: ReturnType<typeof diskHost>): string | undefined {
+  if (file === "") return "an empty file name";
+  if (!host.exists(file)) return `there is no file "${file}"`;
+  const read = host.readFile(file);
+  return "reason" in read ? `"${file}" cannot be read: ${read.reason}` : undefined;
+}
+
+function summary(diagnostics: readonly Diagnostic[]): string {
+  const count = (severity: Diagnostic["severity"], one: string, many: string): string => {
+    const n = diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
+    return n === 0 ? "" : `${n} ${n === 1 ? one : many}`;
+  };
+  return [count("error", "error", "errors"), count("warning", "warning", "warnings")].filter((part) => part !== "").join(", ");
+}
