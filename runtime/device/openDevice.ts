@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { type AdapterFacts, adapterFacts, limitsOf, measureSubgroupSize, usefulFeatures } from "./adapterFacts.ts";
 import { unpackEmbeddedDriver } from "./embeddedDriver.ts";
 import { quietWait } from "./quietWait.ts";
-import { ensureVulkanLoader, systemDriverFiles, withDriverFile } from "./vulkanLoader.ts";
+import { ensureVulkanLoader, environmentReachesLoader, systemDriverFiles, withDriverFile } from "./vulkanLoader.ts";
 
 export type { AdapterFacts } from "./adapterFacts.ts";
 
@@ -110,6 +110,9 @@ async function tryDriver(driver: Driver, disableRobustness: boolean): Promise<Op
   if (!file.ok) return file;
   const loader = await ensureVulkanLoader();
   if (!loader.ok) return loader;
+  if (file.icd !== undefined && !environmentReachesLoader()) {
+    return { ok: false, reason: `driver ${label}: a worker thread cannot choose a driver`, help: "start the thread with `env: SHARE_ENV`" };
+  }
   try {
     const instance = await instanceFor(driver, disableRobustness);
     const adapter = await withDriverFile(file.icd, () => instance.gpu.requestAdapter({ powerPreference: "high-performance" }));
@@ -171,7 +174,10 @@ const scopeKinds = [
   ["internal", "driver"],
 ] as const;
 
-/** Runs `body` and gives back its value, or the first error that the device reported meanwhile, with `label` in the message. */
+/**
+ * Runs `body` and gives back its value, or the first error that the device reported meanwhile, with `label` in the message. Scopes are a
+ * stack per device: do not run two bodies that await on one device at once.
+ */
 export async function withErrorScopes<T>(device: GPUDevice, label: string, body: () => T | Promise<T>): Promise<Scoped<T>> {
   for (const [filter] of scopeKinds) device.pushErrorScope(filter);
   let value: T | undefined;

@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants, homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { unpackEmbeddedDriver } from "./embeddedDriver.ts";
 
 const loaderName = "libvulkan.so.1";
@@ -68,6 +69,22 @@ export function systemDriverFiles(env: NodeJS.ProcessEnv = process.env): readonl
     }
   }
   return files;
+}
+
+/**
+ * Tells whether a variable set in `process.env` reaches the Vulkan loader. In a worker thread it does not, unless the thread shares the
+ * environment: the loader would then silently open another driver than the one asked for.
+ */
+export function environmentReachesLoader(): boolean {
+  if (isMainThread) return true;
+  const probe = "ADA_ENVIRONMENT_PROBE";
+  process.env[probe] = "seen";
+  try {
+    const report = process.report.getReport() as { readonly environmentVariables?: Readonly<Record<string, string>> };
+    return report.environmentVariables?.[probe] === "seen";
+  } finally {
+    delete process.env[probe];
+  }
 }
 
 /** Runs `body` while the Vulkan loader sees only the driver of this ICD file (or, with undefined, whatever the user's environment says). */
