@@ -1,0 +1,190 @@
+import type { Arg, Binder, Block, Expr, FnExpr, FnItem, LossItem, NamedType, Param } from "../../dsl/ast.ts";
+import { type Span } from "../../dsl/span.ts";
+import { callBuiltin } from "./builtins/table.ts";
+import { applyDataset } from "./datasets.ts";
+import { evaluate, evaluateAxes } from "./expressions.ts";
+import { fail, unsupported, withCaller } from "./failure.ts";
+import { hostOp, toHost } from "./hostExpr.ts";
+import { callInstance, instantiate } from "./modules.ts";
+import { applySchedule, scheduleFromItem } from "./schedules.ts";
+import type { Scope } from "./scope.ts";
+import { type BoundCall, bindCall } from "./signature.ts";
+import { bindNames, runBody } from "./statements.ts";
+import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, type Val } from "./values.ts";
+
+// Calls. What is called decides how an argument is read (a value, axes, a pattern), so arguments travel unevaluated until then.
+
+export interface CallArg {
+  readonly name: string | null;
+  readonly span: Span;
+  readonly row: boolean; // `...b`
+  /** Either a value that is there already, or an expression and where it stands. */
+  readonly source: { readonly kind: "value"; readonly value: Val } | { readonly kind: "expr"; readonly expr: Expr; readonly scope: Scope };
+}
+
+/** How deep calls may nest before it must be a recursion without end. */
+const deepestCall = 400;
+
+export function readArgs(args: readonly Arg[], scope: Scope): CallArg[] {
+  return args.map((arg) => {
+    if (arg.alternatives.length > 0) unsupported("an argument with alternatives", arg.span);
+    return { name: arg.name?.name ?? null, span: arg.value.span, row: arg.row, source: { kind: "expr", expr: arg.value, scope } };
+  });
+}
+
+export function valueArg(value: Val, span: Span, name: string | null = null): CallArg {
+  return { name, span, row: false, source: { kind: "value", value } };
+}
+
+export function argumentValue(arg: CallArg): Val {
+  if (arg.row) return argumentAxes(arg);
+  return arg.source.kind === "value" ? arg.source.value : evaluate(arg.source.expr, arg.source.scope);
+}
+
+export function argumentAxes(arg: CallArg): AxesVal {
+  if (arg.source.kind === "value") {
+    if (arg.source.value.kind !== "axes") fail("type/mismatch", arg.span, { found: describe(arg.source.value), expected: "axes" });
+    return arg.source.value;
+  }
+  const { expr, scope } = arg.source;
+  if (arg.row) {
+    if (expr.kind !== "name") fail("type/mismatch", arg.span, { found: "an expression", expected: "the name of a row" });
+    return { kind: "axes", axes: rowOf(expr.name, scope, arg.span) };
+  }
+  return evaluateAxes(expr, scope);
+}
+
+export function rowOf(name: string, scope: Scope, span: Span): AxesVal["axes"] {
+  const row = scope.row(name);
+  if (row === undefined) fail("name/unknown", span, { name: `...${name}` }, { help: "a row is named by the signature around it: `x: real[...b, c]`" });
+  return row;
+}
+
+/** Calls anything that can be called. */
+export function call(callee: Val, args: readonly CallArg[], span: Span, scope: Scope): Val {
+  const { session } = scope;
+  if (session.callDepth >= deepestCall) fail("call/too-deep", span, { most: deepestCall });
+  session.callDepth++;
+  try {
+    return dispatch(callee, args, span, scope);
+  } finally {
+    session.callDepth--;
+  }
+}
+
+function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scope): Val {
+  const { session } = scope;
+  switch (callee.kind) {
+    case "builtin":
+      return callBuiltin(callee.name, args, span, scope);
+    case "function":
+      return callFunction(callee, args, span, scope);
+    case "closure":
+      return callClosure(callee, args, span, scope);
+    case "module":
+      return { kind: "instance", instance: instantiate(callee, args, span) };
+    case "instance":
+      return callInstance(callee.instance, args, span, scope);
+    case "scheduleItem":
+      return scheduleFromItem(callee, args, span);
+    case "schedule": {
+      // applied to a progress: `guidance(0.5)`
+      const at = args.length === 1 ? argumentValue(args[0]!) : undefined;
+      if (at === undefined || !isScalar(at)) fail("type/mismatch", span, { found: "this call", expected: "a schedule applied to one number between 0 and 1" });
+      return applySchedule(session, callee, hostOp("mul", toHost(at), session.totalUpdates));
+    }
+    case "optimizer":
+      return { ...callee, args, caller: scope, span };
+    case "dataset":
+      return applyDataset(callee, args, span);
+    default:
+      fail("call/not-callable", span, { what: describe(callee) });
+  }
+}
+
+function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, caller: Scope): Val {
+  const { item } = fn;
+  const name = item.name.name;
+  const bound = bindCall(
+    { name, params: item.signature.params, result: item.signature.result, scope: fn.scope, owner: fn.instance, localNames: axisNamesIn(item) },
+    args,
+    span,
+  );
+  return enter(caller, name, span, () => finish(bound, runBody(item.body, bound.scope, item.name.span), item.signature.result.span));
+}
+
+function finish(bound: BoundCall, result: Val, span: Span): Val {
+  return bound.finish(result, span);
+}
+
+/** Runs a callee's body: its name joins the random streams and the chain of calls that messages show. */
+export function enter<T>(caller: Scope, name: string, span: Span, fn: () => T): T {
+  const { session } = caller;
+  const before = session.chain;
+  session.chain = [...before, name];
+  try {
+    return session.inStream(name, () => withCaller(span, `in this call of \`${name}\``, fn));
+  } finally {
+    session.chain = before;
+  }
+}
+
+function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span, caller: Scope): Val {
+  const { node } = fn;
+  const anyType = node.params.some((p) => p.type !== null);
+  if (anyType && node.params.every((p) => p.binder.kind === "ident")) {
+    const params = node.params.map((p): Param => ({ kind: "param", span: p.binder.span, each: false, name: p.binder as Param["name"], type: p.type ?? anyTypeNode(p.binder), default: null }));
+    const bound = bindCall({ name: "this function", params, result: null, scope: fn.scope, owner: null, localNames: new Set() }, args, span);
+    return bound.finish(runClosureBody(node, bound.scope), node.span);
+  }
+  if (args.length !== node.params.length) fail("call/too-many-arguments", span, { callee: "this function", most: node.params.length, given: args.length });
+  let scope = fn.scope;
+  node.params.forEach((param, i) => {
+    scope = bindNames(param.binder, argumentValue(args[i]!), scope);
+  });
+  return withCaller(span, "in this call", () => runClosureBody(node, scope.child({ rows: new Map() })));
+}
+
+/** A parameter without a type takes anything. */
+function anyTypeNode(binder: Binder): NamedType {
+  return { kind: "namedType", span: binder.span, name: { kind: "ident", name: "Any", span: binder.span }, args: [], axes: null, optional: true };
+}
+
+function runClosureBody(node: FnExpr, scope: Scope): Val {
+  return node.body.kind === "block" ? runBody(node.body as Block, scope, node.span) : evaluate(node.body as Expr, scope);
+}
+
+/** Calls a function value with values, as `fold` and its kin do. */
+export function callWith(fn: Val, values: readonly Val[], span: Span, scope: Scope): Val {
+  return call(fn, values.map((value) => valueArg(value, span)), span, scope);
+}
+
+const namesByBody = new WeakMap<object, ReadonlySet<string>>();
+
+/** Every name in a body that may name an axis. */
+export function axisNamesIn(item: FnItem | LossItem | { readonly body: Block }): ReadonlySet<string> {
+  const known = namesByBody.get(item);
+  if (known) return known;
+  const names = new Set<string>();
+  collect(item.body, names);
+  namesByBody.set(item, names);
+  return names;
+}
+
+function collect(node: unknown, names: Set<string>): void {
+  if (Array.isArray(node)) {
+    for (const one of node) collect(one, names);
+    return;
+  }
+  if (typeof node !== "object" || node === null) return;
+  const record = node as Readonly<Record<string, unknown>>;
+  if (record.kind === "pattern") {
+    for (const item of [...(record.left as readonly unknown[]), ...(record.right as readonly unknown[])] as { readonly name: string | null; readonly parts?: readonly string[] }[]) {
+      if (item.name !== null) names.add(item.name);
+      for (const part of item.parts ?? []) names.add(part);
+    }
+    return;
+  }
+  if (record.kind === "ident" || record.kind === "name") names.add(record.name as string);
+  for (const [key, value] of Object.entries(record)) if (key !== "span") collect(value, names);
+}

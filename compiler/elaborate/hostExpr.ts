@@ -1,0 +1,84 @@
+import { type HostValue, hostOps } from "../plan/evalHost.ts";
+import type { HostExpr, HostOp } from "../plan/host.ts";
+import type { HostVal, ScalarVal, Val } from "./values.ts";
+
+// Building host expressions with constants folded at once, and moving between them and scalar values.
+
+export function hostNumber(value: number): HostExpr {
+  return { kind: "number", value };
+}
+
+export function hostConstant(value: HostValue): HostExpr {
+  if (typeof value === "number") return { kind: "number", value };
+  if (typeof value === "boolean") return { kind: "bool", value };
+  return { kind: "text", value };
+}
+
+/** The value of an expression without counters and draws. */
+export function constantOf(expr: HostExpr): HostValue | undefined {
+  return expr.kind === "number" || expr.kind === "bool" || expr.kind === "text" ? expr.value : undefined;
+}
+
+/** `op(args)`, computed now if everything is known; `and`, `or` and neutral numbers are shortened. */
+export function hostOp(op: HostOp, ...args: readonly HostExpr[]): HostExpr {
+  const known = args.map(constantOf);
+  if (known.every((v) => v !== undefined)) return hostConstant(hostOps[op](...(known as HostValue[])));
+  const [a, b] = known;
+  if (op === "and") {
+    if (a === false || b === false) return hostConstant(false);
+    if (a === true) return args[1]!;
+    if (b === true) return args[0]!;
+  }
+  if (op === "or") {
+    if (a === true || b === true) return hostConstant(true);
+    if (a === false) return args[1]!;
+    if (b === false) return args[0]!;
+  }
+  if (op === "mul" && (a === 1 || b === 1)) return a === 1 ? args[1]! : args[0]!;
+  if (op === "add" && (a === 0 || b === 0)) return a === 0 ? args[1]! : args[0]!;
+  if ((op === "sub" && b === 0) || (op === "div" && b === 1)) return args[0]!;
+  return { kind: "op", op, args };
+}
+
+export function hostIf(condition: HostExpr, then: HostExpr, otherwise: HostExpr): HostExpr {
+  const known = constantOf(condition);
+  if (known !== undefined) return known ? then : otherwise;
+  return { kind: "if", condition, then, otherwise };
+}
+
+/** Rebuilds an expression bottom-up; `change` may replace a node. */
+export function mapHost(expr: HostExpr, change: (expr: HostExpr) => HostExpr | undefined): HostExpr {
+  const replaced = change(expr);
+  if (replaced !== undefined) return replaced;
+  if (expr.kind === "op") return hostOp(expr.op, ...expr.args.map((arg) => mapHost(arg, change)));
+  if (expr.kind === "if") return hostIf(mapHost(expr.condition, change), mapHost(expr.then, change), mapHost(expr.otherwise, change));
+  return expr;
+}
+
+/** The same content gives the same text. */
+export function hostKey(expr: HostExpr): string {
+  return JSON.stringify(expr);
+}
+
+/** A scalar as a host expression. */
+export function toHost(val: ScalarVal): HostExpr {
+  return val.kind === "host" ? val.expr : hostConstant(val.value);
+}
+
+/** A host expression as a value: a plain one if it is known already. */
+export function fromHost(expr: HostExpr, type: HostVal["type"]): ScalarVal {
+  const known = constantOf(expr);
+  if (typeof known === "number") return { kind: "number", value: known };
+  if (typeof known === "boolean") return { kind: "bool", value: known };
+  if (typeof known === "string") return { kind: "text", value: known };
+  return { kind: "host", expr, type };
+}
+
+/** int, real, bool or text; undefined for what is no scalar. */
+export function scalarType(val: Val): HostVal["type"] | undefined {
+  if (val.kind === "host") return val.type;
+  if (val.kind === "number") return Number.isInteger(val.value) ? "int" : "real";
+  if (val.kind === "bool") return "bool";
+  if (val.kind === "text") return "text";
+  return undefined;
+}

@@ -1,0 +1,137 @@
+import type { OptimizerItem, PartPath } from "../../dsl/ast.ts";
+import type { Span } from "../../dsl/span.ts";
+import type { GraphResult, Value } from "../ir/value.ts";
+import { castTo, toTensor } from "./arithmetic.ts";
+import { spreadTo } from "./axes.ts";
+import { argumentValue, type CallArg } from "./calls.ts";
+import { evaluate } from "./expressions.ts";
+import { fail } from "./failure.ts";
+import type { ArenaLayout, Optimizer } from "./program.ts";
+import type { Scope } from "./scope.ts";
+import { bindValue, matchArguments, resolveType } from "./signature.ts";
+import { runBody } from "./statements.ts";
+import { describe, isNumeric, isScalar, type OptimizerVal, type ScalarVal, type TensorVal, tensor, type Val } from "./values.ts";
+
+// Optimisers over flat arenas: `p`, `g` and every `f32[n]` state hold all trained parameters; a scalar state is one number on the device.
+// Settings marked `each` differ by group; a group is one range of the arena.
+
+/** The parts of a program whose settings differ: `**.bias(weight_decay: 0)`. Group 0 is everything else. */
+export interface GroupRule {
+  readonly path: PartPath;
+  readonly args: readonly CallArg[];
+  readonly span: Span;
+}
+
+export interface BoundOptimizer {
+  readonly item: OptimizerItem;
+  readonly scope: Scope; // with the settings that are one for all
+  readonly groups: readonly ReadonlyMap<string, ScalarVal>[];
+}
+
+/** Evaluates an optimiser's settings, those of every group included. */
+export function bindOptimizer(optimizer: OptimizerVal, rules: readonly GroupRule[]): BoundOptimizer {
+  const { item } = optimizer;
+  const params = item.params.map((p) => ({ name: p.name.name }));
+  const given = matchArguments(item.name.name, params, optimizer.args ?? [], optimizer.span);
+  const base = new Map<string, Val>();
+  let scope = optimizer.scope;
+  for (const param of item.params) {
+    const name = param.name.name;
+    const arg = given.get(name);
+    const { type, scope: typeScope } = resolveType(param.type, optimizer.scope);
+    const value = arg ? bindValue(type, typeScope, argumentValue(arg), arg.span) : param.default ? evaluate(param.default, scope) : undefined;
+    if (value === undefined) fail("call/missing-argument", optimizer.span, { callee: item.name.name, name });
+    base.set(name, value);
+    scope = scope.with(name, value);
+  }
+  const each = item.params.filter((p) => p.each).map((p) => p.name.name);
+  const scalarOf = (name: string, value: Val, span: Span): [string, ScalarVal] => {
+    if (!isScalar(value)) fail("type/mismatch", span, { found: describe(value), expected: "a number" });
+    return [name, value];
+  };
+  const common = new Map(each.map((name) => scalarOf(name, base.get(name)!, optimizer.span)));
+  const groups = [common];
+  for (const rule of rules) {
+    const own = matchArguments(item.name.name, params, rule.args, rule.span);
+    const settings = new Map(common);
+    for (const [name, arg] of own) {
+      if (!each.includes(name)) {
+        fail("call/unknown-argument", arg.span, { callee: item.name.name, name }, { help: each.length > 0 ? `by group can be set: ${each.map((e) => `\`${e}\``).join(", ")} (marked \`each\`)` : "no setting of it is marked `each`" });
+      }
+      settings.set(...scalarOf(name, argumentValue(arg), arg.span));
+    }
+    groups.push(settings);
+  }
+  return { item, scope, groups };
+}
+
+/** The graph of one update over arenas of `layout.size` elements. */
+export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout): Optimizer {
+  const { item, groups } = bound;
+  const { session } = bound.scope;
+  const { builder } = session;
+  const n = layout.size;
+  const arena = (name: string, role: "param" | "grad" | "state") => tensor(builder.input(name, [n], { role, labels: ["n"] }), ["n"]);
+  const params = arena("params", "param");
+  const grads = arena("grads", "grad");
+  const [p, g] = item.signature.params.map((param) => param.name.name);
+  if (p === undefined || g === undefined) fail("call/missing-argument", item.signature.span, { callee: `step of ${item.name.name}`, name: "p and g" });
+  const run = session.inBody("optimizer", [item.name.name], () => {
+    const eachValues = new Map([...groups[0]!.keys()].map((name) => [name, eachValue(bound.scope, name, groups, layout)] as const));
+    let scope = bound.scope.child({ values: eachValues, sizes: new Map([["n", n]]) });
+    const states = item.states.map((state) => {
+      const key = `state.${state.name.name}`;
+      const { type } = state;
+      if (type.kind !== "namedType" || type.name.name !== "f32") fail("type/mismatch", type.span, { found: "this type", expected: "`f32[n]` or `f32`" });
+      const isArena = (type.axes ?? []).length === 1;
+      const input = isArena ? arena(key, "state") : tensor(builder.input(key, [], { role: "state" }), []);
+      session.cells.set(key, input);
+      session.effects.cells.set(key, input);
+      const init = state.init === null ? { kind: "number" as const, value: 0 } : evaluate(state.init, scope.with(p, params));
+      if (!isNumeric(init)) fail("type/mismatch", state.init!.span, { found: describe(init), expected: "a number or the parameters" });
+      const axes = isArena ? [{ name: "n", size: n }] : [];
+      const initValue = spreadTo(builder, castTo(session, toTensor(session, init, "f32"), "f32"), axes, state.span).value;
+      return { name: state.name.name, key, isArena, init: initValue };
+    });
+    scope = scope.child({ values: new Map<string, Val>(states.map((s) => [s.name, { kind: "cell", key: s.key }])) });
+    const body = scope.child({ values: new Map<string, Val>([[p, params], [g, grads]]) });
+    const result = runBody(item.body, body, item.span);
+    const next = arenaResult(result, n, item, body);
+    return { states, next };
+  });
+  const { states, next } = run.value;
+  const results: GraphResult[] = [{ name: "params", value: next }];
+  for (const state of states) {
+    if (run.effects.updated.has(state.key)) results.push({ name: state.key, value: (run.effects.cells.get(state.key) as TensorVal).value });
+  }
+  for (const [name, value] of run.effects.logs) results.push({ name: `log.${name}`, value: value.value });
+  return {
+    name: item.name.name,
+    states: states.map((s) => ({ name: s.name, arena: s.isArena, init: s.init })),
+    groups: groups.map((settings) => ({ settings: Object.fromEntries([...settings].flatMap(([name, value]) => (value.kind === "number" ? [[name, value.value] as const] : []))) })),
+    graph: { name: item.name.name, results },
+  };
+}
+
+function arenaResult(result: Val, n: number, item: OptimizerItem, scope: Scope): Value {
+  if (result.kind !== "tensor" || result.axes.length !== 1 || result.value.shape[0] !== n) {
+    fail("type/mismatch", item.signature.result.span, { found: describe(result), expected: "the new parameters, `f32[n]`" });
+  }
+  return castTo(scope.session, result, "f32").value;
+}
+
+/** One number for all, or a chain of choices by where an element lies. */
+function eachValue(scope: Scope, name: string, groups: readonly ReadonlyMap<string, ScalarVal>[], layout: ArenaLayout): Val {
+  const values = groups.map((group) => group.get(name)!);
+  const ranges = layout.groups.flatMap((range, i) => (range.end > range.start ? [{ ...range, value: values[i]! }] : []));
+  const first = ranges[0]?.value ?? values[0]!;
+  if (ranges.every((range) => JSON.stringify(range.value) === JSON.stringify(first))) return first;
+  const { session } = scope;
+  const { builder } = session;
+  const place = builder.iota(layout.size);
+  const full = (value: ScalarVal) => builder.broadcastInDim(toTensor(session, value, "f32").value, [layout.size], []);
+  let chosen = full(ranges.at(-1)!.value);
+  for (const range of ranges.slice(0, -1).reverse()) chosen = builder.where(builder.lt(place, range.end), full(range.value), chosen);
+  return tensor(chosen, ["n"]);
+}
+

@@ -1,0 +1,83 @@
+import type { Session } from "./session.ts";
+import type { AxisItem, Val } from "./values.ts";
+
+// Names in force at one place. Scopes are never changed after they are made (a `let` makes a child), so what a closure sees is what stood
+// above it. Three kinds of name live side by side: values, sizes (`h` of `real[h, w]`) and rows (`...b`).
+
+export interface ScopeContent {
+  readonly values?: ReadonlyMap<string, Val>;
+  readonly sizes?: ReadonlyMap<string, number>;
+  readonly rows?: ReadonlyMap<string, readonly AxisItem[]>;
+  /** Names that are made when first asked for: items of a file, parts of a module. */
+  readonly resolve?: (name: string) => Val | undefined;
+  readonly resolveSize?: (name: string) => number | undefined;
+  /** For «did you mean»: what `resolve` knows. */
+  readonly names?: () => Iterable<string>;
+}
+
+export class Scope {
+  readonly session: Session;
+  readonly parent: Scope | null;
+  readonly content: ScopeContent;
+
+  constructor(session: Session, parent: Scope | null, content: ScopeContent) {
+    this.session = session;
+    this.parent = parent;
+    this.content = content;
+  }
+
+  child(content: ScopeContent): Scope {
+    return new Scope(this.session, this, content);
+  }
+
+  /** A child in which `name` stands for `value`. */
+  with(name: string, value: Val): Scope {
+    return this.child({ values: new Map([[name, value]]) });
+  }
+
+  /** What `name` stands for; a size is a number where no value hides it. */
+  lookup(name: string): Val | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      const { values, sizes, resolve, resolveSize } = scope.content;
+      const value = values?.get(name);
+      if (value !== undefined) return value;
+      const size = sizes?.get(name) ?? resolveSize?.(name);
+      if (size !== undefined) return { kind: "number", value: size };
+      const made = resolve?.(name);
+      if (made !== undefined) return made;
+    }
+    return undefined;
+  }
+
+  /** The size called `name`, even where a value of that name hides it; else a number of that name. */
+  lookupSize(name: string): number | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      const { sizes, values, resolve, resolveSize } = scope.content;
+      const size = sizes?.get(name) ?? resolveSize?.(name);
+      if (size !== undefined) return size;
+      const value = values?.get(name) ?? resolve?.(name);
+      if (value !== undefined) {
+        if (value.kind === "number") return value.value;
+        if (values?.has(name) === true && value.kind !== "tensor" && value.kind !== "list") return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  row(name: string): readonly AxisItem[] | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      const row = scope.content.rows?.get(name);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
+  /** Every name in force, the nearest first. */
+  *names(): Iterable<string> {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      yield* scope.content.values?.keys() ?? [];
+      yield* scope.content.sizes?.keys() ?? [];
+      yield* scope.content.names?.() ?? [];
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import type { Diagnostic } from "../../dsl/diagnostic.ts";
+import type { Span } from "../../dsl/span.ts";
+import { Builder } from "../ir/builder.ts";
+import type { Value } from "../ir/value.ts";
+import type { HostExpr, UniformDecl } from "../plan/host.ts";
+import type { Choices } from "./choices.ts";
+import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
+import type { Instance, ModelRoot } from "./instance.ts";
+import type { TensorVal, Val } from "./values.ts";
+
+/** What kind of body is being elaborated: it decides which statements and effects may stand there. */
+export type BodyKind = "compile" | "init" | "step" | "optimizer" | "evaluate" | "function" | "dataset";
+
+/** What a body leaves besides its value. Copied before a trial run and put back when it is dropped. */
+export interface Effects {
+  readonly cells: Map<string, Val>; // declared state: its newest value
+  readonly updated: Set<string>;
+  readonly minimized: TensorVal[];
+  readonly logs: Map<string, TensorVal>;
+  readonly streamCounts: Map<string, number>;
+  ended: string | null; // the reason of a `require` that ended the path
+}
+
+/** Everything that one elaboration shares: the builder, the models, the counters and the text of the present call chain. */
+export class Session {
+  readonly builder = new Builder();
+  readonly warnings: Diagnostic[] = [];
+  readonly models = new Map<string, ModelRoot>();
+  readonly uniforms: UniformDecl[] = [];
+  private readonly uniformNames = new Map<string, string>();
+  seed: number;
+  compat: "fixed" | "source" = "fixed";
+  training: boolean | null = null; // for a function elaborated alone
+  totalUpdates: HostExpr = { kind: "number", value: 1 };
+  body: BodyKind = "compile";
+  choices: Choices | null = null;
+  stream: readonly string[] = [];
+  chain: readonly string[] = [];
+  callDepth = 0;
+  /** Declared state as it stands before a body: the input leaf of each cell. */
+  readonly cells = new Map<string, TensorVal>();
+  readonly owners = new Map<string, Instance>(); // whose state a cell is
+  freshAxes = 1; // makes axis names of nested calls unique
+  effects: Effects = freshEffects();
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  /** Runs `fn` as another kind of body with effects of its own, which it gives back. */
+  inBody<T>(body: BodyKind, stream: readonly string[], fn: () => T): { readonly value: T; readonly effects: Effects } {
+    const before = { body: this.body, stream: this.stream, effects: this.effects };
+    this.body = body;
+    this.stream = stream;
+    this.effects = freshEffects();
+    try {
+      const value = fn();
+      return { value, effects: this.effects };
+    } finally {
+      this.body = before.body;
+      this.stream = before.stream;
+      this.effects = before.effects;
+    }
+  }
+
+  /** Runs `fn` with one more name in the chain that names random streams. */
+  inStream<T>(name: string, fn: () => T): T {
+    const before = this.stream;
+    this.stream = [...before, name];
+    try {
+      return fn();
+    } finally {
+      this.stream = before;
+    }
+  }
+
+  /** The stream of a draw made here: the chain of names, numbered when a chain draws again. */
+  nextStream(): string {
+    const chain = this.stream.join(".").replaceAll(".[", "[");
+    const count = (this.effects.streamCounts.get(chain) ?? 0) + 1;
+    this.effects.streamCounts.set(chain, count);
+    return count === 1 ? chain : `${chain}#${count}`;
+  }
+
+  /** Values made by `fn` say that they come from `span`, reached through the present calls. */
+  at<T>(span: Span, fn: () => T): T {
+    return this.builder.withOrigin(this.chain.length === 0 ? { span } : { span, chain: this.chain }, fn);
+  }
+
+  /** A host number as a scalar of the graph: a constant if it is known, else an element of the uniform buffer. */
+  uniform(expr: HostExpr, dtype: UniformDecl["dtype"], hint: string): Value {
+    const settled = this.choices ? mapHost(expr, (e) => this.choices!.known(e)) : expr;
+    const known = constantOf(settled);
+    if (known !== undefined) return this.builder.scalar(Number(known), dtype);
+    const key = `${dtype}:${hostKey(settled)}`;
+    let name = this.uniformNames.get(key);
+    if (name === undefined) {
+      const taken = new Set(this.uniforms.map((u) => u.name));
+      name = hint;
+      for (let n = 2; taken.has(name); n++) name = `${hint}#${n}`;
+      this.uniformNames.set(key, name);
+      this.uniforms.push({ name, dtype, expr: settled });
+    }
+    return this.builder.input(name, [], { role: "uniform", dtype });
+  }
+
+  /** The micro-step that device draws are counted by: 0 where starting values are made. */
+  microStep(): Value {
+    if (this.body === "init") return this.builder.scalar(0, "u32");
+    return this.uniform({ kind: "counter", name: "microStep" }, "u32", "microStep");
+  }
+}
+
+export function freshEffects(): Effects {
+  return { cells: new Map(), updated: new Set(), minimized: [], logs: new Map(), streamCounts: new Map(), ended: null };
+}
+
+export function copyEffects(effects: Effects): Effects {
+  return {
+    cells: new Map(effects.cells),
+    updated: new Set(effects.updated),
+    minimized: [...effects.minimized],
+    logs: new Map(effects.logs),
+    streamCounts: new Map(effects.streamCounts),
+    ended: effects.ended,
+  };
+}
+
+/** Whether something besides counted streams happened between the two. */
+export function sameEffects(a: Effects, b: Effects): boolean {
+  return a.updated.size === b.updated.size && a.minimized.length === b.minimized.length && a.logs.size === b.logs.size && a.ended === b.ended && [...a.cells].every(([k, v]) => b.cells.get(k) === v);
+}

@@ -1,0 +1,150 @@
+import type { Binder, Block, Expr, Stmt } from "../../dsl/ast.ts";
+import type { Span } from "../../dsl/span.ts";
+import { castTo, toTensor } from "./arithmetic.ts";
+import { spreadTo } from "./axes.ts";
+import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
+import { fail, unsupported } from "./failure.ts";
+import { leafCell } from "./modules.ts";
+import type { Scope } from "./scope.ts";
+import type { BodyKind } from "./session.ts";
+import { describe, describeTensor, isNumeric, none, type TensorVal, type Val } from "./values.ts";
+
+// Statements, in order. A `let` makes a child scope; effects (minimised terms, state, logs) are noted in the session for the body around.
+
+export type Flow = { readonly kind: "on"; readonly scope: Scope } | { readonly kind: "returned"; readonly value: Val } | { readonly kind: "ended" };
+
+/** Where a statement with an effect may stand. */
+const allowed: Readonly<Record<"minimize" | "update" | "require" | "log" | "measure", readonly BodyKind[]>> = {
+  minimize: ["step"],
+  update: ["step", "optimizer", "function"],
+  require: ["step", "evaluate"],
+  log: ["step", "evaluate", "optimizer"],
+  measure: ["evaluate"],
+};
+
+function requirePlace(what: keyof typeof allowed, span: Span, scope: Scope): void {
+  const places = allowed[what];
+  if (!places.includes(scope.session.body)) {
+    const words: Readonly<Record<string, string>> = { step: "a `step`", evaluate: "`evaluate`", optimizer: "an `optimizer`", function: "a function" };
+    fail("elaborate/misplaced", span, { what, where: places.map((p) => words[p]).join(" or ") });
+  }
+}
+
+/** Runs the block of a function, an `if` expression or a closure; its value is what it returns. */
+export function runBody(block: Block, scope: Scope, span: Span): Val {
+  const flow = runStatements(block.statements, scope);
+  if (flow.kind === "returned") return flow.value;
+  if (flow.kind === "ended") return none;
+  void span;
+  return none;
+}
+
+export function runStatements(statements: readonly Stmt[], scope: Scope): Flow {
+  let inner = scope;
+  for (const statement of statements) {
+    const flow = runStatement(statement, inner);
+    if (flow.kind !== "on") return flow;
+    inner = flow.scope;
+  }
+  return { kind: "on", scope: inner };
+}
+
+export function runStatement(statement: Stmt, scope: Scope): Flow {
+  const { session } = scope;
+  const on = (next: Scope = scope): Flow => ({ kind: "on", scope: next });
+  switch (statement.kind) {
+    case "let": {
+      const name = statement.binder.kind === "ident" ? statement.binder.name : binderName(statement.binder);
+      const value = session.inStream(name, () => evaluate(statement.value, scope));
+      return on(bindNames(statement.binder, value, scope));
+    }
+    case "tap": {
+      // unread taps vanish: the value is kept under its name and costs nothing unless it is used
+      const value = session.inStream(statement.name.name, () => evaluate(statement.value, scope));
+      return on(scope.with(statement.name.name, value));
+    }
+    case "return":
+      return { kind: "returned", value: evaluate(statement.value, scope) };
+    case "minimize": {
+      requirePlace("minimize", statement.span, scope);
+      session.effects.minimized.push(scalarReal(evaluate(statement.value, scope), statement.value.span, scope, "what is minimised"));
+      return on();
+    }
+    case "update":
+      requirePlace("update", statement.span, scope);
+      update(statement.target, statement.value, scope);
+      return on();
+    case "require": {
+      requirePlace("require", statement.span, scope);
+      if (compileCondition(statement.condition, scope)) return on();
+      session.effects.ended = statement.reason?.value ?? "a requirement";
+      return { kind: "ended" };
+    }
+    case "logStmt":
+      requirePlace("log", statement.span, scope);
+      for (const field of statement.record.fields) {
+        const value = evaluate(field.value ?? { kind: "name", name: field.name.name, span: field.name.span }, scope);
+        session.effects.logs.set(field.name.name, scalarReal(value, field.name.span, scope, "what is logged"));
+      }
+      return on();
+    case "if": {
+      const body = compileCondition(statement.condition, scope) ? statement.then : statement.otherwise;
+      const flow = body ? runStatements(body.statements, scope) : on();
+      return flow.kind === "on" ? on() : flow;
+    }
+    case "for": {
+      const items = loopItems(evaluate(statement.over, scope), statement.over.span, scope);
+      for (const [i, item] of items.entries()) {
+        const flow = session.inStream(`[${i}]`, () => runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope))));
+        if (flow.kind !== "on") return flow;
+      }
+      return on();
+    }
+    case "measure":
+      requirePlace("measure", statement.span, scope);
+      return unsupported("`measure` inside a block", statement.span, "write it directly in the `evaluate` block");
+    case "expect":
+      return unsupported("`expect` outside of tests", statement.span);
+    case "write":
+      return unsupported("`write`", statement.span);
+    case "error":
+      throw new Error("internal: a statement that could not be read reached elaboration");
+    default:
+      statement satisfies never;
+      throw new Error("internal: unknown statement");
+  }
+}
+
+function binderName(binder: Binder): string {
+  return binder.kind === "ident" ? binder.name : binder.elements.map(binderName).join("_");
+}
+
+/** A child scope in which the names of a binder stand for the parts of a value. */
+export function bindNames(binder: Binder, value: Val, scope: Scope): Scope {
+  if (binder.kind === "ident") return scope.with(binder.name, value);
+  if (value.kind !== "tuple" && value.kind !== "list") fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
+  if (value.items.length !== binder.elements.length) fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
+  return binder.elements.reduce((inner, element, i) => bindNames(element, value.items[i]!, inner), scope);
+}
+
+/** A value that is one real number on the device. */
+export function scalarReal(value: Val, span: Span, scope: Scope, what: string): TensorVal {
+  if (!isNumeric(value)) fail("type/mismatch", span, { found: describe(value), expected: "a number" });
+  const made = scope.session.at(span, () => toTensor(scope.session, value, "f32"));
+  if (made.axes.length > 0) fail("shape/not-scalar", span, { what, found: describeTensor(made) });
+  return made;
+}
+
+function update(target: Expr, valueExpr: Expr, scope: Scope): void {
+  const { session } = scope;
+  if (target.kind !== "name") unsupported("`update` of anything but a declared state", target.span);
+  const cell = leafCell(target.name, scope, target.span);
+  const value = evaluate(valueExpr, scope);
+  if (!isNumeric(value)) fail("type/mismatch", valueExpr.span, { found: describe(value), expected: "a tensor" });
+  const made = session.at(valueExpr.span, () => {
+    const cast = castTo(session, toTensor(session, value, "f32"), "f32");
+    return spreadTo(session.builder, cast, cell.axes, valueExpr.span);
+  });
+  session.effects.cells.set(cell.key, made);
+  session.effects.updated.add(cell.key);
+}

@@ -1,0 +1,284 @@
+import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PatternLit, ScheduleItem, TypeNode } from "../../dsl/ast.ts";
+import type { Span } from "../../dsl/span.ts";
+import type { Value } from "../ir/value.ts";
+import type { HostExpr } from "../plan/host.ts";
+import type { CallArg } from "./calls.ts";
+import type { Instance } from "./instance.ts";
+import type { Scope } from "./scope.ts";
+
+// What an expression can stand for while a program is elaborated. Three binding times: compile (plain values here), host (an expression
+// evaluated per step), device (a tensor IR value with its axis names in order).
+
+export interface AxisItem {
+  readonly name: string;
+  readonly size: number | null; // null: a name only, as in `over: h`
+}
+export interface NumberVal {
+  readonly kind: "number";
+  readonly value: number;
+}
+export interface BoolVal {
+  readonly kind: "bool";
+  readonly value: boolean;
+}
+export interface TextVal {
+  readonly kind: "text";
+  readonly value: string;
+}
+export interface NoneVal {
+  readonly kind: "none";
+}
+/** Known per step, before anything is launched. */
+export interface HostVal {
+  readonly kind: "host";
+  readonly expr: HostExpr;
+  readonly type: "int" | "real" | "bool" | "text";
+}
+/** A device value. `axes` names the axes of `value` in order. */
+export interface TensorVal {
+  readonly kind: "tensor";
+  readonly value: Value;
+  readonly axes: readonly string[];
+  /** Set on the real quotient of two integers, so that `floor(a / b)` can be exact. */
+  readonly quotient?: readonly [TensorVal, TensorVal];
+  /** Set on a field of a batch, so that a measure can name it. */
+  readonly field?: string;
+}
+export interface ListVal {
+  readonly kind: "list";
+  readonly items: readonly Val[];
+}
+export interface TupleVal {
+  readonly kind: "tuple";
+  readonly items: readonly Val[];
+}
+export interface RecordVal {
+  readonly kind: "record";
+  readonly fields: ReadonlyMap<string, Val>;
+}
+export interface RangeVal {
+  readonly kind: "range";
+  readonly from: Val;
+  readonly to: Val | null;
+  readonly arrow: boolean;
+}
+export interface AxesVal {
+  readonly kind: "axes";
+  readonly axes: readonly AxisItem[];
+}
+export interface PatternVal {
+  readonly kind: "pattern";
+  readonly node: PatternLit;
+}
+export interface FunctionVal {
+  readonly kind: "function";
+  readonly item: FnItem | LossItem;
+  readonly scope: Scope;
+  readonly instance: Instance | null; // a module's own function
+}
+export interface ClosureVal {
+  readonly kind: "closure";
+  readonly node: FnExpr;
+  readonly scope: Scope;
+}
+export interface BuiltinVal {
+  readonly kind: "builtin";
+  readonly name: string;
+}
+export interface ModuleVal {
+  readonly kind: "module";
+  readonly item: ModuleItem;
+  readonly scope: Scope;
+}
+export interface InstanceVal {
+  readonly kind: "instance";
+  readonly instance: Instance;
+}
+export interface DistributionVal {
+  readonly kind: "distribution";
+  readonly name: "uniform" | "normal" | "integer" | "coin" | "pick";
+  readonly low: Val | null;
+  readonly high: Val | null;
+  readonly probability: Val | null;
+  readonly values: readonly Val[];
+  readonly weights: readonly Val[];
+  readonly atMost: Val | null;
+}
+/** A function of the update: `at(update, total)`, both host expressions over updates. */
+export interface ScheduleVal {
+  readonly kind: "schedule";
+  readonly at: (update: HostExpr, total: HostExpr) => HostExpr;
+}
+export interface ScheduleItemVal {
+  readonly kind: "scheduleItem";
+  readonly item: ScheduleItem;
+  readonly scope: Scope;
+}
+export interface OptimizerVal {
+  readonly kind: "optimizer";
+  readonly item: OptimizerItem;
+  readonly scope: Scope;
+  readonly args: readonly CallArg[] | null; // null: the definition, not yet applied
+  readonly caller: Scope;
+  readonly span: Span;
+}
+export interface DatasetVal {
+  readonly kind: "dataset";
+  readonly item: DatasetItem;
+  readonly scope: Scope;
+  readonly bound: Scope | null; // with its parameters; null: the definition, not yet applied
+}
+/** The batch of a step: a field is made when it is first read. */
+export interface BatchVal {
+  readonly kind: "batch";
+  readonly binder: string;
+  readonly read: (field: string, span: Span) => Val;
+}
+/** A picture file on its way through a `field` of a data set. */
+export interface PictureVal {
+  readonly kind: "picture";
+  readonly file: "image" | "mask";
+  readonly size: readonly [number, number] | null;
+  readonly range: readonly [number, number];
+}
+/** Something that a data set says about an item and that has no value before it is loaded. */
+export interface ItemFactVal {
+  readonly kind: "itemFact";
+  readonly fact: "file" | "folder_name" | "subject";
+}
+/** `type Name = …` of a file. */
+export interface TypeVal {
+  readonly kind: "type";
+  readonly name: string;
+  readonly node: TypeNode;
+  readonly scope: Scope;
+}
+/** A declared state of an optimiser: reading gives its newest value. */
+export interface CellVal {
+  readonly kind: "cell";
+  readonly key: string;
+}
+export type Val =
+  | NumberVal
+  | BoolVal
+  | TextVal
+  | NoneVal
+  | HostVal
+  | TensorVal
+  | ListVal
+  | TupleVal
+  | RecordVal
+  | RangeVal
+  | AxesVal
+  | PatternVal
+  | FunctionVal
+  | ClosureVal
+  | BuiltinVal
+  | ModuleVal
+  | InstanceVal
+  | DistributionVal
+  | ScheduleVal
+  | ScheduleItemVal
+  | OptimizerVal
+  | DatasetVal
+  | BatchVal
+  | PictureVal
+  | ItemFactVal
+  | CellVal
+  | TypeVal;
+
+/** Known without launching anything: a plain or a host value. */
+export type ScalarVal = NumberVal | BoolVal | TextVal | HostVal;
+/** What arithmetic takes. */
+export type NumericVal = ScalarVal | TensorVal;
+
+export const none: NoneVal = { kind: "none" };
+export const number = (value: number): NumberVal => ({ kind: "number", value });
+export const bool = (value: boolean): BoolVal => ({ kind: "bool", value });
+export const text = (value: string): TextVal => ({ kind: "text", value });
+export const list = (items: readonly Val[]): ListVal => ({ kind: "list", items });
+export const tuple = (items: readonly Val[]): TupleVal => ({ kind: "tuple", items });
+export const axesOf = (axes: readonly AxisItem[]): AxesVal => ({ kind: "axes", axes });
+export const tensor = (value: Value, axes: readonly string[]): TensorVal => ({ kind: "tensor", value, axes });
+
+export function isScalar(val: Val): val is ScalarVal {
+  return val.kind === "number" || val.kind === "bool" || val.kind === "text" || val.kind === "host";
+}
+export function isNumeric(val: Val): val is NumericVal {
+  return val.kind === "tensor" || (isScalar(val) && val.kind !== "text");
+}
+
+/** An axis name as the author wrote it: names made unique inside a call carry a `~` and a number. */
+export function plainAxis(name: string): string {
+  const mark = name.indexOf("~");
+  return mark < 0 ? name : name.slice(0, mark);
+}
+
+/** `real[batch, c: 3, h: 32, w: 32]` */
+export function describeTensor(val: TensorVal): string {
+  const dtype = val.value.dtype === "f32" ? "real" : val.value.dtype;
+  if (val.axes.length === 0) return dtype;
+  return `${dtype}[${val.axes.map((name, i) => `${plainAxis(name)}: ${val.value.shape[i]}`).join(", ")}]`;
+}
+
+/** What a value is, in the words of a message. */
+export function describe(val: Val): string {
+  switch (val.kind) {
+    case "number":
+      return `the number ${val.value}`;
+    case "bool":
+      return `the Bool ${val.value}`;
+    case "text":
+      return `the text "${val.value}"`;
+    case "none":
+      return "`none`";
+    case "host":
+      return { int: "a whole number of the step", real: "a number of the step", bool: "a Bool of the step", text: "a text of the step" }[val.type];
+    case "tensor":
+      return describeTensor(val);
+    case "list":
+      return `a list of ${val.items.length}`;
+    case "tuple":
+      return `a tuple of ${val.items.length}`;
+    case "record":
+      return `a record { ${[...val.fields.keys()].join(", ")} }`;
+    case "range":
+      return "a range";
+    case "axes":
+      return `axes [${val.axes.map((axis) => plainAxis(axis.name)).join(", ")}]`;
+    case "pattern":
+      return "a pattern";
+    case "function":
+      return `the ${val.item.kind === "loss" ? "loss" : "function"} \`${val.item.name.name}\``;
+    case "closure":
+      return "a function";
+    case "builtin":
+      return `the function \`${val.name}\``;
+    case "module":
+      return `the module \`${val.item.name.name}\``;
+    case "instance":
+      return `a \`${val.instance.module.name.name}\``;
+    case "distribution":
+      return "a distribution";
+    case "schedule":
+    case "scheduleItem":
+      return "a schedule";
+    case "optimizer":
+      return `the optimiser \`${val.item.name.name}\``;
+    case "dataset":
+      return `the data set \`${val.item.name.name}\``;
+    case "batch":
+      return `the batch \`${val.binder}\``;
+    case "picture":
+      return "a picture of the data set";
+    case "itemFact":
+      return "a fact about a data set's item";
+    case "type":
+      return `the type \`${val.name}\``;
+    case "cell":
+      return "declared state";
+    default:
+      val satisfies never;
+      return "a value";
+  }
+}
