@@ -37,6 +37,8 @@ export function expressionText(e: TileExpr): string {
     case "binary": {
       const operator = operators[e.op];
       if (operator === undefined) return call(e.op, e.left, e.right);
+      if (e.op === "add" && e.right.kind === "lit" && e.right.value < 0)
+        return `(${expressionText(e.left)} - ${literal(-e.right.value, e)})`;
       return `(${expressionText(e.left)} ${operator} ${expressionText(e.right)})`;
     }
     case "fma":

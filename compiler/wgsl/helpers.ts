@@ -5,6 +5,7 @@ import type { Width } from "../tile/tile.ts";
 export type Helper =
   | "erf" // within 3e-7 relative of erf, for any argument
   | "tanh" // within 3e-7 relative of tanh; no overflow
+  | "sine" // sine of x and so many quarter turns, within 3e-7 absolute for |x| up to 8192: some drivers' own is off by 2e-4
   | "power" // JavaScript's ** : negative bases with integer exponents, 0**0 = 1
   | "floorDivide" // i32, any signs
   | "floorRemainder"
@@ -54,6 +55,22 @@ const rows: { readonly [h in Exclude<Helper, "infinity" | "notANumber" | "philox
   return select(fma(x * s, near, x), sign(x) * (1.0 - 2.0 / (exp(2.0 * t) + 1.0)), abs(x) > T(0.55));
 }`,
   },
+  // Quarter turns are taken off in three parts that are exact in few bits; both pieces are minimax fits within an eighth of a turn.
+  sine: {
+    scalar: "f32",
+    text: `fn sine(x: T, quarters: T) -> T {
+  let turns = round(x * T(0.6366197723675814));
+  let r = fma(turns, T(-7.549790126404332e-08), fma(turns, T(-4.837512969970703e-04), fma(turns, T(-1.5703125), x)));
+  let s = r * r;
+  let odd = fma(fma(fma(s, T(-1.9510838136700546e-04), T(8.332131487786108e-03)), s, T(-1.666665422535149e-01)), r * s, r);
+  let cosine = fma(fma(s, T(2.4431203145674216e-05), T(-1.3887306024734014e-03)), s, T(4.166664565242683e-02));
+  let even = fma(cosine, s * s, fma(s, T(-0.5), T(1.0)));
+  let place = turns + quarters;
+  let quadrant = place - 4.0 * floor(place * 0.25);
+  let size = select(odd, even, (quadrant == T(1.0)) | (quadrant == T(3.0)));
+  return select(size, -size, quadrant >= T(2.0));
+}`,
+  },
   power: {
     scalar: "f32",
     text: `fn power(x: T, y: T) -> T {
@@ -83,7 +100,7 @@ const rows: { readonly [h in Exclude<Helper, "infinity" | "notANumber" | "philox
   floorDivideBy: {
     scalar: "i32",
     text: `fn floorDivideBy(a: T, b: T) -> T {
-  let mask = a >> U(31u);
+  let mask = a >> COUNT;
   return ((a ^ mask) / b) ^ mask;
 }`,
   },
@@ -136,6 +153,7 @@ const order: readonly Helper[] = [
   "notANumber",
   "erf",
   "tanh",
+  "sine",
   "power",
   "floorDivide",
   "floorRemainder",
@@ -147,9 +165,13 @@ const functionNames: { readonly [h in Helper]?: string } = { tanh: "tanhOf" };
 const plain = (helper: Helper): helper is "infinity" | "notANumber" | "philox" =>
   helper === "infinity" || helper === "notANumber" || helper === "philox";
 
+/** The largest whole exponent, up to sign, that is written out as products. */
+export const largestIntegerPower = 16;
+
 /** All identifiers that helpers may bind. */
 export const helperNames: readonly string[] = [
   ...order.flatMap((h) => [functionNames[h] ?? h, `${functionNames[h] ?? h}4`]),
+  ...Array.from({ length: largestIntegerPower + 1 }, (_, n) => [`power_${n}`, `power_minus${n}`, `power4_${n}`, `power4_minus${n}`]).flat(),
   "infinityBits",
   "notANumberBits",
   "multiplyHigh",
@@ -158,6 +180,7 @@ export const helperNames: readonly string[] = [
 /** The helpers that one kernel calls. */
 export class Helpers {
   readonly #wanted = new Map<Helper, Set<Width>>();
+  readonly #integerPowers = new Map<string, string>();
 
   /** The name to call; notes that the helper must be printed. */
   call(helper: Helper, width: Width): string {
@@ -169,14 +192,36 @@ export class Helpers {
     return actual === 4 ? `${name}4` : name;
   }
 
+  /** The name to call for x ** n with a small whole n, by squaring: exact where a general power is off by many units. */
+  integerPower(n: number, width: Width): string {
+    const name = `power${width === 4 ? "4" : ""}_${n < 0 ? "minus" : ""}${Math.abs(n)}`;
+    this.#integerPowers.set(name, integerPowerText(name, n, width));
+    return name;
+  }
+
   /** The texts, each after those it needs. */
   texts(): readonly string[] {
-    return order.flatMap((helper) => {
+    const general = order.flatMap((helper) => {
       const widths = this.#wanted.get(helper);
       if (widths === undefined) return [];
       return ([1, 4] as const).filter((width) => widths.has(width)).map((width) => helperText(helper, width));
     });
+    return [...general, ...[...this.#integerPowers].sort().map(([, text]) => text)];
   }
+}
+
+function integerPowerText(name: string, n: number, width: Width): string {
+  const type = width === 4 ? "vec4f" : "f32";
+  const lines: string[] = [];
+  let product = "";
+  for (let bit = 1, square = "x"; bit <= Math.abs(n); bit *= 2) {
+    if ((Math.abs(n) & bit) !== 0) product = product === "" ? square : `${product} * ${square}`;
+    if (bit * 2 <= Math.abs(n)) {
+      lines.push(`  let x${bit * 2} = ${square} * ${square};`);
+      square = `x${bit * 2}`;
+    }
+  }
+  return [`fn ${name}(x: ${type}) -> ${type} {`, ...lines, `  return ${n < 0 ? `1.0 / (${product})` : product};`, "}"].join("\n");
 }
 
 function helperText(helper: Helper, width: Width): string {
@@ -185,7 +230,8 @@ function helperText(helper: Helper, width: Width): string {
   if (helper === "philox") return philox;
   const row = rows[helper];
   const vector = row.scalar === "f32" ? "vec4f" : "vec4i";
-  const text = row.text.replace(/\bT\b/g, width === 4 ? vector : row.scalar).replace(/\bU\b/g, width === 4 ? "vec4u" : "u32");
+  const constants = width === 4 ? row.text : row.text.replace(/\bT\((-?[0-9][0-9.e+-]*)\)/g, "$1");
+  const text = constants.replace(/\bT\b/g, width === 4 ? vector : row.scalar).replace("COUNT", width === 4 ? "vec4u(31u)" : "31u");
   if (width === 1) return text;
   const own = [helper, ...(needs[helper] ?? [])].filter((h) => !plain(h)).map((h) => functionNames[h] ?? h);
   return own.reduce((t, name) => t.replaceAll(`${name}(`, `${name}4(`), text);

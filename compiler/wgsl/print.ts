@@ -5,7 +5,7 @@ import { Ranges } from "../tile/bounds.ts";
 import * as build from "../tile/build.ts";
 import type { BinaryOp, Scalar, TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "../tile/tile.ts";
 import { operandsOf, visitExpressions } from "../tile/walk.ts";
-import { Helpers, helperNames } from "./helpers.ts";
+import { Helpers, helperNames, largestIntegerPower } from "./helpers.ts";
 import { literalText } from "./literal.ts";
 import { Identifiers } from "./names.ts";
 
@@ -242,11 +242,12 @@ class Printer {
       case "erf":
       case "tanh":
         return `${this.helpers.call(op, type.width)}(${free})`;
+      case "sin":
+      case "cos":
+        return `${this.helpers.call("sine", type.width)}(${free}, ${bare(this.#literal(op === "sin" ? 0 : 1, type))})`;
       case "abs":
       case "exp":
       case "log":
-      case "sin":
-      case "cos":
       case "sqrt":
       case "floor":
       case "round": // WGSL rounds halves to even
@@ -265,7 +266,7 @@ class Printer {
       case "min":
         return `${e.op}(${bare(left)}, ${bare(right)})`;
       case "pow":
-        return `${this.helpers.call("power", width)}(${bare(left)}, ${bare(right)})`;
+        return this.#power(e, bare(left), bare(right));
       case "idiv":
       case "imod":
         return this.#division(e.op, e, left, right, ranges);
@@ -278,6 +279,10 @@ class Printer {
       case "xor":
         return `(${left} ${e.left.type.scalar === "bool" ? "!=" : "^"} ${right})`;
       case "add":
+        if (e.right.kind === "lit" && e.type.scalar === "i32" && e.right.value < 0 && e.right.value > -2147483648) {
+          return `(${left} - ${this.#literal(-e.right.value, e.right.type)})`;
+        }
+        return `(${left} + ${right})`;
       case "sub":
       case "mul":
       case "div":
@@ -290,6 +295,17 @@ class Printer {
       default:
         throw new Error(`internal: tile operation ${e.op satisfies never}`);
     }
+  }
+
+  #power(e: Extract<TileExpr, { kind: "binary" }>, left: string, right: string): string {
+    const { width } = e.type;
+    const exponent = e.right.kind === "lit" ? e.right.value : Number.NaN;
+    if (exponent === 0.5) return `sqrt(${left})`;
+    if (exponent === -0.5) return `inverseSqrt(${left})`;
+    if (Number.isInteger(exponent) && exponent !== 0 && Math.abs(exponent) <= largestIntegerPower) {
+      return `${this.helpers.integerPower(exponent, width)}(${left})`;
+    }
+    return `${this.helpers.call("power", width)}(${left}, ${right})`;
   }
 
   /** Floor division. `/` and `%` round towards zero, which is the same where nothing is negative; shifts and masks are always right. */
