@@ -1,11 +1,17 @@
 import type { Span } from "./span.ts";
 
-// The abstract syntax of `.ada`. Every node has `kind` and `span`. A place the parser could not read is an `error` node, so later
-// stages see every node that could be read and stay silent about the rest.
-
+// The abstract syntax of `.ada`, written by tools/generateAst.ts from astTable.ts: change the table, not this file.
+// Every node has `kind` and `span`. A place the parser could not read is an `error` node, so later stages see every node that could be
+// read and stay silent about the rest. A name lost to a mistake is an `Ident` without letters.
 interface NodeBase {
   readonly span: Span;
 }
+
+interface ItemBase extends NodeBase {
+  readonly doc: string | null; // text of the `///` lines before it
+}
+
+// ---- names and files ---------------------------------------------------------------------------------------------------------------
 export interface Ident extends NodeBase {
   readonly kind: "ident";
   readonly name: string;
@@ -17,6 +23,7 @@ export interface File extends NodeBase {
 
 // ---- types -------------------------------------------------------------------------------------------------------------------------
 export type TypeNode = NamedType | RecordType | TupleType | ErrorNode;
+
 /** `real[...b, c: 3]`, `List<Int>`, `Prompt<face: 16>[axes]`, `Path?` */
 export interface NamedType extends NodeBase {
   readonly kind: "namedType";
@@ -42,6 +49,7 @@ export interface TupleType extends NodeBase {
 }
 /** One entry between brackets: `...b`, `h`, `kh: size`, `i: 0..4`, or a list element. `name: null` = no `name:` was written. */
 export type Axis = RowAxis | NamedAxis;
+
 export interface RowAxis extends NodeBase {
   readonly kind: "rowAxis";
   readonly name: Ident;
@@ -76,6 +84,7 @@ export type Expr =
   | WatchExpr
   | WithExpr
   | ErrorNode;
+
 export interface NumberLit extends NodeBase {
   readonly kind: "number";
   readonly value: number;
@@ -92,11 +101,26 @@ export interface PatternLit extends NodeBase {
   readonly right: readonly PatternItem[];
 }
 /** `...b` (row), `h` (axis), `1` (unit), `(head d)` or `width=(head d)` (group). */
-export type PatternItem =
-  | { readonly kind: "row"; readonly name: string; readonly span: Span }
-  | { readonly kind: "axis"; readonly name: string; readonly span: Span }
-  | { readonly kind: "unit"; readonly name: string | null; readonly span: Span } // `1` or `h=1`
-  | { readonly kind: "group"; readonly name: string | null; readonly parts: readonly string[]; readonly span: Span };
+export type PatternItem = PatternRow | PatternAxis | PatternUnit | PatternGroup;
+
+export interface PatternRow extends NodeBase {
+  readonly kind: "row";
+  readonly name: string;
+}
+export interface PatternAxis extends NodeBase {
+  readonly kind: "axis";
+  readonly name: string;
+}
+/** `1` or `h=1` */
+export interface PatternUnit extends NodeBase {
+  readonly kind: "unit";
+  readonly name: string | null;
+}
+export interface PatternGroup extends NodeBase {
+  readonly kind: "group";
+  readonly name: string | null;
+  readonly parts: readonly string[];
+}
 export interface BoolLit extends NodeBase {
   readonly kind: "bool";
   readonly value: boolean;
@@ -147,6 +171,7 @@ export interface UnaryExpr extends NodeBase {
   readonly operand: Expr;
 }
 export type BinaryOp = "+" | "-" | "*" | "/" | "**" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or";
+
 export interface BinaryExpr extends NodeBase {
   readonly kind: "binary";
   readonly op: BinaryOp;
@@ -217,15 +242,15 @@ export interface PartPath extends NodeBase {
 }
 export interface PathSegment extends NodeBase {
   readonly kind: "pathSegment";
-  /** a name, `*`, `**`, or alternatives `{a,b.c}` */
   readonly head:
     | { readonly kind: "name"; readonly name: string }
     | { readonly kind: "any" }
     | { readonly kind: "deep" }
-    | { readonly kind: "oneOf"; readonly paths: readonly PartPath[] };
+    | { readonly kind: "oneOf"; readonly paths: readonly PartPath[] }; // a name, `*`, `**`, or alternatives `{a,b.c}`
   readonly indices: readonly IndexItem[];
 }
 export type Binder = Ident | TupleBinder;
+
 export interface TupleBinder extends NodeBase {
   readonly kind: "tupleBinder";
   readonly elements: readonly Binder[];
@@ -250,6 +275,7 @@ export type Stmt =
   | WriteStmt
   | MeasureStmt
   | ErrorNode;
+
 export interface LetStmt extends NodeBase {
   readonly kind: "let";
   readonly binder: Binder;
@@ -311,9 +337,6 @@ export interface MeasureStmt extends NodeBase {
 }
 
 // ---- items -------------------------------------------------------------------------------------------------------------------------
-interface ItemBase extends NodeBase {
-  readonly doc: string | null; // text of the `///` lines before it
-}
 export type Item =
   | ImportItem
   | TypeItem
@@ -338,6 +361,7 @@ export type Item =
   | PropertyItem
   | GradcheckItem
   | ErrorItem;
+
 export interface ErrorItem extends ItemBase {
   readonly kind: "errorItem";
 }
@@ -392,6 +416,7 @@ export interface ModuleItem extends ItemBase {
   readonly members: readonly ModuleMember[];
 }
 export type ModuleMember = PartDecl | LeafDecl | ForwardDecl | FnItem;
+
 export interface PartDecl extends NodeBase {
   readonly kind: "part";
   readonly path: readonly Ident[]; // `prompt_translator.to_q` has two
@@ -446,11 +471,28 @@ export interface DatasetItem extends ItemBase {
   readonly params: readonly Param[];
   readonly members: readonly DatasetMember[];
 }
-export type DatasetMember =
-  | { readonly kind: "source"; readonly value: Expr; readonly when: Expr | null; readonly span: Span }
-  | { readonly kind: "order"; readonly value: Expr; readonly span: Span }
-  | { readonly kind: "letMember"; readonly name: Ident; readonly value: Expr; readonly span: Span }
-  | { readonly kind: "fieldDecl"; readonly name: Ident; readonly type: TypeNode; readonly value: Expr; readonly span: Span };
+export type DatasetMember = SourceMember | OrderMember | LetMember | FieldDecl;
+
+export interface SourceMember extends NodeBase {
+  readonly kind: "source";
+  readonly value: Expr;
+  readonly when: Expr | null;
+}
+export interface OrderMember extends NodeBase {
+  readonly kind: "order";
+  readonly value: Expr;
+}
+export interface LetMember extends NodeBase {
+  readonly kind: "letMember";
+  readonly name: Ident;
+  readonly value: Expr;
+}
+export interface FieldDecl extends NodeBase {
+  readonly kind: "fieldDecl";
+  readonly name: Ident;
+  readonly type: TypeNode;
+  readonly value: Expr;
+}
 export interface GrammarItem extends ItemBase {
   readonly kind: "grammar";
   readonly name: Ident;
@@ -518,43 +560,82 @@ export type Setting =
   | ModelItem
   | ConstItem
   | PrecisionItem
-  | { readonly kind: "dataSetting"; readonly name: Ident; readonly value: Expr; readonly span: Span }
-  | {
-      readonly kind: "numberSetting";
-      readonly name: "batch" | "micro_steps" | "seed" | "gradient";
-      readonly value: Expr;
-      readonly span: Span;
-    }
-  | { readonly kind: "accumulate"; readonly count: number; readonly by: Ident; readonly span: Span }
-  | { readonly kind: "compat"; readonly value: Ident; readonly span: Span }
-  | {
-      readonly kind: "every";
-      readonly name: "save" | "log" | "preview";
-      readonly count: number;
-      readonly value: Expr | null;
-      readonly span: Span;
-    }
-  | {
-      readonly kind: "optimizerSetting";
-      readonly value: Expr;
-      readonly groups: readonly { readonly path: PartPath; readonly args: readonly Arg[]; readonly span: Span }[];
-      readonly span: Span;
-    }
-  | { readonly kind: "eachStep"; readonly mix: Mix; readonly span: Span };
-export type Mix =
-  | { readonly kind: "mixEvery"; readonly count: number; readonly mix: Mix; readonly otherwise: Mix; readonly span: Span }
-  | { readonly kind: "mixOf"; readonly choices: readonly { readonly weight: Expr | null; readonly step: Ident }[]; readonly span: Span };
+  | DataSetting
+  | NumberSetting
+  | AccumulateSetting
+  | CompatSetting
+  | EverySetting
+  | OptimizerSetting
+  | EachStepSetting;
+
+export interface DataSetting extends NodeBase {
+  readonly kind: "dataSetting";
+  readonly name: Ident;
+  readonly value: Expr;
+}
+export interface NumberSetting extends NodeBase {
+  readonly kind: "numberSetting";
+  readonly name: "batch" | "micro_steps" | "seed" | "gradient";
+  readonly value: Expr;
+}
+export interface AccumulateSetting extends NodeBase {
+  readonly kind: "accumulate";
+  readonly count: number;
+  readonly by: Ident;
+}
+export interface CompatSetting extends NodeBase {
+  readonly kind: "compat";
+  readonly value: Ident;
+}
+export interface EverySetting extends NodeBase {
+  readonly kind: "every";
+  readonly name: "save" | "log" | "preview";
+  readonly count: number;
+  readonly value: Expr | null;
+}
+export interface OptimizerSetting extends NodeBase {
+  readonly kind: "optimizerSetting";
+  readonly value: Expr;
+  readonly groups: readonly { readonly path: PartPath; readonly args: readonly Arg[]; readonly span: Span }[];
+}
+export interface EachStepSetting extends NodeBase {
+  readonly kind: "eachStep";
+  readonly mix: Mix;
+}
+export type Mix = MixEvery | MixOf;
+
+export interface MixEvery extends NodeBase {
+  readonly kind: "mixEvery";
+  readonly count: number;
+  readonly mix: Mix;
+  readonly otherwise: Mix;
+}
+export interface MixOf extends NodeBase {
+  readonly kind: "mixOf";
+  readonly choices: readonly { readonly weight: Expr | null; readonly step: Ident }[];
+}
 export interface EvaluateItem extends ItemBase {
   readonly kind: "evaluate";
   readonly name: Ident;
   readonly members: readonly EvaluateMember[];
 }
-export type EvaluateMember =
-  | ModelItem
-  | Stmt
-  | { readonly kind: "seedMember"; readonly value: number; readonly span: Span }
-  | { readonly kind: "dataMember"; readonly name: Ident; readonly value: Expr; readonly span: Span }
-  | { readonly kind: "report"; readonly names: readonly Ident[]; readonly by: Expr; readonly to: StringLit; readonly span: Span };
+export type EvaluateMember = ModelItem | Stmt | SeedMember | DataMember | ReportMember;
+
+export interface SeedMember extends NodeBase {
+  readonly kind: "seedMember";
+  readonly value: number;
+}
+export interface DataMember extends NodeBase {
+  readonly kind: "dataMember";
+  readonly name: Ident;
+  readonly value: Expr;
+}
+export interface ReportMember extends NodeBase {
+  readonly kind: "report";
+  readonly names: readonly Ident[];
+  readonly by: Expr;
+  readonly to: StringLit;
+}
 export interface TestItem extends ItemBase {
   readonly kind: "test";
   readonly title: StringLit;

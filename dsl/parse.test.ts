@@ -101,6 +101,19 @@ describe("expressions", () => {
     const sum = field.base.base.args[0]!.value;
     expect(sum.kind === "binary" && text.slice(sum.opSpan.start, sum.opSpan.end)).toBe("+");
   });
+  test("a span that begins or ends at parentheses includes them", () => {
+    const text = "const it = (a + b) * -(c)[(d)] |> (f)(x)";
+    const pipe = item(text, "const").value;
+    const covers = (node: { span: { start: number; end: number } }): string => text.slice(node.span.start, node.span.end);
+    if (pipe.kind !== "pipe" || pipe.value.kind !== "binary") throw new Error("wrong tree");
+    expect([pipe, pipe.target, pipe.value, pipe.value.left, pipe.value.right].map(covers)).toEqual([
+      "(a + b) * -(c)[(d)] |> (f)(x)",
+      "(f)(x)",
+      "(a + b) * -(c)[(d)]",
+      "a + b",
+      "-(c)[(d)]",
+    ]);
+  });
   test("numbers, texts, patterns", () => {
     expect(value("1_000")).toMatchObject({ kind: "number", value: 1000, text: "1_000" });
     expect(value("5e-1")).toMatchObject({ value: 0.5 });

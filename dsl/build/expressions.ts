@@ -14,7 +14,7 @@ import type {
   WatchExpr,
 } from "../ast.ts";
 import { diagnose } from "../diagnostics.ts";
-import { coverSpans } from "../span.ts";
+import { coverSpans, type Span } from "../span.ts";
 import { type BuildContext, node, nodes, token, tokens } from "./cst.ts";
 import { buildNumber, buildPattern, buildText } from "./literals.ts";
 import { buildBlock } from "./statements.ts";
@@ -25,10 +25,11 @@ export function buildExpr(ctx: BuildContext, cst: CstNode | undefined, within: C
   if (!cst) return ctx.missing(within);
   const targets = nodes(cst, "postfix");
   return ctx.deeper(1 + targets.length, cst, () => {
+    const whole = { ...ctx.spanOf(cst), end: ctx.spanOf(cst).start };
     let value = buildOperators(ctx, node(cst, "operators"), cst);
     for (const target of targets) {
       const built = buildPostfix(ctx, target, cst);
-      value = { kind: "pipe", value, target: built, span: coverSpans(value.span, built.span) };
+      value = { kind: "pipe", value, target: built, span: coverSpans(whole, ctx.spanOf(target)) };
     }
     return value;
   });
@@ -63,20 +64,26 @@ function buildOperators(ctx: BuildContext, cst: CstNode | undefined, within: Cst
   if (!cst) return ctx.missing(within);
   const operators = tokens(cst, "operator");
   return ctx.deeper(operators.length, cst, () => {
-    const operands = nodes(cst, "unary").map((one) => buildUnary(ctx, one, cst));
-    while (operands.length < operators.length + 1) operands.push(ctx.missing(cst));
+    // An operand's place is that of the concrete node: it includes parentheses, which the expression itself does not.
+    const operands = nodes(cst, "unary").map((one): Operand => ({ expr: buildUnary(ctx, one, cst), span: ctx.spanOf(one, cst) }));
+    while (operands.length < operators.length + 1) operands.push({ expr: ctx.missing(cst), span: ctx.spanAfter(cst) });
     return groupByRank(ctx, operands, operators);
   });
 }
 
-function groupByRank(ctx: BuildContext, operands: readonly Expr[], operators: readonly IToken[]): Expr {
-  const values: Expr[] = [operands[0]!];
+interface Operand {
+  readonly expr: Expr;
+  readonly span: Span;
+}
+function groupByRank(ctx: BuildContext, operands: readonly Operand[], operators: readonly IToken[]): Expr {
+  const values: Operand[] = [operands[0]!];
   const waiting: { readonly op: BinaryOp; readonly token: IToken }[] = [];
   const join = (): void => {
     const { op, token: sign } = waiting.pop()!;
     const right = values.pop()!;
     const left = values.pop()!;
-    values.push({ kind: "binary", op, opSpan: ctx.spanOfToken(sign), left, right, span: coverSpans(left.span, right.span) });
+    const span = coverSpans(left.span, right.span);
+    values.push({ expr: { kind: "binary", op, opSpan: ctx.spanOfToken(sign), left: left.expr, right: right.expr, span }, span });
   };
   operators.forEach((sign, i) => {
     const op = sign.image as BinaryOp;
@@ -86,7 +93,7 @@ function groupByRank(ctx: BuildContext, operands: readonly Expr[], operators: re
     values.push(operands[i + 1]!);
   });
   while (waiting.length > 0) join();
-  return values[0]!;
+  return values[0]!.expr;
 }
 
 function buildUnary(ctx: BuildContext, cst: CstNode, within: CstNode): Expr {
@@ -94,7 +101,7 @@ function buildUnary(ctx: BuildContext, cst: CstNode, within: CstNode): Expr {
   return ctx.deeper(signs.length, cst, () => {
     let operand = buildPostfix(ctx, node(cst, "postfix"), signs.length > 0 ? cst : within);
     for (const sign of signs.reverse())
-      operand = { kind: "unary", op: sign.image === "-" ? "-" : "not", operand, span: coverSpans(ctx.spanOfToken(sign), operand.span) };
+      operand = { kind: "unary", op: sign.image === "-" ? "-" : "not", operand, span: coverSpans(ctx.spanOfToken(sign), ctx.spanOf(cst)) };
     return operand;
   });
 }
@@ -105,32 +112,32 @@ export function buildPostfix(ctx: BuildContext, cst: CstNode | undefined, within
   const suffixes = nodes(cst, "suffix");
   return ctx.deeper(suffixes.length, cst, () => {
     let base = buildPrimary(ctx, node(cst, "primary"), cst);
-    for (const suffix of suffixes) base = buildSuffix(ctx, base, suffix);
+    const { start } = ctx.spanOf(cst);
+    for (const suffix of suffixes) base = buildSuffix(ctx, base, ctx.span(start, ctx.spanOf(suffix).end), suffix);
     return base;
   });
 }
 
-function buildSuffix(ctx: BuildContext, base: Expr, cst: CstNode): Expr {
-  const span = coverSpans(base.span, ctx.spanOf(cst));
+function buildSuffix(ctx: BuildContext, base: Expr, span: Span, cst: CstNode): Expr {
   const args = node(cst, "args");
   if (args) return { kind: "call", callee: base, args: buildArgs(ctx, args), span };
   const indices = node(cst, "indices");
   if (indices) return { kind: "index", base, indices: nodes(indices, "index").map((one) => buildIndex(ctx, one)), span };
   const watch = node(cst, "watch");
-  if (watch) return buildWatch(ctx, base, watch);
+  if (watch) return buildWatch(ctx, base, span, watch);
   const changes = node(cst, "record");
   if (changes) return { kind: "with", base, changes: buildRecord(ctx, changes), span };
   if (token(cst, "Dot")) return { kind: "field", base, name: ctx.ident(token(cst, "Word"), cst), span };
   return { kind: "error", span };
 }
 
-function buildWatch(ctx: BuildContext, base: Expr, cst: CstNode): WatchExpr {
+function buildWatch(ctx: BuildContext, base: Expr, span: Span, cst: CstNode): WatchExpr {
   return {
     kind: "watch",
     base,
     paths: nodes(cst, "partPath").map((path) => buildPartPath(ctx, path, cst)),
     as: ctx.ident(token(cst, "Id"), cst),
-    span: coverSpans(base.span, ctx.spanOf(cst)),
+    span,
   };
 }
 
@@ -150,7 +157,13 @@ function buildArg(ctx: BuildContext, cst: CstNode): Arg {
   let value = buildRange(ctx, node(cst, "range"), cst);
   if (token(cst, "Arrow")) {
     const to = buildExpr(ctx, node(cst, "end"), cst);
-    value = { kind: "range", from: value, to, arrow: true, span: coverSpans(value.span, to.span) };
+    value = {
+      kind: "range",
+      from: value,
+      to,
+      arrow: true,
+      span: coverSpans(ctx.spanOf(node(cst, "range"), cst), ctx.spanOf(node(cst, "end"), cst)),
+    };
   }
   return { kind: "arg", name, row: false, value, alternatives: nodes(cst, "alternative").map((one) => buildExpr(ctx, one, cst)), span };
 }

@@ -17,7 +17,7 @@ fn add(a: real[...s], b: real[...s], log: Bool = false) random updates -> real[.
   let y = if log { x } else { let q = 1 return q }
   tap sum = -x ** 2 + y * z / 3 - 1
   if log and not false or x <= 1 { log { x, y: 3 } } else { require any(x > 0) as "nothing" }
-  for i in 0..4 { let k = i }
+  for i in 0..4 { let k = (i, x) }
   return x |> view(\`...b (g part) h -> ...b c=(g part) h 1 w=1\`, g: 4) |> add(y, ...s)
 }
 fused fn soft(x: real[...s], over: Axes) -> (real[...s], i32) by reduce { return x[axis: 0..3, *, ...s][-1][q: 2..] }
