@@ -46,7 +46,6 @@ export const diagnosticTable = {
   // ---- names ----
   "name/unknown": error("nothing here is called `{name}`"),
   "name/duplicate": error("`{name}` is defined twice", "rename one of them"),
-  "name/not-a-value": error("`{name}` is {kind}, which has no value of its own", "{advice}"),
   "name/not-a-type": error("`{name}` is {kind}, not a type"),
   "name/wrong-kind": error("`{name}` is {kind}; {expected} should stand here"),
 
@@ -81,23 +80,35 @@ export const diagnosticTable = {
   "call/not-callable": error("{what} cannot be called"),
 
   // ---- elaboration: concrete sizes, models, steps ----
-  "shape/not-a-subset": error("the axes {left} and {right} do not line up", "axes align by name: those of one side are an ordered subset of the other's; `rename` and `expand` help"),
+  "shape/not-a-subset": error(
+    "the axes {left} and {right} do not line up",
+    "axes align by name: those of one side are an ordered subset of the other's; `rename` and `expand` help",
+  ),
   "shape/duplicate-axis": error("the axis `{axis}` would stand twice", "`rename` one of the two"),
   "shape/not-whole": error("{what} is {value}, which is no whole number from 0 on", "`floor(a / b)` where it need not divide"),
   "shape/rank": error("this is {found}, but {expected} is needed: the number of axes differs"),
   "shape/unnamed-axis": error("this axis has a size and no name", "write `name: size`"),
   "shape/unnamed-index": error("which axis of {found} is meant?", "write `x[axis: i]`"),
   "shape/axis-order": error("the axes of {found} are not in the order {expected}"),
-  "shape/result-axes": error("the result is {found}, but the axes {expected} are declared", "`rename`, `expand` or a reduction is missing, or the declaration is wrong"),
+  "shape/result-axes": error(
+    "the result is {found}, but the axes {expected} are declared",
+    "`rename`, `expand` or a reduction is missing, or the declaration is wrong",
+  ),
   "shape/not-scalar": error("{what} is {found}, not one number", "`mean` or `sum` makes one number of it"),
   "shape/pattern": error("this pattern does not fit: {problem}"),
   "shape/does-not-divide": error("`{axis}` of size {size} cannot be split into ({parts}): {product} does not divide it"),
   "index/out-of-range": error("index {index} is outside of 0..{size}"),
   "type/no-field": error("{what} has no field `{name}`"),
   "call/too-deep": error("calls are nested more than {most} deep", "a function must not call itself: loops are `fold` and `for`"),
-  "module/not-in-a-model": error("this `{name}` is not part of a model, so its parameters have no place", "store it with `part` in a module, or declare a `model`"),
+  "module/not-in-a-model": error(
+    "this `{name}` is not part of a model, so its parameters have no place",
+    "store it with `part` in a module, or declare a `model`",
+  ),
   "module/frozen-update": error("`{path}` belongs to a frozen model and cannot be updated", "guard the update with `if training {{ … }}`"),
-  "time/host-value-needed": error("{what} must be known before the step runs", "a value of finite domain makes one graph per value: `coin`, `pick`, a short `integer`"),
+  "time/host-value-needed": error(
+    "{what} must be known before the step runs",
+    "a value of finite domain makes one graph per value: `coin`, `pick`, a short `integer`",
+  ),
   "time/tensor-chooses": error("a tensor cannot choose a graph", "`where` chooses values, `if` chooses a graph"),
   "time/too-many-alternatives": error("step `{name}` would need more than {most} graphs", "these draws multiply: {draws}"),
   "elaborate/unsupported": error("{what} is not available in this version"),
@@ -107,7 +118,10 @@ export const diagnosticTable = {
   "elaborate/missing-setting": error("`{name}` does not say `{setting}`"),
   "elaborate/unknown-setting": error("nothing can be set that is called `{key}`"),
   "elaborate/bad-setting": error("`{key}` cannot be set to this: {problem}"),
-  "elaborate/nothing-minimised": error("no step of `{name}` minimises anything that depends on a trained parameter", "mark a model `trained`, or look for a `stop` on the way"),
+  "elaborate/nothing-minimised": error(
+    "no step of `{name}` minimises anything that depends on a trained parameter",
+    "mark a model `trained`, or look for a `stop` on the way",
+  ),
   "elaborate/no-such-part": error("no trained parameter matches `{path}`"),
 } as const satisfies Record<string, Row>;
 

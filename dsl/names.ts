@@ -4,6 +4,7 @@ import { diagnose } from "./diagnostics.ts";
 import { type Binding, bindingSpan, type NamedItem } from "./names/binding.ts";
 import { NameContext, type NameNode } from "./names/context.ts";
 import { resolveItem } from "./names/items.ts";
+import { moduleCycles } from "./names/moduleCycles.ts";
 import { Scope } from "./names/scope.ts";
 import { didYouMean } from "./nearest.ts";
 import type { Program, SourceFile, SourceFileId } from "./program.ts";
@@ -49,6 +50,9 @@ export function resolveNames(program: Program): Resolved {
     }
     diagnostics.push(...ctx.diagnostics);
   }
+  diagnostics.push(...moduleCycles(program, (node) => bindings.get(node)));
+  const order = new Map([...program.files.keys()].map((id, at) => [id, at] as const));
+  diagnostics.sort((a, b) => order.get(a.span.file)! - order.get(b.span.file)! || a.span.start - b.span.start);
   const nothing: ReadonlyMap<string, Binding> = new Map();
   return { resolution: { resolve: (node) => bindings.get(node), names: (file) => names.get(file) ?? nothing }, diagnostics };
 }

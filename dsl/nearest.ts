@@ -29,8 +29,10 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     if (candidate === name) continue;
     // Spelling that differs only in case or underscores counts as half an edit.
-    const distance = plain(candidate) === plain(name) ? 0.5 : editDistance(name, candidate, limit);
-    if (distance <= limit && distance < Math.max(name.length, candidate.length) && (!best || distance < best.distance))
+    const edits = plain(candidate) === plain(name) ? 0.5 : editDistance(name, candidate, limit);
+    // Among equals the one with the same first letter.
+    const distance = edits + (candidate[0] === name[0] ? 0 : 0.25);
+    if (distance < limit + 0.5 && distance < Math.max(name.length, candidate.length) && (!best || distance < best.distance))
       best = { candidate, distance };
   }
   return best?.candidate;

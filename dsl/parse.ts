@@ -27,6 +27,8 @@ export interface Parsed {
 
 const mostCharacters = 4_000_000;
 const mostBrackets = 40;
+/** Of one file; nobody reads more at once, and a file of noise should not take long to print. */
+const mostDiagnostics = 100;
 let lexer: Lexer | undefined;
 
 /** Reads one file. `file` is the path that spans carry. */
@@ -40,16 +42,41 @@ export function parse(file: string, text: string): Parsed {
   const lexed = lexer.tokenize(text);
   const commentTokens = lexed.groups.comments ?? [];
   const context = new BuildContext(file, docReader(text, commentTokens));
-  const diagnostics: Diagnostic[] = [
+  const lexical: Diagnostic[] = [
     ...lexed.errors.map((one) => unknownCharacter(file, one)),
     ...lexed.tokens.flatMap((one) => unclosedLiteral(context, one) ?? []),
   ];
+  lexical.sort(byPlace);
+  const diagnostics = [...lexical];
   const stretches = cutIntoItems(lexed.tokens, text);
-  const items = stretches.map((stretch, i) => parseItem(context, diagnostics, stretch, stretches[i + 1]?.[0]));
+  const items = stretches.map((stretch, i) => {
+    const found: Diagnostic[] = [];
+    const next = stretches[i + 1]?.[0];
+    const item = parseItem(context, found, stretch, next);
+    // Text that could not be cut into tokens is the cause of what the parser says behind it.
+    const cause = firstFrom(lexical, stretch[0]!.startOffset) ?? Number.POSITIVE_INFINITY;
+    const isEcho = (one: Diagnostic): boolean =>
+      cause < (next?.startOffset ?? Number.POSITIVE_INFINITY) && (one.code === "syntax/unclosed-bracket" || one.span.start >= cause);
+    diagnostics.push(...found.filter((one) => !isEcho(one)));
+    return item;
+  });
   diagnostics.push(...context.diagnostics);
-  diagnostics.sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  diagnostics.sort(byPlace);
   const comments = commentTokens.map((one) => ({ span: context.spanOfToken(one), isDoc: isDoc(one.image) }));
-  return { file: { kind: "file", items, span: whole }, diagnostics, comments };
+  return { file: { kind: "file", items, span: whole }, diagnostics: diagnostics.slice(0, mostDiagnostics), comments };
+}
+
+const byPlace = (a: Diagnostic, b: Diagnostic): number => a.span.start - b.span.start || a.span.end - b.span.end;
+/** Where the first of them at or behind an offset begins. */
+function firstFrom(sorted: readonly Diagnostic[], offset: number): number | undefined {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]!.span.start < offset) low = middle + 1;
+    else high = middle;
+  }
+  return sorted[low]?.span.start;
 }
 
 /** One item from its tokens. `next` is what stands behind it. */
@@ -94,6 +121,8 @@ const binarySigns: ReadonlySet<unknown> = new Set([
   M.power,
 ]);
 const keywordTexts: readonly string[] = tokenRows.flatMap((row) => (row.role === "hard" || row.role === "soft" ? [row.text!] : []));
+/** Hard keywords that begin neither a statement nor an expression: where one stands as a value, somebody took it for a name. */
+const neverFirst: ReadonlySet<string> = new Set("import in else and or fused forall".split(" "));
 const closeOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 /** Words at which reading starts anew after a mistake; a second error before the next of them is an echo of the first. */
 const startsAnew = (token: IToken): boolean => {
@@ -114,13 +143,27 @@ function syntaxErrors(
     .sort((a, b) => a.at - b.at);
   const found: Diagnostic[] = [];
   let quietUntil = -1;
+  let before: IRecognitionException | undefined;
   for (const { error, at } of placed) {
-    if (at < quietUntil) continue;
+    if (at < quietUntil || (before && continues(before, error))) continue;
+    // After an earlier mistake the end is only worth a word when a bracket is open there.
+    if (before && at === Number.POSITIVE_INFINITY && readBrackets(stretch, at).isBalanced) continue;
+    before = error;
     found.push(at === Number.POSITIVE_INFINITY ? endsTooEarly(context, error, stretch, next) : unexpected(context, error, stretch));
     quietUntil = stretch.find((token) => token.startOffset > at && startsAnew(token))?.startOffset ?? Number.POSITIVE_INFINITY;
     if (quietUntil === Number.POSITIVE_INFINITY) break;
   }
   return found;
+}
+
+/** Rules that hold a list in braces: a mistake between two entries says nothing about the entries behind it. */
+const lists: ReadonlySet<string> = new Set(
+  "block moduleItem trainItem evaluateItem datasetItem keysItem surgeryItem grammarItem optimizerItem propertyItem".split(" "),
+);
+/** Whether the second error arose inside the very construct that the first one broke. */
+function continues(first: IRecognitionException, second: IRecognitionException): boolean {
+  const broken = first.context.ruleStack;
+  return !lists.has(broken.at(-1) ?? "") && broken.every((rule, i) => second.context.ruleStack[i] === rule);
 }
 
 function words(token: IToken | undefined): string {
@@ -146,7 +189,11 @@ function unexpected(context: BuildContext, error: IRecognitionException, stretch
 }
 
 function helpFor(found: IToken, before: IToken | undefined, after: IToken | undefined, expected: string): string | undefined {
-  if (isHardKeyword(found.image) && expected.startsWith("a name")) return `\`${found.image}\` is a keyword and cannot be a name`;
+  if (
+    isHardKeyword(found.image) &&
+    (expected.startsWith("a name") || (neverFirst.has(found.image) && /^an (expression|argument)$/.test(expected)))
+  )
+    return `\`${found.image}\` is a keyword and cannot be a name`;
   if (binarySigns.has(found.tokenType) && before && !binarySigns.has(before.tokenType) && expected !== "an expression") {
     return "`|>` takes only a function or a call on its right; put the pipe in parentheses, as in `(x |> f) * 2`";
   }

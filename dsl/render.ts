@@ -16,14 +16,41 @@ export interface Position {
 
 /** Line and column of an offset; past the end means the end. */
 export function positionAt(text: string, offset: number): Position {
-  const at = Math.max(0, Math.min(offset, text.length));
-  let line = 1;
-  let lineStart = 0;
-  for (let newline = text.indexOf("\n"); newline >= 0 && newline < at; newline = text.indexOf("\n", newline + 1)) {
-    line += 1;
-    lineStart = newline + 1;
+  return new LineIndex(text).position(offset);
+}
+
+/** Where the lines of a text begin, found once. */
+class LineIndex {
+  readonly text: string;
+  private readonly starts: readonly number[];
+  constructor(text: string) {
+    this.text = text;
+    const starts = [0];
+    for (let newline = text.indexOf("\n"); newline >= 0; newline = text.indexOf("\n", newline + 1)) starts.push(newline + 1);
+    this.starts = starts;
   }
-  return { line, column: at - lineStart + 1 };
+  position(offset: number): Position {
+    const at = Math.max(0, Math.min(offset, this.text.length));
+    let low = 0;
+    let high = this.starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.starts[middle]! <= at) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: at - this.starts[low]! + 1 };
+  }
+}
+type IndexOf = (file: string) => LineIndex | undefined;
+function indexing(textOf: TextOf): IndexOf {
+  const known = new Map<string, LineIndex | undefined>();
+  return (file) => {
+    if (!known.has(file)) {
+      const text = textOf(file);
+      known.set(file, text === undefined ? undefined : new LineIndex(text));
+    }
+    return known.get(file);
+  };
 }
 
 export interface RenderOptions {
@@ -34,19 +61,23 @@ const mostColumns = 160;
 
 /** One diagnostic as text, without a line break at its end. */
 export function renderDiagnostic(diagnostic: Diagnostic, textOf: TextOf, options: RenderOptions = {}): string {
+  return render(diagnostic, indexing(textOf), options);
+}
+function render(diagnostic: Diagnostic, indexOf: IndexOf, options: RenderOptions): string {
   const colour = picocolors.createColors(options.colour ?? false);
   const loud = diagnostic.severity === "error" ? colour.red : colour.yellow;
   const lines = [`${loud(colour.bold(`${diagnostic.severity} ${diagnostic.code}`))}: ${colour.bold(diagnostic.message)}`];
-  lines.push(...frame(diagnostic.span, diagnostic.label, "^", textOf, { mark: loud, dim: colour.dim }));
+  lines.push(...frame(diagnostic.span, diagnostic.label, "^", indexOf, { mark: loud, dim: colour.dim }));
   for (const related of diagnostic.related)
-    lines.push(...frame(related.span, related.label, "-", textOf, { mark: colour.cyan, dim: colour.dim }));
+    lines.push(...frame(related.span, related.label, "-", indexOf, { mark: colour.cyan, dim: colour.dim }));
   if (diagnostic.help !== undefined) lines.push(`  ${colour.cyan("help:")} ${diagnostic.help}`);
   return lines.join("\n");
 }
 
 /** All of them, with an empty line between. */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], textOf: TextOf, options: RenderOptions = {}): string {
-  return diagnostics.map((one) => renderDiagnostic(one, textOf, options)).join("\n\n");
+  const indexOf = indexing(textOf);
+  return diagnostics.map((one) => render(one, indexOf, options)).join("\n\n");
 }
 
 interface Paint {
@@ -55,10 +86,11 @@ interface Paint {
 }
 
 /** `┌ file:line:column`, the source line, and the marks under it. */
-function frame(span: Span, label: string | undefined, sign: string, textOf: TextOf, paint: Paint): string[] {
-  const text = textOf(span.file);
-  if (text === undefined) return [`  ${paint.dim("┌")} ${span.file}`, ...(label === undefined ? [] : [`  ${paint.dim("│")} ${label}`])];
-  const { line, column } = positionAt(text, span.start);
+function frame(span: Span, label: string | undefined, sign: string, indexOf: IndexOf, paint: Paint): string[] {
+  const index = indexOf(span.file);
+  if (index === undefined) return [`  ${paint.dim("┌")} ${span.file}`, ...(label === undefined ? [] : [`  ${paint.dim("│")} ${label}`])];
+  const { text } = index;
+  const { line, column } = index.position(span.start);
   const place = `  ${paint.dim("┌")} ${span.file}:${line}:${column}`;
   const lineStart = span.start - (column - 1);
   const newline = text.indexOf("\n", lineStart);
@@ -98,9 +130,11 @@ export interface DiagnosticJson {
 
 /** The stable JSON form of `adac check --json`. */
 export function diagnosticsToJson(diagnostics: readonly Diagnostic[], textOf: TextOf): { readonly diagnostics: readonly DiagnosticJson[] } {
+  const indexOf = indexing(textOf);
   const place = (span: Span) => {
-    const text = textOf(span.file) ?? "";
-    return { file: span.file, start: positionAt(text, span.start), end: positionAt(text, span.end) };
+    const index = indexOf(span.file);
+    const nowhere = { line: 1, column: 1 };
+    return { file: span.file, start: index?.position(span.start) ?? nowhere, end: index?.position(span.end) ?? nowhere };
   };
   return {
     diagnostics: diagnostics.map((one) => ({

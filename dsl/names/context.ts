@@ -1,4 +1,5 @@
 import type { Ident, NameRef } from "../ast.ts";
+import { builtins } from "../builtins.ts";
 import type { Diagnostic } from "../diagnostic.ts";
 import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, diagnose } from "../diagnostics.ts";
 import { didYouMean } from "../nearest.ts";
@@ -47,7 +48,10 @@ export class NameContext {
   unknown(node: NameNode, candidates: () => Iterable<string>): void {
     if (node.name === "" || this.lost.has(node.name) || this.said.has(node.name)) return;
     this.said.add(node.name);
-    const help = didYouMean(node.name, candidates());
+    const places = builtins.get(node.name)?.places;
+    const help = places
+      ? `\`${node.name}\` exists only in ${places.map((place) => `\`${place}\``).join(", ")}`
+      : didYouMean(node.name, candidates());
     this.report("name/unknown", node.span, { name: node.name }, help === undefined ? {} : { help });
   }
   /** Reports a second definition in one list of names; true when it is the first. */

@@ -1,0 +1,2 @@
+import host { readTable } from "./table.ts"
+const table = readTable("x")

@@ -1,0 +1,2 @@
+import { a } from "../../../../secret.ada"
+import { b } from "std/../names.ada"

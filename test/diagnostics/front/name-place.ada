@@ -1,0 +1,1 @@
+fn f(x: real[n]) -> real { return progress * sum(x) }

@@ -1,0 +1,1 @@
+fused fn f(x: real[n]) -> real[n] by contrakt { return x }

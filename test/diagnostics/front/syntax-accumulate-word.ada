@@ -1,0 +1,3 @@
+train round {
+  accumulate 2 by maximum
+}

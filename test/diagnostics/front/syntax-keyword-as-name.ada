@@ -1,0 +1,4 @@
+fn f(in: real[n]) -> real {
+  let for = 2
+  return sum(in)
+}

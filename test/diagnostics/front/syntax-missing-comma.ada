@@ -1,0 +1,1 @@
+fn f(x: real[n]) -> real { return clamp(sum(x) 0, 1) }

@@ -1,0 +1,1 @@
+fn f(x: Real) { return x }

@@ -1,0 +1,1 @@
+fn f(x, y: Real) -> real { return x + y }

@@ -1,0 +1,3 @@
+train round {
+  bach 4
+}

@@ -1,0 +1,3 @@
+fn f(x: real[n]) -> real[n] {
+  return x |> sigmoid * 2
+}

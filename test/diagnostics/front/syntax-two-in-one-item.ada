@@ -1,0 +1,5 @@
+fn f(x: real[n]) -> real {
+  let a =
+  let b = a +
+  return b
+}

@@ -1,0 +1,2 @@
+const title = "one
+const other = 2

@@ -1,0 +1,1 @@
+fn f(x: real[n, m) -> real { return sum(x) }
