@@ -49,6 +49,8 @@ function fits(token: IToken | undefined, follow: Follow): boolean {
 /** Whether the token at `at` begins an item. */
 function isHead(tokens: readonly IToken[], at: number): boolean {
   const type = tokens[at]!.tokenType;
+  // After a dot and before a colon every word is a name.
+  if (tokens[at - 1]?.tokenType === M.dot || tokens[at + 1]?.tokenType === M.colon) return false;
   const head = headOf.get(type);
   if (!head?.follows.every((follows, i) => follows.some((follow) => fits(tokens[at + 1 + i], follow)))) return false;
   if (type === keyword("fn")) return tokens[at - 1]?.tokenType !== keyword("fused");

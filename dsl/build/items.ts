@@ -76,9 +76,10 @@ function buildMember(ctx: BuildContext, cst: CstNode): ModuleMember | undefined 
   const part = node(cst, "part");
   if (part) {
     const when = node(part, "when");
+    const names = tokens(part, "name").map((name) => ctx.ident(name, part));
     return {
       kind: "part",
-      path: tokens(part, "name").map((name) => ctx.ident(name, part)),
+      path: names.length > 0 ? names : [ctx.ident(undefined, part)],
       value: buildExpr(ctx, node(part, "expr"), part),
       when: when ? buildExpr(ctx, node(when, "expr"), when) : null,
       span: ctx.spanOf(part),
