@@ -105,7 +105,7 @@ export async function saveCheckpoint(request: SaveRequest): Promise<Checked<stri
     if (codeOf(error) === "") throw error;
     return writeError(`checkpoint ${name}`, folder, error);
   }
-  if (request.keepLast !== null) await removeOld(files, request.root, request.keepLast);
+  if (request.keepLast !== null) await removeOld(files, request.root, request.keepLast, name);
   return good(folder);
 }
 
@@ -139,9 +139,9 @@ async function removeLeftovers(files: Files, root: string): Promise<void> {
 }
 
 /** Removes the oldest, by number. A checkpoint that cannot be removed is left: saving has succeeded. */
-async function removeOld(files: Files, root: string, keepLast: number): Promise<void> {
-  const names = await numberedFolders(files, root);
-  for (const name of names.slice(0, Math.max(0, names.length - Math.max(1, keepLast)))) {
+async function removeOld(files: Files, root: string, keepLast: number, saved: string): Promise<void> {
+  const others = (await numberedFolders(files, root)).filter((name) => name !== saved);
+  for (const name of others.slice(0, Math.max(0, others.length - Math.max(1, keepLast) + 1))) {
     const removed = join(root, `.removed-${name}`);
     try {
       // Renamed first: a folder with a number for a name is always whole.

@@ -1,0 +1,318 @@
+import { join } from "node:path";
+import { evaluateHost } from "../../compiler/plan/evalHost.ts";
+import type { StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import {
+  type CheckpointCounters,
+  loadTensors,
+  type OpenedCheckpoint,
+  programDifference,
+  saveCheckpoint,
+} from "../checkpoint/checkpoint.ts";
+import { codeOf, type Files, writeError } from "../checkpoint/files.ts";
+import type { DatasetError } from "../dataset/folder.ts";
+import type { Batch } from "../dataset/loader.ts";
+import { RuntimeFailure } from "../execute/failure.ts";
+import type { HostArray, PendingRead, Session } from "../execute/session.ts";
+import { MetricsWriter } from "../log/jsonl.ts";
+import { noProgress, type Progress } from "../log/progress.ts";
+import { EventWriter } from "../log/tensorboard.ts";
+import { type MicroStep, microStepOf, uniformWords } from "./schedule.ts";
+import { MeanWindow } from "./window.ts";
+
+// The training loop. In: a session of a train plan, a source of batches for each data setting, where to write. Out: a finished run, a
+// stopped one, or what went wrong and which checkpoint is the last good one. Invariants: nothing in a step waits for that step's results;
+// everything that decides a step is a function of the counters in the checkpoint; no checkpoint is written from values that are not finite.
+
+export interface BatchSource {
+  batch(index: number): Promise<Batch | DatasetError>;
+}
+export interface TrainOptions {
+  /** The run folder: metrics.jsonl, the event file and checkpoints/ go there. */
+  readonly folder: string;
+  readonly resume?: OpenedCheckpoint;
+  /** Puts starting values in place after the init leg: models that begin from files. Not called on resume. */
+  readonly prepare?: () => Promise<TrainFailure | null>;
+  /** Stop after this many micro-steps, counted from the start of the run; schedules still go by `micro_steps`. */
+  readonly steps?: number;
+  readonly keepLast?: number | null;
+  readonly progress?: Progress;
+  /** Asks the run to finish its update, save and end. */
+  readonly signal?: AbortSignal;
+  readonly files?: Files;
+}
+export interface TrainFailure {
+  readonly message: string;
+  readonly help: string;
+}
+export type TrainOutcome =
+  | { readonly kind: "finished" | "stopped"; readonly counters: CheckpointCounters; readonly checkpoint: string }
+  | { readonly kind: "failed"; readonly failure: TrainFailure; readonly lastCheckpoint: string | null };
+
+/** Micro-steps that may be under way while the next one is prepared. */
+const stepsUnderWay = 3;
+const defaultKeepLast = 3;
+export const eventFileName = "events.out.tfevents.ada";
+export const metricsFileName = "metrics.jsonl";
+
+/** A failure that ends the run; the border of `train` makes it a value. */
+class RunEnd extends Error {
+  readonly failure: TrainFailure;
+  constructor(failure: TrainFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/** Trains until the program's last micro-step, a stop, or a failure. */
+export async function train(
+  session: Session,
+  sources: Readonly<Record<string, BatchSource>>,
+  options: TrainOptions,
+): Promise<TrainOutcome> {
+  const program = session.plan.program;
+  if (program.kind !== "train") throw new Error(`internal: train() was given a plan to ${program.kind}`);
+  const run = new Run(session, program, sources, options);
+  try {
+    return await run.go();
+  } catch (error) {
+    const failure = failureOf(error, options.folder);
+    if (failure === null) throw error;
+    return { kind: "failed", failure, lastCheckpoint: run.lastCheckpoint };
+  } finally {
+    await run.close();
+  }
+}
+
+function failureOf(error: unknown, folder: string): TrainFailure | null {
+  if (error instanceof RunEnd) return error.failure;
+  if (error instanceof RuntimeFailure) return { message: error.message, help: error.help };
+  // What has a code and is neither ours nor the device's is a file that could not be written.
+  if (codeOf(error) !== "") return writeError("the log", folder, error).error;
+  return null;
+}
+
+/** A read that is on its way, and what it belongs to. */
+interface UnderWay {
+  readonly micro: MicroStep;
+  readonly endsUpdate: boolean;
+  readonly reads: readonly PendingRead[];
+}
+
+class Run {
+  readonly #session: Session;
+  readonly #program: TrainPlan;
+  readonly #sources: Readonly<Record<string, BatchSource>>;
+  readonly #options: TrainOptions;
+  readonly #progress: Progress;
+  readonly #words: Uint32Array;
+  /** What a leg's host reads after it: the loss and what is logged. */
+  readonly #readOf = new Map<string, readonly string[]>();
+  readonly #underWay: UnderWay[] = [];
+  readonly #batches: Record<string, number> = {};
+  #window = new MeanWindow();
+  #microStep = 0;
+  #minimised = false;
+  #metrics: MetricsWriter | null = null;
+  #events: EventWriter | null = null;
+  #started = 0;
+  #startedAt = 0;
+  lastCheckpoint: string | null = null;
+
+  constructor(session: Session, program: TrainPlan, sources: Readonly<Record<string, BatchSource>>, options: TrainOptions) {
+    this.#session = session;
+    this.#program = program;
+    this.#sources = sources;
+    this.#options = options;
+    this.#progress = options.progress ?? noProgress;
+    this.#words = new Uint32Array(session.plan.uniforms.length);
+    for (const leg of session.plan.legs)
+      this.#readOf.set(
+        leg.name,
+        leg.outputs.map((output) => output.name).filter((name) => name === "loss" || name.startsWith("log.")),
+      );
+    for (const { setting } of program.datasets) this.#batches[setting] = 0;
+  }
+
+  async go(): Promise<TrainOutcome> {
+    await this.#begin();
+    const { settings } = this.#program;
+    const wanted = Math.min(this.#options.steps ?? settings.microSteps, settings.microSteps);
+    // Only whole updates can be saved.
+    const end = Math.ceil(wanted / settings.accumulate) * settings.accumulate;
+    let stopped = false;
+    while (this.#microStep < end) {
+      const atUpdate = this.#microStep % settings.accumulate === 0;
+      if (atUpdate && this.#options.signal?.aborted) {
+        stopped = true;
+        break;
+      }
+      await this.#step();
+      if (this.#microStep % settings.accumulate !== 0) continue;
+      const update = this.#microStep / settings.accumulate;
+      if (settings.saveEvery !== null && update % settings.saveEvery === 0 && this.#microStep < end) await this.#save();
+    }
+    const checkpoint = await this.#save();
+    return { kind: stopped ? "stopped" : "finished", counters: this.#counters(), checkpoint };
+  }
+
+  async close(): Promise<void> {
+    // On a failure there may be nothing left to write to; what is in the files stays.
+    await this.#metrics?.close().catch(() => undefined);
+    await this.#events?.close().catch(() => undefined);
+  }
+
+  async #begin(): Promise<void> {
+    const { resume, folder } = this.#options;
+    this.#session.writeUniforms(this.#uniformsOf(microStepOf(this.#program, 0)));
+    this.#session.run(this.#program.initLeg);
+    if (resume !== undefined) {
+      const difference = programDifference(resume, this.#program);
+      if (difference !== null) throw new RunEnd(difference);
+      const loaded = await loadTensors(resume, this.#program.stored, (tensor, bytes, offset) =>
+        this.#session.writeBuffer(tensor.at, bytes, offset),
+      );
+      if (!loaded.ok) throw new RunEnd(loaded.error);
+      const { counters, log } = resume.manifest;
+      this.#microStep = counters.microStep;
+      Object.assign(this.#batches, counters.batches);
+      this.#window = new MeanWindow(log);
+      this.lastCheckpoint = resume.folder;
+    } else {
+      const failure = (await this.#options.prepare?.()) ?? null;
+      if (failure !== null) throw new RunEnd(failure);
+    }
+    await this.#session.finish();
+    this.#started = performance.now();
+    this.#startedAt = this.#microStep;
+    this.#metrics = await MetricsWriter.open(join(folder, metricsFileName), this.#microStep);
+    this.#events = await EventWriter.open(join(folder, eventFileName), this.#microStep, Date.now() / 1000);
+  }
+
+  #uniformsOf(micro: MicroStep): Uint32Array {
+    uniformWords(this.#session.plan.uniforms, micro.environment, this.#words);
+    return this.#words;
+  }
+
+  /** Launches one micro-step and, when it ends an update, the update. */
+  async #step(): Promise<void> {
+    const { settings } = this.#program;
+    const micro = microStepOf(this.#program, this.#microStep);
+    const place = micro.index % settings.accumulate;
+    if (place === 0) this.#minimised = false;
+    const leg = this.#minimised ? micro.alternative.next : micro.alternative.first;
+    await this.#writeBatch(micro, leg);
+    this.#session.writeUniforms(this.#uniformsOf(micro));
+    this.#session.run(leg);
+    this.#minimised ||= micro.alternative.minimises;
+    const reads = [this.#readLater(leg)];
+    const endsUpdate = place === settings.accumulate - 1;
+    if (endsUpdate && this.#minimised) {
+      this.#session.run(this.#program.updateLeg);
+      reads.push(this.#readLater(this.#program.updateLeg));
+    }
+    this.#underWay.push({ micro, endsUpdate, reads: reads.filter((read) => read !== null) });
+    this.#microStep++;
+    if (this.#underWay.length > stepsUnderWay) await this.#settle(this.#underWay.shift()!);
+  }
+
+  async #writeBatch(micro: MicroStep, leg: string): Promise<void> {
+    const { binder, setting } = micro.step.dataset;
+    const source = this.#sources[setting];
+    if (source === undefined) throw new Error(`internal: no batches for the data setting ${setting}`);
+    const batch = await this.#session.opened.wait(source.batch(this.#batches[setting]!));
+    if (batch.kind === "error") throw new RunEnd({ message: batch.message, help: batch.help });
+    this.#batches[setting]!++;
+    for (const input of this.#session.plan.legs.find((candidate) => candidate.name === leg)!.inputs) {
+      const values = batch.fields[input.name.slice(binder.length + 1)];
+      if (values === undefined || Array.isArray(values)) throw new Error(`internal: the batch has no numbers for ${input.name}`);
+      this.#session.writeInput(leg, input.name, values);
+    }
+  }
+
+  #readLater(leg: string): PendingRead | null {
+    const names = this.#readOf.get(leg)!;
+    return names.length === 0 ? null : this.#session.readLater(leg, names);
+  }
+
+  /** Takes the results of a micro-step that has run: checks the loss and writes a row when one is due. */
+  async #settle(done: UnderWay): Promise<void> {
+    const { micro } = done;
+    let loss: number | null = null;
+    for (const read of done.reads)
+      for (const [name, values] of Object.entries(await read.values())) {
+        const value = values[0]!;
+        if (name === "loss") loss = value;
+        this.#window.add(name === "loss" ? "loss" : name.slice("log.".length), value);
+        if (name === "loss" && this.#program.steps.length > 1) this.#window.add(`loss.${micro.step.name}`, value);
+      }
+    if (loss !== null && !Number.isFinite(loss)) throw new RunEnd(this.#diverged(micro, `the loss became ${loss}`));
+    const step = micro.index + 1;
+    this.#progress.update({ step, loss });
+    const { logEvery, accumulate } = this.#program.settings;
+    if (!done.endsUpdate || (step / accumulate) % logEvery !== 0) return;
+    const seconds = (performance.now() - this.#started) / 1000;
+    const values = { ...this.#window.take(), ...this.#rates(micro) };
+    const time = { seconds, stepsPerSecond: (step - this.#startedAt) / seconds };
+    await this.#metrics!.write({ step, update: step / accumulate, values, time });
+    await this.#events!.write({ wallTime: Date.now() / 1000, step, values: { ...values, "time/steps_per_second": time.stepsPerSecond } });
+  }
+
+  /** Learning rates, which the host knows. */
+  #rates(micro: MicroStep): Record<string, number> {
+    const rates = this.#session.plan.uniforms.filter(({ name }) => /(^|[./])lr$/.test(name));
+    return Object.fromEntries(
+      rates.map(({ name, expr }) => [rates.length === 1 ? "lr" : name, Number(evaluateHost(expr, micro.environment))]),
+    );
+  }
+
+  #diverged(micro: MicroStep | null, what: string): TrainFailure {
+    const index = micro?.index ?? this.#microStep - 1;
+    const place = `micro-step ${index} (update ${Math.floor(index / this.#program.settings.accumulate)}${micro === null ? "" : `, step ${micro.step.name}`})`;
+    const good = this.lastCheckpoint === null ? "no checkpoint was saved yet" : `the last good checkpoint is ${this.lastCheckpoint}`;
+    return {
+      message: `${what} in ${place}; ${good}`,
+      help: "lower the learning rate or add `gradient clip_norm(1)`, then start again; a run resumed unchanged would end the same way",
+    };
+  }
+
+  #counters(): CheckpointCounters {
+    const { accumulate } = this.#program.settings;
+    return { update: this.#microStep / accumulate, microStep: this.#microStep, batches: { ...this.#batches } };
+  }
+
+  /** Waits for everything under way and saves. */
+  async #save(): Promise<string> {
+    while (this.#underWay.length > 0) await this.#settle(this.#underWay.shift()!);
+    const { plan, opened } = this.#session;
+    const saved = await saveCheckpoint({
+      root: join(this.#options.folder, "checkpoints"),
+      manifest: {
+        program: this.#program.name,
+        sourceHash: this.#program.sourceHash,
+        compiler: plan.compiler,
+        settings: this.#program.settings,
+        counters: this.#counters(),
+        log: this.#window.state(),
+        adapter: { name: opened.adapter.name, driver: opened.adapter.driver },
+      },
+      stored: this.#program.stored,
+      read: (tensor) => this.#finite(tensor),
+      keepLast: this.#options.keepLast === undefined ? defaultKeepLast : this.#options.keepLast,
+      ...(this.#options.files === undefined ? {} : { files: this.#options.files }),
+    });
+    if (!saved.ok) throw new RunEnd(saved.error);
+    this.lastCheckpoint = saved.value;
+    return saved.value;
+  }
+
+  /** The bytes of a tensor; ends the run when one of its values is not finite, so that such a checkpoint is never written. */
+  async *#finite(tensor: StoredTensor): AsyncGenerator<Uint8Array> {
+    const bytes = 4 * tensor.shape.reduce((a, b) => a * b, 1);
+    for await (const piece of this.#session.readBuffer({ ...tensor.at, bytes })) {
+      const values: HostArray = new Float32Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.length / 4);
+      if (!values.every(Number.isFinite))
+        throw new RunEnd(this.#diverged(null, `${tensor.key} has values that are not finite, seen while saving`));
+      yield piece;
+    }
+  }
+}
