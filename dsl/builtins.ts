@@ -144,6 +144,7 @@ const table: readonly Builtin[] = [
     bytes: ["x", "the bytes of a tensor"],
     roc: ["score same", "receiver operating curve of scores"],
     auc: ["score same", "area under the receiver operating curve"],
+    verification: ["embedding subject", "how well cosines tell pairs of one subject from pairs of two: the area under the curve"],
     eer: ["score same", "equal error rate"],
     histogram: ["x bins", "how often values fall into bins"],
   }),

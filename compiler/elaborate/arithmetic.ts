@@ -9,7 +9,18 @@ import { commonAxes, spreadTo } from "./axes.ts";
 import { fail } from "./failure.ts";
 import { fromHost, hostNumber, hostOp, scalarType, toHost } from "./hostExpr.ts";
 import type { Session } from "./session.ts";
-import { bool, describe, type HostVal, isNumeric, isScalar, type NumericVal, type ScalarVal, type TensorVal, tensor, type Val } from "./values.ts";
+import {
+  bool,
+  describe,
+  type HostVal,
+  isNumeric,
+  isScalar,
+  type NumericVal,
+  type ScalarVal,
+  type TensorVal,
+  tensor,
+  type Val,
+} from "./values.ts";
 
 // Arithmetic at all three binding times. What is known is computed now, what is known per step becomes a host expression, the rest becomes
 // tensor IR. Whole numbers stay whole (`i32`); meeting a real number makes them real; a Bool counts as 0 or 1.
@@ -40,7 +51,12 @@ export const unaryRows: Readonly<Record<string, UnaryRow>> = {
   erf: { plain: erf, host: null, device: (b, x) => b.erf(x) },
   abs: { plain: Math.abs, host: one("abs"), device: (b, x) => b.abs(x), keeps: true },
   floor: { plain: Math.floor, host: one("floor"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.floor(x)) : x), whole: true },
-  ceil: { plain: Math.ceil, host: one("ceil"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.neg(b.floor(b.neg(x)))) : x), whole: true },
+  ceil: {
+    plain: Math.ceil,
+    host: one("ceil"),
+    device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.neg(b.floor(b.neg(x)))) : x),
+    whole: true,
+  },
   round: { plain: roundHalfEven, host: one("round"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.round(x)) : x), whole: true },
   neg: { plain: (x) => -x, host: one("neg"), device: (b, x) => b.neg(x), keeps: true },
 };
@@ -61,7 +77,10 @@ export function applyUnary(session: Session, name: string, x: Val, span: Span): 
 function deviceUnary(session: Session, row: UnaryRow, x: TensorVal, span: Span): TensorVal {
   const stays = (row.keeps === true || row.whole === true) && x.value.dtype !== "bool";
   const argument = stays ? x : castTo(session, x, "f32");
-  return tensor(session.at(span, () => row.device(session.builder, argument.value)), argument.axes);
+  return tensor(
+    session.at(span, () => row.device(session.builder, argument.value)),
+    argument.axes,
+  );
 }
 
 /** `floor(a / b)` of whole numbers, without the detour through real numbers. */
@@ -73,7 +92,11 @@ function floorOfQuotient(session: Session, [a, c]: readonly [TensorVal, TensorVa
 
 export function applyNot(session: Session, x: Val, span: Span): Val {
   if (!isNumeric(x)) fail("type/mismatch", span, { found: describe(x), expected: "a Bool" });
-  if (x.kind === "tensor") return tensor(session.at(span, () => session.builder.not(castTo(session, x, "bool").value)), x.axes);
+  if (x.kind === "tensor")
+    return tensor(
+      session.at(span, () => session.builder.not(castTo(session, x, "bool").value)),
+      x.axes,
+    );
   return fromHost(hostOp("not", toHost(x)), "bool");
 }
 
@@ -113,8 +136,11 @@ export function applyBinary(session: Session, op: Dyadic, a: Val, b: Val, span: 
     if (op === "==" || op === "!=") return bool((a.kind === b.kind) === (op === "=="));
   }
   if (a.kind === "text" || b.kind === "text" || (isScalar(a) && isScalar(b))) {
-    if (!isScalar(a) || !isScalar(b)) fail("type/mismatch", spans[isScalar(a) ? 1 : 0], { found: describe(isScalar(a) ? b : a), expected: "a text" });
-    if (row.operands !== "any") for (const [i, x] of [a, b].entries()) if (scalarType(x) === "text") fail("type/mismatch", spans[i]!, { found: describe(x), expected: "a number" });
+    if (!isScalar(a) || !isScalar(b))
+      fail("type/mismatch", spans[isScalar(a) ? 1 : 0], { found: describe(isScalar(a) ? b : a), expected: "a text" });
+    if (row.operands !== "any")
+      for (const [i, x] of [a, b].entries())
+        if (scalarType(x) === "text") fail("type/mismatch", spans[i]!, { found: describe(x), expected: "a number" });
     return fromHost(row.host(toHost(a), toHost(b)), scalarResult(op, a, b));
   }
   for (const [i, x] of [a, b].entries()) {
@@ -133,13 +159,19 @@ function scalarResult(op: Dyadic, a: ScalarVal, b: ScalarVal): HostVal["type"] {
 function deviceBinary(session: Session, op: Dyadic, a: NumericVal, b: NumericVal, span: Span, spans: readonly [Span, Span]): TensorVal {
   const row = binaryRows[op];
   if (op === "**") return power(session, a, b, span, spans);
-  const dtype: Dtype = row.operands === "bool" ? "bool" : (op === "==" || op === "!=") && isBool(a) && isBool(b) ? "bool" : commonDtype([a, b]);
+  const dtype: Dtype =
+    row.operands === "bool" ? "bool" : (op === "==" || op === "!=") && isBool(a) && isBool(b) ? "bool" : commonDtype([a, b]);
   const [x, y] = aligned(session, [a, b], dtype, span, spans);
   if (op === "/" && dtype === "i32") {
-    const real = session.at(span, () => row.device(session.builder, session.builder.cast(x!.value, "f32"), session.builder.cast(y!.value, "f32")));
+    const real = session.at(span, () =>
+      row.device(session.builder, session.builder.cast(x!.value, "f32"), session.builder.cast(y!.value, "f32")),
+    );
     return { ...tensor(real, x!.axes), quotient: [x!, y!] };
   }
-  return tensor(session.at(span, () => row.device(session.builder, x!.value, y!.value)), x!.axes);
+  return tensor(
+    session.at(span, () => row.device(session.builder, x!.value, y!.value)),
+    x!.axes,
+  );
 }
 
 /** Small constant exponents are products and roots, which have exact derivatives everywhere. */
@@ -173,7 +205,10 @@ function power(session: Session, a: NumericVal, b: NumericVal, span: Span, spans
     if (made) return tensor(made, a.axes);
   }
   const [x, y] = aligned(session, [a, b], "f32", span, spans);
-  return tensor(session.at(span, () => builder.pow(x!.value, y!.value)), x!.axes);
+  return tensor(
+    session.at(span, () => builder.pow(x!.value, y!.value)),
+    x!.axes,
+  );
 }
 
 // ---- operands ----------------------------------------------------------------------------------------------------------------------
@@ -193,7 +228,13 @@ export function commonDtype(operands: readonly NumericVal[]): "f32" | "i32" {
 }
 
 /** The operands as tensors of one dtype and one set of axes. Scalars of the graph stay scalars until they meet a tensor. */
-export function aligned(session: Session, operands: readonly NumericVal[], dtype: Dtype, span: Span, spans: readonly Span[] = []): TensorVal[] {
+export function aligned(
+  session: Session,
+  operands: readonly NumericVal[],
+  dtype: Dtype,
+  span: Span,
+  spans: readonly Span[] = [],
+): TensorVal[] {
   const tensors = operands.map((x) => toTensor(session, x, dtype));
   const target = session.at(span, () => commonAxes(tensors, span, spans));
   return session.at(span, () => tensors.map((x, i) => spreadTo(session.builder, x, target, spans[i] ?? span)));

@@ -58,8 +58,14 @@ function checkSizes(x: TensorVal, target: readonly AxisItem[], span: Span): void
     const wanted = target.find((a) => a.name === name)?.size;
     const size = x.value.shape[i]!;
     if (wanted !== undefined && wanted !== null && wanted !== size) {
-      const help = size === 1 || wanted === 1 ? "an axis of size 1 is not stretched: take it away with `x[axis: 0]`, then it repeats" : undefined;
-      fail("shape/axis-mismatch", span, { axis: plainAxis(name), left: size, right: wanted }, { label: describeTensor(x), ...(help === undefined ? {} : { help }) });
+      const help =
+        size === 1 || wanted === 1 ? "an axis of size 1 is not stretched: take it away with `x[axis: 0]`, then it repeats" : undefined;
+      fail(
+        "shape/axis-mismatch",
+        span,
+        { axis: plainAxis(name), left: size, right: wanted },
+        { label: describeTensor(x), ...(help === undefined ? {} : { help }) },
+      );
     }
   });
 }
@@ -82,18 +88,33 @@ function explainMismatch(x: TensorVal, widest: TensorVal, span: Span, other: Spa
   const missing = widest.axes.filter((name) => !x.axes.includes(name)).map(plainAxis);
   const sameSet = alien.length === 0;
   const help = sameSet
-    ? `the order differs: \`order(x, [${widest.axes.filter((name) => x.axes.includes(name)).map(plainAxis).join(", ")}])\``
+    ? `the order differs: \`order(x, [${widest.axes
+        .filter((name) => x.axes.includes(name))
+        .map(plainAxis)
+        .join(", ")}])\``
     : alien.length === 1 && missing.length === 1
       ? `if \`${alien[0]}\` and \`${missing[0]}\` are the same axis: \`rename(x, ${alien[0]}: ${missing[0]})\`; for all pairs: \`expand(x, […])\``
       : "`rename` gives an axis the other's name; `expand(x, […])` repeats along missing axes";
-  const related = other === undefined || (other.file === span.file && other.start === span.start) ? [] : [{ span: other, label: describeTensor(widest) }];
-  fail("shape/not-a-subset", span, { left: showAxes(axisItems(x)), right: showAxes(axisItems(widest)) }, { label: describeTensor(x), help, related });
+  const related =
+    other === undefined || (other.file === span.file && other.start === span.start) ? [] : [{ span: other, label: describeTensor(widest) }];
+  fail(
+    "shape/not-a-subset",
+    span,
+    { left: showAxes(axisItems(x)), right: showAxes(axisItems(widest)) },
+    { label: describeTensor(x), help, related },
+  );
 }
 
 /** The same numbers with the axes in another order. */
 export function reorder(builder: Builder, x: TensorVal, names: readonly string[]): TensorVal {
   if (names.every((name, i) => name === x.axes[i])) return x;
-  return tensor(builder.permute(x.value, names.map((name) => x.axes.indexOf(name))), names);
+  return tensor(
+    builder.permute(
+      x.value,
+      names.map((name) => x.axes.indexOf(name)),
+    ),
+    names,
+  );
 }
 
 /** The same value under other axis names. */

@@ -1,5 +1,5 @@
 import type { Arg, Binder, Block, Expr, FnExpr, FnItem, LossItem, NamedType, Param } from "../../dsl/ast.ts";
-import { type Span } from "../../dsl/span.ts";
+import type { Span } from "../../dsl/span.ts";
 import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
@@ -56,7 +56,8 @@ export function argumentAxes(arg: CallArg): AxesVal {
 
 export function rowOf(name: string, scope: Scope, span: Span): AxesVal["axes"] {
   const row = scope.row(name);
-  if (row === undefined) fail("name/unknown", span, { name: `...${name}` }, { help: "a row is named by the signature around it: `x: real[...b, c]`" });
+  if (row === undefined)
+    fail("name/unknown", span, { name: `...${name}` }, { help: "a row is named by the signature around it: `x: real[...b, c]`" });
   return row;
 }
 
@@ -80,7 +81,7 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
     case "function":
       return callFunction(callee, args, span, scope);
     case "closure":
-      return callClosure(callee, args, span, scope);
+      return callClosure(callee, args, span);
     case "module":
       return { kind: "instance", instance: instantiate(callee, args, span) };
     case "instance":
@@ -90,7 +91,8 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
     case "schedule": {
       // applied to a progress: `guidance(0.5)`
       const at = args.length === 1 ? argumentValue(args[0]!) : undefined;
-      if (at === undefined || !isScalar(at)) fail("type/mismatch", span, { found: "this call", expected: "a schedule applied to one number between 0 and 1" });
+      if (at === undefined || !isScalar(at))
+        fail("type/mismatch", span, { found: "this call", expected: "a schedule applied to one number between 0 and 1" });
       return applySchedule(session, callee, hostOp("mul", toHost(at), session.totalUpdates));
     }
     case "optimizer":
@@ -106,7 +108,14 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
   const { item } = fn;
   const name = item.name.name;
   const bound = bindCall(
-    { name, params: item.signature.params, result: item.signature.result, scope: fn.scope, owner: fn.instance, localNames: axisNamesIn(item) },
+    {
+      name,
+      params: item.signature.params,
+      result: item.signature.result,
+      scope: fn.scope,
+      owner: fn.instance,
+      localNames: axisNamesIn(item),
+    },
     args,
     span,
   );
@@ -129,15 +138,29 @@ export function enter<T>(caller: Scope, name: string, span: Span, fn: () => T): 
   }
 }
 
-function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span, caller: Scope): Val {
+function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span): Val {
   const { node } = fn;
   const anyType = node.params.some((p) => p.type !== null);
   if (anyType && node.params.every((p) => p.binder.kind === "ident")) {
-    const params = node.params.map((p): Param => ({ kind: "param", span: p.binder.span, each: false, name: p.binder as Param["name"], type: p.type ?? anyTypeNode(p.binder), default: null }));
-    const bound = bindCall({ name: "this function", params, result: null, scope: fn.scope, owner: null, localNames: new Set() }, args, span);
+    const params = node.params.map(
+      (p): Param => ({
+        kind: "param",
+        span: p.binder.span,
+        each: false,
+        name: p.binder as Param["name"],
+        type: p.type ?? anyTypeNode(p.binder),
+        default: null,
+      }),
+    );
+    const bound = bindCall(
+      { name: "this function", params, result: null, scope: fn.scope, owner: null, localNames: new Set() },
+      args,
+      span,
+    );
     return bound.finish(runClosureBody(node, bound.scope), node.span);
   }
-  if (args.length !== node.params.length) fail("call/too-many-arguments", span, { callee: "this function", most: node.params.length, given: args.length });
+  if (args.length !== node.params.length)
+    fail("call/too-many-arguments", span, { callee: "this function", most: node.params.length, given: args.length });
   let scope = fn.scope;
   node.params.forEach((param, i) => {
     scope = bindNames(param.binder, argumentValue(args[i]!), scope);
@@ -147,7 +170,14 @@ function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span, calle
 
 /** A parameter without a type takes anything. */
 function anyTypeNode(binder: Binder): NamedType {
-  return { kind: "namedType", span: binder.span, name: { kind: "ident", name: "Any", span: binder.span }, args: [], axes: null, optional: true };
+  return {
+    kind: "namedType",
+    span: binder.span,
+    name: { kind: "ident", name: "Any", span: binder.span },
+    args: [],
+    axes: null,
+    optional: true,
+  };
 }
 
 function runClosureBody(node: FnExpr, scope: Scope): Val {
@@ -156,7 +186,12 @@ function runClosureBody(node: FnExpr, scope: Scope): Val {
 
 /** Calls a function value with values, as `fold` and its kin do. */
 export function callWith(fn: Val, values: readonly Val[], span: Span, scope: Scope): Val {
-  return call(fn, values.map((value) => valueArg(value, span)), span, scope);
+  return call(
+    fn,
+    values.map((value) => valueArg(value, span)),
+    span,
+    scope,
+  );
 }
 
 const namesByBody = new WeakMap<object, ReadonlySet<string>>();
@@ -179,7 +214,10 @@ function collect(node: unknown, names: Set<string>): void {
   if (typeof node !== "object" || node === null) return;
   const record = node as Readonly<Record<string, unknown>>;
   if (record.kind === "pattern") {
-    for (const item of [...(record.left as readonly unknown[]), ...(record.right as readonly unknown[])] as { readonly name: string | null; readonly parts?: readonly string[] }[]) {
+    for (const item of [...(record.left as readonly unknown[]), ...(record.right as readonly unknown[])] as {
+      readonly name: string | null;
+      readonly parts?: readonly string[];
+    }[]) {
       if (item.name !== null) names.add(item.name);
       for (const part of item.parts ?? []) names.add(part);
     }

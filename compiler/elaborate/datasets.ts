@@ -1,11 +1,11 @@
 import type { DatasetItem, DatasetMember, TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
+import type { PlanDataset, PlanField } from "../plan/plan.ts";
 import { dataBuiltinNames } from "./builtins/table.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
-import type { DatasetSpec, FieldSpec } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { matchArguments, sizeOf } from "./signature.ts";
 import { type BatchVal, type DatasetVal, describe, type ItemFactVal, type RecordVal, tensor, type Val } from "./values.ts";
@@ -17,7 +17,12 @@ type Field = Extract<DatasetMember, { kind: "fieldDecl" }>;
 /** A data set with its arguments. */
 export function applyDataset(dataset: DatasetVal, args: readonly CallArg[], span: Span): DatasetVal {
   const { item } = dataset;
-  const given = matchArguments(item.name.name, item.params.map((p) => ({ name: p.name.name })), args, span);
+  const given = matchArguments(
+    item.name.name,
+    item.params.map((p) => ({ name: p.name.name })),
+    args,
+    span,
+  );
   const { session } = dataset.scope;
   const fact = (name: ItemFactVal["fact"]): Val => ({ kind: "itemFact", fact: name });
   let scope = dataset.scope.child({
@@ -54,16 +59,18 @@ function lazyMembers(item: DatasetItem, scope: Scope): Scope {
 }
 
 /** The source and order of a data set, with the fields that were read, in the order of declaration. */
-export function datasetSpec(dataset: DatasetVal, read: ReadonlySet<string>, span: Span): DatasetSpec {
+export function datasetSpec(dataset: DatasetVal, read: ReadonlySet<string>, span: Span): PlanDataset {
   const { item, bound } = dataset;
-  if (bound === null) fail("type/mismatch", span, { found: describe(dataset), expected: `a data set with its arguments: \`${item.name.name}(…)\`` });
+  if (bound === null)
+    fail("type/mismatch", span, { found: describe(dataset), expected: `a data set with its arguments: \`${item.name.name}(…)\`` });
   return bound.session.inBody("dataset", [], () => {
     const sources = item.members.filter((m) => m.kind === "source").filter((m) => m.when === null || compileCondition(m.when, bound));
     const [first, second] = sources;
     if (!first) fail("elaborate/missing-setting", item.name.span, { name: `dataset ${item.name.name}`, setting: "a `source`" });
     if (second) unsupported("a data set with several sources", second.span);
     const source = evaluate(first.value, bound);
-    if (source.kind !== "record") fail("type/mismatch", first.value.span, { found: describe(source), expected: "`folders(…)` or `folder(…)`" });
+    if (source.kind !== "record")
+      fail("type/mismatch", first.value.span, { found: describe(source), expected: "`folders(…)` or `folder(…)`" });
     return {
       name: item.name.name,
       source: readSource(source),
@@ -73,7 +80,7 @@ export function datasetSpec(dataset: DatasetVal, read: ReadonlySet<string>, span
   }).value;
 }
 
-function readSource(source: RecordVal): DatasetSpec["source"] {
+function readSource(source: RecordVal): PlanDataset["source"] {
   const textOf = (name: string) => {
     const value = source.fields.get(name);
     return value?.kind === "text" ? value.value : null;
@@ -90,7 +97,7 @@ function readSource(source: RecordVal): DatasetSpec["source"] {
   };
 }
 
-function readOrder(item: DatasetItem, scope: Scope): DatasetSpec["order"] {
+function readOrder(item: DatasetItem, scope: Scope): PlanDataset["order"] {
   const order = item.members.find((m) => m.kind === "order");
   if (!order) return "sequential";
   const value = evaluate(order.value, scope);
@@ -104,7 +111,7 @@ function namedType(type: TypeNode, expected: string): Extract<TypeNode, { kind: 
 }
 
 /** What the runtime must prepare for a field. */
-export function fieldSpec(field: Field, scope: Scope): FieldSpec {
+export function fieldSpec(field: Field, scope: Scope): PlanField {
   const name = field.name.name;
   const type = namedType(field.type, "a tensor, `Int` or `Text`");
   const value = evaluate(field.value, scope);
@@ -113,8 +120,13 @@ export function fieldSpec(field: Field, scope: Scope): FieldSpec {
     if (["Int", "i32"].includes(type.name.name) && (type.axes ?? []).length === 0) return { name, kind: "subjectIndex" };
     fail("type/mismatch", type.span, { found: "this type", expected: "`Int` (the subject's number) or `Text` (its name)" });
   }
-  if (value.kind !== "picture") fail("type/mismatch", field.value.span, { found: describe(value), expected: "a picture, `subject` or `folder_name`" });
-  const sizes = (type.axes ?? []).map((axis) => (axis.kind === "rowAxis" ? fail("type/mismatch", axis.span, { found: "a row", expected: "an axis with its size" }) : sizeOf(axis.value, scope)));
+  if (value.kind !== "picture")
+    fail("type/mismatch", field.value.span, { found: describe(value), expected: "a picture, `subject` or `folder_name`" });
+  const sizes = (type.axes ?? []).map((axis) =>
+    axis.kind === "rowAxis"
+      ? fail("type/mismatch", axis.span, { found: "a row", expected: "an axis with its size" })
+      : sizeOf(axis.value, scope),
+  );
   const channels = sizes.length === 3 ? sizes[0] : 1;
   const [height, width] = sizes.slice(-2);
   if (sizes.length < 2 || sizes.length > 3 || (channels !== 1 && channels !== 3)) {
@@ -125,7 +137,13 @@ export function fieldSpec(field: Field, scope: Scope): FieldSpec {
       ["h", height!, value.size[0]],
       ["w", width!, value.size[1]],
     ] as const) {
-      if (declared !== resized) fail("shape/axis-mismatch", field.value.span, { axis, left: resized, right: declared }, { related: [{ span: type.span, label: "declared here" }] });
+      if (declared !== resized)
+        fail(
+          "shape/axis-mismatch",
+          field.value.span,
+          { axis, left: resized, right: declared },
+          { related: [{ span: type.span, label: "declared here" }] },
+        );
     }
   }
   return { name, kind: "image", channels, height: height!, width: width!, range: value.range, file: value.file };
@@ -134,7 +152,8 @@ export function fieldSpec(field: Field, scope: Scope): FieldSpec {
 /** The batch of a step: reading a field makes the input leaf `binder.field` and notes that it is needed. */
 export function batchOf(dataset: DatasetVal, binder: string, batch: number, oneOf: boolean, read: Set<string>, span: Span): BatchVal {
   const { item, bound } = dataset;
-  if (bound === null) fail("type/mismatch", span, { found: describe(dataset), expected: `a data set with its arguments: \`${item.name.name}(…)\`` });
+  if (bound === null)
+    fail("type/mismatch", span, { found: describe(dataset), expected: `a data set with its arguments: \`${item.name.name}(…)\`` });
   const { session } = bound;
   return {
     kind: "batch",
@@ -144,16 +163,36 @@ export function batchOf(dataset: DatasetVal, binder: string, batch: number, oneO
       if (!field) {
         const known = item.members.flatMap((m) => (m.kind === "fieldDecl" ? [m.name.name] : []));
         const near = nearest(name, known);
-        return fail("type/no-field", at, { what: `the data set \`${item.name.name}\``, name }, { help: near ? `did you mean \`${near}\`?` : `it has ${known.map((k) => `\`${k}\``).join(", ")}` });
+        return fail(
+          "type/no-field",
+          at,
+          { what: `the data set \`${item.name.name}\``, name },
+          { help: near ? `did you mean \`${near}\`?` : `it has ${known.map((k) => `\`${k}\``).join(", ")}` },
+        );
       }
       const spec = session.inBody("dataset", [], () => fieldSpec(field, bound)).value;
       if (spec.kind === "subjectName") return unsupported("a text of the data set in a step", at);
       read.add(name);
       const type = namedType(field.type, "a tensor");
-      const axes = (type.axes ?? []).map((axis) => (axis.kind === "namedAxis" ? (axis.name?.name ?? (axis.value as { name: string }).name) : ""));
-      const shape = spec.kind === "subjectIndex" ? [] : axes.length === 3 ? [spec.channels, spec.height, spec.width] : [spec.height, spec.width];
-      const input = session.builder.input(`${binder}.${name}`, [batch, ...shape], { role: "data", dtype: spec.kind === "subjectIndex" ? "i32" : "f32", labels: ["batch", ...axes], origin: { span: field.span } });
-      if (oneOf) return { ...tensor(session.at(at, () => session.builder.reshape(input, shape, axes)), axes), field: name };
+      const axes = (type.axes ?? []).map((axis) =>
+        axis.kind === "namedAxis" ? (axis.name?.name ?? (axis.value as { name: string }).name) : "",
+      );
+      const shape =
+        spec.kind === "subjectIndex" ? [] : axes.length === 3 ? [spec.channels, spec.height, spec.width] : [spec.height, spec.width];
+      const input = session.builder.input(`${binder}.${name}`, [batch, ...shape], {
+        role: "data",
+        dtype: spec.kind === "subjectIndex" ? "i32" : "f32",
+        labels: ["batch", ...axes],
+        origin: { span: field.span },
+      });
+      if (oneOf)
+        return {
+          ...tensor(
+            session.at(at, () => session.builder.reshape(input, shape, axes)),
+            axes,
+          ),
+          field: name,
+        };
       return { ...tensor(input, ["batch", ...axes]), field: name };
     },
   };

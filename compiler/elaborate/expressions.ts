@@ -4,16 +4,30 @@ import type { Span } from "../../dsl/span.ts";
 import { applyBinary, applyNot, applyUnary, castTo } from "./arithmetic.ts";
 import { axisItems } from "./axes.ts";
 import { call, readArgs, rowOf, valueArg } from "./calls.ts";
-import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { Failure, fail, unsupported } from "./failure.ts";
+import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
 import { memberOf } from "./modules.ts";
-import { applySchedule, combineSchedules, scheduleFromItem } from "./schedules.ts";
+import { applySchedule, combineSchedules, scheduleOf } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, sameEffects } from "./session.ts";
 import { compileNumber, sizeOf } from "./signature.ts";
 import { bindNames, runBody } from "./statements.ts";
-import { type AxesVal, type AxisItem, axesOf, bool, describe, isScalar, list, none, number, type RecordVal, text, tuple, type Val } from "./values.ts";
+import {
+  type AxesVal,
+  type AxisItem,
+  axesOf,
+  bool,
+  describe,
+  isScalar,
+  list,
+  none,
+  number,
+  type RecordVal,
+  text,
+  tuple,
+  type Val,
+} from "./values.ts";
 
 // Expressions -> values. Every construct of the language is one case; what a value can do is said by the file of its kind.
 
@@ -41,7 +55,11 @@ export function evaluate(expr: Expr, scope: Scope): Val {
       return comprehension(expr, scope);
     case "record": {
       const fields = new Map<string, Val>();
-      for (const field of expr.fields) fields.set(field.name.name, field.value ? evaluate(field.value, scope) : settle(nameValue(field.name.name, field.name.span, scope), scope));
+      for (const field of expr.fields)
+        fields.set(
+          field.name.name,
+          field.value ? evaluate(field.value, scope) : settle(nameValue(field.name.name, field.name.span, scope), scope),
+        );
       return { kind: "record", fields };
     }
     case "ifExpr":
@@ -96,6 +114,8 @@ function settle(val: Val, scope: Scope): Val {
   if (val.kind === "cell") return session.effects.cells.get(val.key) ?? session.cells.get(val.key)!;
   if (session.body === "step" || session.body === "optimizer") {
     if (val.kind === "schedule") return applySchedule(session, val, { kind: "counter", name: "update" });
+    if (val.kind === "scheduleItem" && val.item.params.every((p) => p.default !== null))
+      return applySchedule(session, scheduleOf(val, val.item.span), { kind: "counter", name: "update" });
   }
   return val;
 }
@@ -117,7 +137,12 @@ function fieldValue(base: Val, name: string, span: Span, scope: Scope): Val {
     case "batch":
       return base.read(name, span);
     case "none":
-      return fail("type/mismatch", span, { found: "`none`", expected: `something with a field \`${name}\`` }, { help: "ask `has(…)` first" });
+      return fail(
+        "type/mismatch",
+        span,
+        { found: "`none`", expected: `something with a field \`${name}\`` },
+        { help: "ask `has(…)` first" },
+      );
     default:
       void scope;
       return fail("type/no-field", span, { what: describe(base), name });
@@ -150,7 +175,8 @@ function binaryValue(expr: Extract<Expr, { kind: "binary" }>, scope: Scope): Val
     }
   }
   const right = evaluate(expr.right, scope);
-  if ((left.kind === "schedule" || right.kind === "schedule") && (expr.op === "*" || expr.op === "+")) return combineSchedules(expr.op, left, right, expr.span);
+  if ([left, right].some((x) => x.kind === "schedule" || x.kind === "scheduleItem") && (expr.op === "*" || expr.op === "+"))
+    return combineSchedules(expr.op, left, right, expr.span);
   if (left.kind === "list" && right.kind === "list" && expr.op === "+") return list([...left.items, ...right.items]);
   return applyBinary(session, expr.op, left, right, expr.span, [expr.left.span, expr.right.span]);
 }
@@ -183,7 +209,8 @@ function conditionOf(condition: Val, span: Span, scope: Scope): boolean {
 }
 
 function ifValue(expr: IfExpr, scope: Scope): Val {
-  const branch = (body: Expr | IfExpr["then"]): Val => (body.kind === "block" ? runBody(body, scope, expr.span) : evaluate(body as Expr, scope));
+  const branch = (body: Expr | IfExpr["then"]): Val =>
+    body.kind === "block" ? runBody(body, scope, expr.span) : evaluate(body as Expr, scope);
   const otherwise = (): Val => (expr.otherwise === null ? none : branch(expr.otherwise));
   const condition = evaluate(expr.condition, scope);
   if (condition.kind === "host" && constantOf(settled(condition.expr, scope)) === undefined && expr.otherwise !== null) {
@@ -292,9 +319,4 @@ export function withElementSizes(item: Val, scope: Scope): Scope {
   const sizes = new Map<string, number>();
   for (const one of tensors) if (one.kind === "tensor") for (const axis of axisItems(one)) sizes.set(axis.name, axis.size!);
   return sizes.size === 0 ? scope : scope.child({ sizes });
-}
-
-/** A schedule given as an item without arguments, a schedule value, or a number that never changes. */
-export function asSchedule(val: Val, span: Span): Val {
-  return val.kind === "scheduleItem" ? scheduleFromItem(val, [], span) : val;
 }

@@ -36,7 +36,9 @@ export function withCaller<T>(span: Span, label: string, fn: () => T): T {
 }
 
 /** The value of `fn`, or the message that stopped it. */
-export function attempt<T>(fn: () => T): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly diagnostic: Diagnostic } {
+export function attempt<T>(
+  fn: () => T,
+): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly diagnostic: Diagnostic } {
   try {
     return { ok: true, value: fn() };
   } catch (error) {

@@ -148,7 +148,10 @@ export class Files {
     if (type?.kind !== "namedType" || type.axes === null || value.kind !== "list") return value;
     const axes = type.axes.map((axis): AxisItem => {
       if (axis.kind === "rowAxis") return fail("type/mismatch", axis.span, { found: "a row", expected: "axes with sizes" });
-      return { name: axis.name?.name ?? (axis.value.kind === "name" ? axis.value.name : fail("shape/unnamed-axis", axis.span, {})), size: sizeOf(axis.value, scope) };
+      return {
+        name: axis.name?.name ?? (axis.value.kind === "name" ? axis.value.name : fail("shape/unnamed-axis", axis.span, {})),
+        size: sizeOf(axis.value, scope),
+      };
     });
     return tableOf(this.session, value, axes, item.value.span, type.name.name === "i32" ? "i32" : "f32");
   }
@@ -157,7 +160,8 @@ export class Files {
   model(item: ModelItem, original: ModelItem | null, scope: Scope): Val {
     const name = item.name.name;
     const definition = item.value ?? original?.value ?? null;
-    if (definition === null) fail("elaborate/missing-setting", item.span, { name: `model ${name}`, setting: "its module: `model encoder = Encoder()`" });
+    if (definition === null)
+      fail("elaborate/missing-setting", item.span, { name: `model ${name}`, setting: "its module: `model encoder = Encoder()`" });
     for (const [what, span] of [
       ["`surgery`", item.surgery?.span],
       ["`keys` of a model", item.keys?.span],
@@ -170,7 +174,14 @@ export class Files {
     const trained = !this.replacements.allFrozen && (mode === "trained" || (mode === null && this.replacements.trainedByDefault));
     place(value, name, trained, definition.span);
     const from = item.from ?? original?.from ?? null;
-    const root: ModelRoot = { name, module: value.instance.module.name.name, trained, from: from ? sourceOf(from, scope) : null, value, span: item.span };
+    const root: ModelRoot = {
+      name,
+      module: value.instance.module.name.name,
+      trained,
+      from: from ? sourceOf(from, scope) : null,
+      value,
+      span: item.span,
+    };
     this.session.models.set(name, root);
     return value;
   }
@@ -185,7 +196,11 @@ function sourceOf(from: NonNullable<ModelItem["from"]>, scope: Scope): string {
 }
 
 /** The item of one kind that a program's entry file defines or imports. */
-export function findItem<K extends NamedItem["kind"]>(files: Files, kind: K, name: string): { readonly item: Extract<NamedItem, { kind: K }>; readonly file: SourceFileId } | undefined {
+export function findItem<K extends NamedItem["kind"]>(
+  files: Files,
+  kind: K,
+  name: string,
+): { readonly item: Extract<NamedItem, { kind: K }>; readonly file: SourceFileId } | undefined {
   const found = files.itemsOf(files.program.entry).get(name);
   return found?.item.kind === kind ? (found as { readonly item: Extract<NamedItem, { kind: K }>; readonly file: SourceFileId }) : undefined;
 }

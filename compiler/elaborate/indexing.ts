@@ -44,7 +44,8 @@ function soleAxis(x: TensorVal, span: Span): string {
 
 function indexList(items: readonly Val[], indices: readonly IndexItem[], span: Span, scope: Scope): Val {
   const [index] = indices;
-  if (indices.length !== 1 || !index || index.name !== null || index.row) fail("type/mismatch", span, { found: "this index", expected: "one number or one range: a list has no axes" });
+  if (indices.length !== 1 || !index || index.name !== null || index.row)
+    fail("type/mismatch", span, { found: "this index", expected: "one number or one range: a list has no axes" });
   if (index.value === null) return list(items);
   const at = evaluate(index.value, scope);
   if (at.kind === "range") {
@@ -87,17 +88,28 @@ export function indexAxis(scope: Scope, x: TensorVal, axis: string, index: Val, 
     if (x.value.op === "table" && x.axes.length === 1) return number(x.value.attrs.data[i]!); // a known table gives known numbers
     const one = session.at(span, () => builder.sliceAxis(x.value, at, i, 1));
     const shape = x.value.shape.toSpliced(at, 1);
-    return tensor(session.at(span, () => builder.reshape(one, shape, without.map(plainAxis))), without);
+    return tensor(
+      session.at(span, () => builder.reshape(one, shape, without.map(plainAxis))),
+      without,
+    );
   }
   if (index.kind === "range") {
     const { start, size: count } = bounds(index, size, span, scope);
-    return tensor(session.at(span, () => builder.sliceAxis(x.value, at, start, count)), x.axes);
+    return tensor(
+      session.at(span, () => builder.sliceAxis(x.value, at, start, count)),
+      x.axes,
+    );
   }
   if (index.kind === "list") return indexAxis(scope, x, axis, tableOf(session, index, [{ name: axis, size: null }], span, "i32"), span);
   if (!isNumeric(index)) fail("type/mismatch", span, { found: describe(index), expected: "a number, a range or whole numbers" });
   const places = toTensor(session, index, "i32");
   if (index.kind === "tensor" && index.value.dtype === "f32") {
-    fail("type/mismatch", span, { found: describeTensor(index), expected: "whole numbers" }, { help: "`floor`, `ceil` or `round` make whole numbers" });
+    fail(
+      "type/mismatch",
+      span,
+      { found: describeTensor(index), expected: "whole numbers" },
+      { help: "`floor`, `ceil` or `round` make whole numbers" },
+    );
   }
   return gather(session, x, axis, places, span);
 }
@@ -134,16 +146,23 @@ function gather(session: Session, x: TensorVal, axis: string, index: TensorVal, 
 /** `put(x, axis: at, value)`: rows of `x` replaced; an index outside writes nowhere. */
 export function putRows(session: Session, x: TensorVal, axis: string, at: Val, value: Val, span: Span): TensorVal {
   const { builder } = session;
-  if (!isNumeric(at) || !isNumeric(value)) fail("type/mismatch", span, { found: describe(isNumeric(at) ? value : at), expected: "a number or a tensor" });
+  if (!isNumeric(at) || !isNumeric(value))
+    fail("type/mismatch", span, { found: describe(isNumeric(at) ? value : at), expected: "a number or a tensor" });
   axisIndex(x, axis, span);
   const index = toTensor(session, at, "i32");
   const shared = share(session, x, axis, index, span);
   const size = shared.x.value.shape[shared.axis]!;
   const batch = shared.batch.length;
-  const target = axisItems(shared.x).flatMap((item) => (item.name === axis ? shared.own.map((name) => ({ name, size: index.value.shape[index.axes.indexOf(name)]! })) : [item]));
+  const target = axisItems(shared.x).flatMap((item) =>
+    item.name === axis ? shared.own.map((name) => ({ name, size: index.value.shape[index.axes.indexOf(name)]! })) : [item],
+  );
   const rows = toTensor(session, value, x.value.dtype === "i32" ? "i32" : "f32");
   return session.at(span, () => {
-    const ordered = reorder(builder, rows, target.map((t) => t.name).filter((name) => rows.axes.includes(name)));
+    const ordered = reorder(
+      builder,
+      rows,
+      target.map((t) => t.name).filter((name) => rows.axes.includes(name)),
+    );
     const updates = spreadTo(builder, ordered.axes.length === rows.axes.length ? ordered : rows, target, span).value;
     const placed: Value = builder.scatterAdd(shared.index.value, updates, { axis: shared.axis, size, batch });
     const ones = builder.splat(1, shared.index.value.shape, "i32");

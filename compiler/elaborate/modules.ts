@@ -20,7 +20,12 @@ import { type AxisItem, bool, describe, isNumeric, type ModuleVal, none, plainAx
 /** A module with arguments. It becomes part of a model when it is stored in one. */
 export function instantiate(module: ModuleVal, args: readonly CallArg[], span: Span): Instance {
   const { item } = module;
-  const given = matchArguments(item.name.name, item.params.map((p) => ({ name: p.name.name })), args, span);
+  const given = matchArguments(
+    item.name.name,
+    item.params.map((p) => ({ name: p.name.name })),
+    args,
+    span,
+  );
   const values = new Map<string, Val>();
   let scope = module.scope;
   for (const param of item.params) {
@@ -30,7 +35,12 @@ export function instantiate(module: ModuleVal, args: readonly CallArg[], span: S
     if (arg) values.set(name, bindValue(type, typeScope, argumentValue(arg), arg.span));
     else if (param.default) values.set(name, evaluate(param.default, scope));
     else if (!(type.kind === "namedType" && type.name.name === "Dim")) {
-      fail("call/missing-argument", span, { callee: item.name.name, name }, { related: [{ span: param.span, label: "declared here, without a default" }] });
+      fail(
+        "call/missing-argument",
+        span,
+        { callee: item.name.name, name },
+        { related: [{ span: param.span, label: "declared here, without a default" }] },
+      );
     }
     const value = values.get(name);
     if (value) scope = scope.with(name, value);
@@ -44,7 +54,18 @@ export function instantiate(module: ModuleVal, args: readonly CallArg[], span: S
     resolveSize: (name) => sizes.get(name)?.value,
     names: () => item.members.flatMap(namesOfMember),
   });
-  const instance: Instance = { module: item, scope: inside, args: values, path: null, trained: false, sizes, sizeNames, members: new Map(), leaves: new Map(), resolving: new Set() };
+  const instance: Instance = {
+    module: item,
+    scope: inside,
+    args: values,
+    path: null,
+    trained: false,
+    sizes,
+    sizeNames,
+    members: new Map(),
+    leaves: new Map(),
+    resolving: new Set(),
+  };
   holder.instance = instance;
   return instance;
 }
@@ -117,7 +138,14 @@ function partsValue(instance: Instance, parts: readonly PartDecl[]): Val {
     const fields = new Map<string, Val>();
     for (const { path } of level) {
       const name = path[depth]!;
-      if (!fields.has(name)) fields.set(name, build(level.filter((p) => p.path[depth] === name), depth + 1));
+      if (!fields.has(name))
+        fields.set(
+          name,
+          build(
+            level.filter((p) => p.path[depth] === name),
+            depth + 1,
+          ),
+        );
     }
     return { kind: "record", fields };
   };
@@ -188,7 +216,8 @@ export function leafEntry(instance: Instance, decl: LeafDecl): LeafEntry | null 
     fail("module/not-in-a-model", decl.span, { name: instance.module.name.name });
   }
   const { type } = decl;
-  if (type.kind !== "namedType" || type.name.name !== "f32") fail("type/mismatch", type.span, { found: "this type", expected: "`f32[…]`: parameters and state are stored in f32" });
+  if (type.kind !== "namedType" || type.name.name !== "f32")
+    fail("type/mismatch", type.span, { found: "this type", expected: "`f32[…]`: parameters and state are stored in f32" });
   const axes = (type.axes ?? []).map((axis): AxisItem => {
     if (axis.kind === "rowAxis") return fail("type/mismatch", axis.span, { found: "a row", expected: "axes with sizes" });
     const axisName = axis.name?.name ?? (axis.value.kind === "name" ? axis.value.name : fail("shape/unnamed-axis", axis.span, {}));
@@ -196,7 +225,12 @@ export function leafEntry(instance: Instance, decl: LeafDecl): LeafEntry | null 
   });
   const path = `${instance.path}.${name}`;
   const shape = axes.map((a) => a.size!);
-  const input = session.builder.input(path, shape, { role: decl.role, dtype: "f32", labels: axes.map((a) => plainAxis(a.name)), origin: { span: decl.span } });
+  const input = session.builder.input(path, shape, {
+    role: decl.role,
+    dtype: "f32",
+    labels: axes.map((a) => plainAxis(a.name)),
+    origin: { span: decl.span },
+  });
   const entry: LeafEntry = { path, decl, shape, axes: axes.map((a) => a.name), input };
   instance.leaves.set(name, entry);
   if (decl.role === "state") {
@@ -208,10 +242,15 @@ export function leafEntry(instance: Instance, decl: LeafDecl): LeafEntry | null 
 
 function leafSize(instance: Instance, expr: Parameters<typeof sizeOf>[0]): number {
   if (expr.kind === "name" && instance.scope.lookupSize(expr.name) === undefined && instance.sizeNames.has(expr.name)) {
-    fail("shape/not-determined", expr.span, { size: expr.name }, {
-      label: "no use of it says so",
-      help: `\`${instance.path ?? instance.module.name.name}\` takes \`${expr.name}\` from what goes through it: call it first, or give the size`,
-    });
+    fail(
+      "shape/not-determined",
+      expr.span,
+      { size: expr.name },
+      {
+        label: "no use of it says so",
+        help: `\`${instance.path ?? instance.module.name.name}\` takes \`${expr.name}\` from what goes through it: call it first, or give the size`,
+      },
+    );
   }
   return sizeOf(expr, instance.scope);
 }
@@ -221,7 +260,12 @@ export function leafCell(name: string, scope: Scope, span: Span): { readonly key
   const val = scope.lookup(name);
   if (val === undefined) fail("name/unknown", span, { name });
   if (val.kind !== "cell") {
-    fail("type/mismatch", span, { found: describe(val), expected: "a declared state" }, { help: "only what is declared with `state` can be updated; a `let` gives a new value a name" });
+    fail(
+      "type/mismatch",
+      span,
+      { found: describe(val), expected: "a declared state" },
+      { help: "only what is declared with `state` can be updated; a `let` gives a new value a name" },
+    );
   }
   const { session } = scope;
   const cell = session.cells.get(val.key)!;
@@ -254,11 +298,20 @@ export function callInstance(instance: Instance, args: readonly CallArg[], span:
   const name = instance.module.name.name;
   if (!forward) fail("module/no-forward", span, { name });
   const bound = bindCall(
-    { name, params: forward.signature.params, result: forward.signature.result, scope: instance.scope, owner: instance, localNames: axisNamesIn(forward as { readonly body: Block }) },
+    {
+      name,
+      params: forward.signature.params,
+      result: forward.signature.result,
+      scope: instance.scope,
+      owner: instance,
+      localNames: axisNamesIn(forward as { readonly body: Block }),
+    },
     args,
     span,
   );
-  return enter(caller, lastName(instance.path ?? name), span, () => bound.finish(runBody(forward.body, bound.scope, forward.span), forward.signature.result.span));
+  return enter(caller, lastName(instance.path ?? name), span, () =>
+    bound.finish(runBody(forward.body, bound.scope, forward.span), forward.signature.result.span),
+  );
 }
 
 /** `face.layer[0][1]` -> `layer[0][1]`: what the chain of names says, once per level. */

@@ -1,6 +1,7 @@
 import type { OptimizerItem, PartPath } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { GraphResult, Value } from "../ir/value.ts";
+import { topologicalOrder } from "../ir/walk.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
 import { spreadTo } from "./axes.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
@@ -25,7 +26,13 @@ export interface GroupRule {
 export interface BoundOptimizer {
   readonly item: OptimizerItem;
   readonly scope: Scope; // with the settings that are one for all
-  readonly groups: readonly ReadonlyMap<string, ScalarVal>[];
+  readonly common: ReadonlyMap<string, ScalarVal>; // the `each` settings of group 0
+  readonly rules: readonly ReadonlyMap<string, ScalarVal>[]; // what each rule changes
+}
+
+/** The settings of a group: the common ones, then those of the rules that match it, in their order. */
+function groupSettings(bound: BoundOptimizer, rules: readonly number[]): ReadonlyMap<string, ScalarVal> {
+  return new Map([...bound.common, ...rules.flatMap((i) => [...bound.rules[i]!])]);
 }
 
 /** Evaluates an optimiser's settings, those of every group included. */
@@ -39,7 +46,11 @@ export function bindOptimizer(optimizer: OptimizerVal, rules: readonly GroupRule
     const name = param.name.name;
     const arg = given.get(name);
     const { type, scope: typeScope } = resolveType(param.type, optimizer.scope);
-    const value = arg ? bindValue(type, typeScope, argumentValue(arg), arg.span) : param.default ? evaluate(param.default, scope) : undefined;
+    const value = arg
+      ? bindValue(type, typeScope, argumentValue(arg), arg.span)
+      : param.default
+        ? evaluate(param.default, scope)
+        : undefined;
     if (value === undefined) fail("call/missing-argument", optimizer.span, { callee: item.name.name, name });
     base.set(name, value);
     scope = scope.with(name, value);
@@ -50,24 +61,34 @@ export function bindOptimizer(optimizer: OptimizerVal, rules: readonly GroupRule
     return [name, value];
   };
   const common = new Map(each.map((name) => scalarOf(name, base.get(name)!, optimizer.span)));
-  const groups = [common];
-  for (const rule of rules) {
+  const changes = rules.map((rule) => {
     const own = matchArguments(item.name.name, params, rule.args, rule.span);
-    const settings = new Map(common);
+    const settings = new Map<string, ScalarVal>();
     for (const [name, arg] of own) {
       if (!each.includes(name)) {
-        fail("call/unknown-argument", arg.span, { callee: item.name.name, name }, { help: each.length > 0 ? `by group can be set: ${each.map((e) => `\`${e}\``).join(", ")} (marked \`each\`)` : "no setting of it is marked `each`" });
+        fail(
+          "call/unknown-argument",
+          arg.span,
+          { callee: item.name.name, name },
+          {
+            help:
+              each.length > 0
+                ? `by group can be set: ${each.map((e) => `\`${e}\``).join(", ")} (marked \`each\`)`
+                : "no setting of it is marked `each`",
+          },
+        );
       }
       settings.set(...scalarOf(name, argumentValue(arg), arg.span));
     }
-    groups.push(settings);
-  }
-  return { item, scope, groups };
+    return settings;
+  });
+  return { item, scope, common, rules: changes };
 }
 
-/** The graph of one update over arenas of `layout.size` elements. */
-export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout): Optimizer {
-  const { item, groups } = bound;
+/** The graph of one update over arenas of `layout.size` elements. `groupRules`: which rules each group of the layout follows. */
+export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, groupRules: readonly (readonly number[])[]): Optimizer {
+  const { item } = bound;
+  const groups = groupRules.map((rules) => groupSettings(bound, rules));
   const { session } = bound.scope;
   const { builder } = session;
   const n = layout.size;
@@ -75,14 +96,16 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout): 
   const params = arena("params", "param");
   const grads = arena("grads", "grad");
   const [p, g] = item.signature.params.map((param) => param.name.name);
-  if (p === undefined || g === undefined) fail("call/missing-argument", item.signature.span, { callee: `step of ${item.name.name}`, name: "p and g" });
+  if (p === undefined || g === undefined)
+    fail("call/missing-argument", item.signature.span, { callee: `step of ${item.name.name}`, name: "p and g" });
   const run = session.inBody("optimizer", [item.name.name], () => {
     const eachValues = new Map([...groups[0]!.keys()].map((name) => [name, eachValue(bound.scope, name, groups, layout)] as const));
     let scope = bound.scope.child({ values: eachValues, sizes: new Map([["n", n]]) });
     const states = item.states.map((state) => {
       const key = `state.${state.name.name}`;
       const { type } = state;
-      if (type.kind !== "namedType" || type.name.name !== "f32") fail("type/mismatch", type.span, { found: "this type", expected: "`f32[n]` or `f32`" });
+      if (type.kind !== "namedType" || type.name.name !== "f32")
+        fail("type/mismatch", type.span, { found: "this type", expected: "`f32[n]` or `f32`" });
       const isArena = (type.axes ?? []).length === 1;
       const input = isArena ? arena(key, "state") : tensor(builder.input(key, [], { role: "state" }), []);
       session.cells.set(key, input);
@@ -94,13 +117,22 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout): 
       return { name: state.name.name, key, isArena, init: initValue };
     });
     scope = scope.child({ values: new Map<string, Val>(states.map((s) => [s.name, { kind: "cell", key: s.key }])) });
-    const body = scope.child({ values: new Map<string, Val>([[p, params], [g, grads]]) });
+    const body = scope.child({
+      values: new Map<string, Val>([
+        [p, params],
+        [g, grads],
+      ]),
+    });
     const result = runBody(item.body, body, item.span);
     const next = arenaResult(result, n, item, body);
     return { states, next };
   });
-  const { states, next } = run.value;
+  const { next } = run.value;
   const results: GraphResult[] = [{ name: "params", value: next }];
+  const made = [next, ...[...run.effects.updated].map((key) => (run.effects.cells.get(key) as TensorVal).value)];
+  const read = new Set(topologicalOrder(made).flatMap((v) => (v.op === "input" ? [v.attrs.name] : [])));
+  // a state that these settings neither change nor read (AMSGrad's maximum without AMSGrad) takes no room
+  const states = run.value.states.filter((s) => run.effects.updated.has(s.key) || read.has(s.key));
   for (const state of states) {
     if (run.effects.updated.has(state.key)) results.push({ name: state.key, value: (run.effects.cells.get(state.key) as TensorVal).value });
   }
@@ -108,7 +140,11 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout): 
   return {
     name: item.name.name,
     states: states.map((s) => ({ name: s.name, arena: s.isArena, init: s.init })),
-    groups: groups.map((settings) => ({ settings: Object.fromEntries([...settings].flatMap(([name, value]) => (value.kind === "number" ? [[name, value.value] as const] : []))) })),
+    groups: groups.map((settings) => ({
+      settings: Object.fromEntries(
+        [...settings].flatMap(([name, value]) => (value.kind === "number" ? [[name, value.value] as const] : [])),
+      ),
+    })),
     graph: { name: item.name.name, results },
   };
 }
@@ -134,4 +170,3 @@ function eachValue(scope: Scope, name: string, groups: readonly ReadonlyMap<stri
   for (const range of ranges.slice(0, -1).reverse()) chosen = builder.where(builder.lt(place, range.end), full(range.value), chosen);
   return tensor(chosen, ["n"]);
 }
-

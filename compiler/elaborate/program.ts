@@ -63,7 +63,12 @@ export interface TrainProgram {
   readonly gradient: Graph | null;
   readonly uniforms: readonly UniformDecl[]; // every uniform input leaf of every graph, by name
   readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
-  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen" | "trained"; readonly from: string | null }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly module: string;
+    readonly mode: "frozen" | "trained";
+    readonly from: string | null;
+  }[];
   readonly settings: {
     readonly batch: number;
     readonly microSteps: number;
@@ -87,7 +92,12 @@ export interface EvaluateProgram {
   /** Results `collect.<name>`: one row per sample. */
   readonly graph: Graph;
   readonly uniforms: readonly UniformDecl[];
-  readonly measures: readonly { readonly name: string; readonly metric: string; readonly args: readonly PlanMeasureArg[]; readonly span: Span }[];
+  readonly measures: readonly {
+    readonly name: string;
+    readonly metric: string;
+    readonly args: readonly PlanMeasureArg[];
+    readonly span: Span;
+  }[];
   readonly report: string | null; // path of the report, relative to the run folder
 }
 /** A function of a file elaborated alone, for tests and conformance: `fn` of tensors with given sizes. */
@@ -99,4 +109,6 @@ export interface FunctionProgram {
   readonly uniforms: readonly UniformDecl[];
 }
 
-export type Elaborated<T> = { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] } | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+export type Elaborated<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

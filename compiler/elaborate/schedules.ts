@@ -25,7 +25,12 @@ export function scheduleOf(val: Val, span: Span): ScheduleVal {
 export function scheduleFromItem(schedule: ScheduleItemVal, args: readonly CallArg[], span: Span): ScheduleVal {
   const { item } = schedule;
   const { session } = schedule.scope;
-  const given = matchArguments(item.name.name, item.params.map((p) => ({ name: p.name.name })), args, span);
+  const given = matchArguments(
+    item.name.name,
+    item.params.map((p) => ({ name: p.name.name })),
+    args,
+    span,
+  );
   return session.inBody("compile", [], () => {
     let scope = schedule.scope;
     for (const param of item.params) {
@@ -36,9 +41,14 @@ export function scheduleFromItem(schedule: ScheduleItemVal, args: readonly CallA
     }
     const spans = item.spans.map((one, i) => {
       const length = one.length === null ? null : evaluate(one.length, scope);
-      if (length !== null && !isScalar(length)) fail("type/mismatch", one.length!.span, { found: describe(length), expected: "a number of updates" });
-      if (length === null && i < item.spans.length - 1) fail("type/mismatch", one.span, { found: "a span without a length", expected: "`for N` before `then`" });
-      return { shape: scheduleOf(evaluate(one.value, scope), one.value.span), length: length === null ? null : toHost(length as ScalarVal) };
+      if (length !== null && !isScalar(length))
+        fail("type/mismatch", one.length!.span, { found: describe(length), expected: "a number of updates" });
+      if (length === null && i < item.spans.length - 1)
+        fail("type/mismatch", one.span, { found: "a span without a length", expected: "`for N` before `then`" });
+      return {
+        shape: scheduleOf(evaluate(one.value, scope), one.value.span),
+        length: length === null ? null : toHost(length as ScalarVal),
+      };
     });
     const at = (update: HostExpr, total: HostExpr): HostExpr => {
       const from = (i: number, local: HostExpr, left: HostExpr): HostExpr => {
@@ -63,4 +73,3 @@ export function combineSchedules(op: "*" | "+", left: Val, right: Val, span: Spa
   const [a, b] = [scheduleOf(left, span), scheduleOf(right, span)];
   return { kind: "schedule", at: (update, total) => hostOp(op === "*" ? "mul" : "add", a.at(update, total), b.at(update, total)) };
 }
-

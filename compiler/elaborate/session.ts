@@ -128,5 +128,11 @@ export function copyEffects(effects: Effects): Effects {
 
 /** Whether something besides counted streams happened between the two. */
 export function sameEffects(a: Effects, b: Effects): boolean {
-  return a.updated.size === b.updated.size && a.minimized.length === b.minimized.length && a.logs.size === b.logs.size && a.ended === b.ended && [...a.cells].every(([k, v]) => b.cells.get(k) === v);
+  return (
+    a.updated.size === b.updated.size &&
+    a.minimized.length === b.minimized.length &&
+    a.logs.size === b.logs.size &&
+    a.ended === b.ended &&
+    [...a.cells].every(([k, v]) => b.cells.get(k) === v)
+  );
 }

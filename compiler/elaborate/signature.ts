@@ -9,7 +9,19 @@ import { fail } from "./failure.ts";
 import { scalarType } from "./hostExpr.ts";
 import type { Instance } from "./instance.ts";
 import type { Scope } from "./scope.ts";
-import { type AxisItem, axesOf, describe, describeTensor, isNumeric, list, none, type NumericVal, plainAxis, type TensorVal, type Val } from "./values.ts";
+import {
+  type AxisItem,
+  axesOf,
+  describe,
+  describeTensor,
+  isNumeric,
+  list,
+  type NumericVal,
+  none,
+  plainAxis,
+  type TensorVal,
+  type Val,
+} from "./values.ts";
 
 // Calls of functions with declared types. Axes match by position around the row and take the callee's names; arguments that share a row are
 // aligned by name; size variables are bound from the arguments; the result is checked against its declared sizes and takes the caller's
@@ -47,7 +59,12 @@ export function tensorDtype(type: NamedType): "f32" | "i32" | "bool" | undefined
 }
 
 /** Which argument belongs to which parameter, by position and by name. */
-export function matchArguments(callee: string, params: readonly { readonly name: string }[], args: readonly CallArg[], span: Span): Map<string, CallArg> {
+export function matchArguments(
+  callee: string,
+  params: readonly { readonly name: string }[],
+  args: readonly CallArg[],
+  span: Span,
+): Map<string, CallArg> {
   const byName = new Map<string, CallArg>();
   let next = 0;
   for (const arg of args) {
@@ -62,9 +79,17 @@ export function matchArguments(callee: string, params: readonly { readonly name:
     }
     const { name } = arg;
     if (!params.some((p) => p.name === name)) {
-      const near = nearest(name, params.map((p) => p.name));
+      const near = nearest(
+        name,
+        params.map((p) => p.name),
+      );
       const known = params.map((p) => `\`${p.name}\``).join(", ");
-      fail("call/unknown-argument", arg.span, { callee, name }, { help: near ? `did you mean \`${near}\`?` : known === "" ? "it takes none" : `it takes ${known}` });
+      fail(
+        "call/unknown-argument",
+        arg.span,
+        { callee, name },
+        { help: near ? `did you mean \`${near}\`?` : known === "" ? "it takes none" : `it takes ${known}` },
+      );
     }
     if (byName.has(name)) fail("call/duplicate-argument", arg.span, { name });
     byName.set(name, arg);
@@ -117,11 +142,16 @@ class CallNames {
     if (owner?.sizeNames.has(name)) {
       const solved = owner.sizes.get(name);
       if (solved && solved.value !== actual) {
-        fail("shape/reused-with-two-sizes", span, { size: name, left: solved.value, right: actual }, {
-          label: `\`${name}\` is ${actual} here`,
-          related: [{ span: solved.span, label: `the first use made it ${solved.value}` }],
-          help: `the parameters of this \`${owner.module.name.name}\` have one shape; a second one needs a part of its own`,
-        });
+        fail(
+          "shape/reused-with-two-sizes",
+          span,
+          { size: name, left: solved.value, right: actual },
+          {
+            label: `\`${name}\` is ${actual} here`,
+            related: [{ span: solved.span, label: `the first use made it ${solved.value}` }],
+            help: `the parameters of this \`${owner.module.name.name}\` have one shape; a second one needs a part of its own`,
+          },
+        );
       }
       if (!solved) owner.sizes.set(name, { value: actual, span });
       this.sizes.set(name, { value: actual, span });
@@ -173,7 +203,8 @@ export function sizeOf(expr: Expr, scope: Scope): number {
 export function compileNumber(val: Val, span: Span, scope: Scope, what: string): number {
   if (val.kind === "number") return val.value;
   if (val.kind === "bool") return Number(val.value);
-  if (val.kind === "host" && scope.session.choices && val.type !== "text") return Number(scope.session.choices.settle(val.expr, val.type === "bool", what, span));
+  if (val.kind === "host" && scope.session.choices && val.type !== "text")
+    return Number(scope.session.choices.settle(val.expr, val.type === "bool", what, span));
   if (val.kind === "host") fail("time/host-value-needed", span, { what });
   fail("type/mismatch", span, { found: describe(val), expected: `${what} known when compiling` });
 }
@@ -183,7 +214,12 @@ export function compileNumber(val: Val, span: Span, scope: Scope, what: string):
 /** Evaluates and binds the arguments of a call; `finish` checks and renames its result. */
 export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): BoundCall {
   const { scope } = callee;
-  const given = matchArguments(callee.name, callee.params.map((p) => ({ name: p.name.name })), args, span);
+  const given = matchArguments(
+    callee.name,
+    callee.params.map((p) => ({ name: p.name.name })),
+    args,
+    span,
+  );
   const names = new CallNames(callee);
   const values = new Map<string, Val>();
   const tensors: TensorParam[] = [];
@@ -196,7 +232,13 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
       if (param.default !== null) defaults.push(param);
       else if (!isDim(type)) {
         if (isOptional(type)) values.set(param.name.name, none);
-        else fail("call/missing-argument", span, { callee: callee.name, name: param.name.name }, { related: [{ span: param.span, label: "declared here, without a default" }] });
+        else
+          fail(
+            "call/missing-argument",
+            span,
+            { callee: callee.name, name: param.name.name },
+            { related: [{ span: param.span, label: "declared here, without a default" }] },
+          );
       }
       continue;
     }
@@ -209,7 +251,13 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
     const dtype = type.kind === "namedType" ? tensorDtype(type) : undefined;
     if (value.kind === "none" && isOptional(type)) values.set(param.name.name, none);
     else if (type.kind === "namedType" && dtype !== undefined) {
-      if (!isNumeric(value)) fail("type/mismatch", arg.span, { found: describe(value), expected: showType(type) }, { related: [{ span: param.span, label: "the parameter" }] });
+      if (!isNumeric(value))
+        fail(
+          "type/mismatch",
+          arg.span,
+          { found: describe(value), expected: showType(type) },
+          { related: [{ span: param.span, label: "the parameter" }] },
+        );
       tensors.push({ param, type, dtype, value, span: arg.span });
     } else values.set(param.name.name, bindValue(type, typeScope, value, arg.span));
   }
@@ -302,7 +350,12 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
     const items = axisItems(t.value);
     const fixed = axes.length - (row ? 1 : 0);
     if (row ? items.length < fixed : items.length !== fixed) {
-      fail("shape/rank", t.span, { found: describeTensor(t.value), expected: showType(t.type) }, { related: [{ span: t.param.span, label: "the parameter" }] });
+      fail(
+        "shape/rank",
+        t.span,
+        { found: describeTensor(t.value), expected: showType(t.type) },
+        { related: [{ span: t.param.span, label: "the parameter" }] },
+      );
     }
     axes.forEach((axis, i) => {
       if (axis.kind === "rowAxis") return;
@@ -317,7 +370,10 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
   // names first, then expressions over them, so that `rows: rows * times` does not depend on the order of parameters
   for (const bind of later) bind();
   for (const bind of later) bind();
-  const taken = new Set([...callee.localNames, ...tensors.flatMap((t) => (t.type.axes ?? []).filter((a) => a.kind === "namedAxis").map(axisName))]);
+  const taken = new Set([
+    ...callee.localNames,
+    ...tensors.flatMap((t) => (t.type.axes ?? []).filter((a) => a.kind === "namedAxis").map(axisName)),
+  ]);
   for (const [row, parts] of pieces) names.rows.set(row, joinRow(names, parts, taken));
   for (const t of tensors) values.set(t.param.name.name, insideTensor(names, t));
 }
@@ -328,17 +384,32 @@ function joinRow(names: CallNames, parts: readonly RowPiece[], taken: ReadonlySe
   let longest = parts[0]!;
   for (const part of parts) if (part.axes.length > longest.axes.length) longest = part;
   for (const part of parts) {
-    if (!isOrderedSubset(part.axes.map((a) => a.name), longest.axes.map((a) => a.name))) {
-      fail("shape/not-a-subset", part.span, { left: showAxes(part.axes), right: showAxes(longest.axes) }, {
-        label: "these leading axes",
-        related: [{ span: longest.span, label: "should line up with these" }],
-        help: "arguments that share a row are aligned by name: rename one, or `expand` it",
-      });
+    if (
+      !isOrderedSubset(
+        part.axes.map((a) => a.name),
+        longest.axes.map((a) => a.name),
+      )
+    ) {
+      fail(
+        "shape/not-a-subset",
+        part.span,
+        { left: showAxes(part.axes), right: showAxes(longest.axes) },
+        {
+          label: "these leading axes",
+          related: [{ span: longest.span, label: "should line up with these" }],
+          help: "arguments that share a row are aligned by name: rename one, or `expand` it",
+        },
+      );
     }
     for (const axis of part.axes) {
       const other = longest.axes.find((a) => a.name === axis.name)!;
       if (other.size !== axis.size) {
-        fail("shape/axis-mismatch", part.span, { axis: plainAxis(axis.name), left: axis.size!, right: other.size! }, { related: [{ span: longest.span, label: showAxes(longest.axes) }] });
+        fail(
+          "shape/axis-mismatch",
+          part.span,
+          { axis: plainAxis(axis.name), left: axis.size!, right: other.size! },
+          { related: [{ span: longest.span, label: showAxes(longest.axes) }] },
+        );
       }
     }
   }
@@ -359,16 +430,21 @@ function insideTensor(names: CallNames, t: TensorParam): Val {
   const wanted = rowAt < 0 ? axes.length : axes.length - 1 + row.length;
   if (t.value.kind === "tensor") checkDtype(t, t.value);
   if (t.value.kind !== "tensor" && wanted === 0) {
-    if (t.dtype === "i32" && (scalarType(t.value) === "real" || scalarType(t.value) === "text")) fail("type/mismatch", t.span, { found: describe(t.value), expected: "a whole number" });
+    if (t.dtype === "i32" && (scalarType(t.value) === "real" || scalarType(t.value) === "text"))
+      fail("type/mismatch", t.span, { found: describe(t.value), expected: "a whole number" });
     return t.value;
   }
   const target: AxisItem[] = axes.flatMap((axis): readonly AxisItem[] => {
     if (axis.kind === "rowAxis") return row;
     const name = axisName(axis);
-    const outer = t.value.kind === "tensor" ? null : sizeOf(axis.value, names.sizeScope.child({ sizes: new Map([...names.sizes].map(([n, s]) => [n, s.value])) }));
+    const outer =
+      t.value.kind === "tensor"
+        ? null
+        : sizeOf(axis.value, names.sizeScope.child({ sizes: new Map([...names.sizes].map(([n, s]) => [n, s.value])) }));
     return [{ name, size: outer }];
   });
-  if (t.value.kind !== "tensor") return session.at(t.span, () => spreadTo(session.builder, toTensor(session, t.value, t.dtype), target, t.span));
+  if (t.value.kind !== "tensor")
+    return session.at(t.span, () => spreadTo(session.builder, toTensor(session, t.value, t.dtype), target, t.span));
   const value = session.at(t.span, () => castTo(session, t.value as TensorVal, t.dtype));
   const ownRow = value.axes.length - (axes.length - (rowAt < 0 ? 0 : 1));
   const inner = value.axes.map((name, i) => {
@@ -384,9 +460,15 @@ function insideTensor(names: CallNames, t: TensorParam): Val {
 function checkDtype(t: TensorParam, value: TensorVal): void {
   const found = value.value.dtype;
   if (t.dtype === "i32" && found === "f32") {
-    fail("type/mismatch", t.span, { found: describeTensor(value), expected: showType(t.type) }, { help: "`floor`, `ceil` or `round` make whole numbers" });
+    fail(
+      "type/mismatch",
+      t.span,
+      { found: describeTensor(value), expected: showType(t.type) },
+      { help: "`floor`, `ceil` or `round` make whole numbers" },
+    );
   }
-  if (t.dtype === "bool" && found !== "bool") fail("type/mismatch", t.span, { found: describeTensor(value), expected: showType(t.type) }, { help: "compare: `x > 0`" });
+  if (t.dtype === "bool" && found !== "bool")
+    fail("type/mismatch", t.span, { found: describeTensor(value), expected: showType(t.type) }, { help: "compare: `x > 0`" });
 }
 
 /** A type as written, shortened to what a message needs. */
@@ -408,7 +490,13 @@ function finishResult(names: CallNames, result: Val, span: Span): Val {
   if (callee.result === null) return outside(names, result);
   const { type, scope } = resolveType(callee.result, callee.scope);
   if (type.kind !== "namedType" || tensorDtype(type) === undefined) return outside(names, bindValue(type, scope, result, span));
-  if (!isNumeric(result)) fail("type/mismatch", span, { found: describe(result), expected: showType(type) }, { related: [{ span: callee.result.span, label: "the declared result" }] });
+  if (!isNumeric(result))
+    fail(
+      "type/mismatch",
+      span,
+      { found: describe(result), expected: showType(type) },
+      { related: [{ span: callee.result.span, label: "the declared result" }] },
+    );
   return outside(names, checkResult(names, type, result, span));
 }
 
@@ -424,17 +512,33 @@ function checkResult(names: CallNames, type: NamedType, result: NumericVal, span
   if (wanted.join() !== result.axes.join()) {
     const found = describeTensor(result);
     if (wanted.length === result.axes.length && wanted.every((name) => result.axes.includes(name))) {
-      fail("shape/axis-order", span, { found, expected: showAxes(expected) }, { related, help: `\`order(x, [${wanted.map(plainAxis).join(", ")}])\` puts them in the declared order` });
+      fail(
+        "shape/axis-order",
+        span,
+        { found, expected: showAxes(expected) },
+        { related, help: `\`order(x, [${wanted.map(plainAxis).join(", ")}])\` puts them in the declared order` },
+      );
     }
     fail("shape/result-axes", span, { found, expected: showAxes(expected) }, { related });
   }
   expected.forEach((axis, i) => {
     const size = result.value.shape[i]!;
-    if (axis.size !== null && axis.size !== size) fail("shape/axis-mismatch", span, { axis: plainAxis(axis.name), left: size, right: axis.size }, { related, label: describeTensor(result) });
+    if (axis.size !== null && axis.size !== size)
+      fail(
+        "shape/axis-mismatch",
+        span,
+        { axis: plainAxis(axis.name), left: size, right: axis.size },
+        { related, label: describeTensor(result) },
+      );
   });
   const dtype = tensorDtype(type)!;
   if (dtype === "i32" && result.value.dtype === "f32") {
-    fail("type/mismatch", span, { found: describeTensor(result), expected: showType(type) }, { related, help: "`floor`, `ceil` or `round` make whole numbers" });
+    fail(
+      "type/mismatch",
+      span,
+      { found: describeTensor(result), expected: showType(type) },
+      { related, help: "`floor`, `ceil` or `round` make whole numbers" },
+    );
   }
   return session.at(span, () => castTo(session, result, dtype));
 }

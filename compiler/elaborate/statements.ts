@@ -11,7 +11,10 @@ import { describe, describeTensor, isNumeric, none, type TensorVal, type Val } f
 
 // Statements, in order. A `let` makes a child scope; effects (minimised terms, state, logs) are noted in the session for the body around.
 
-export type Flow = { readonly kind: "on"; readonly scope: Scope } | { readonly kind: "returned"; readonly value: Val } | { readonly kind: "ended" };
+export type Flow =
+  | { readonly kind: "on"; readonly scope: Scope }
+  | { readonly kind: "returned"; readonly value: Val }
+  | { readonly kind: "ended" };
 
 /** Where a statement with an effect may stand. */
 const allowed: Readonly<Record<"minimize" | "update" | "require" | "log" | "measure", readonly BodyKind[]>> = {
@@ -25,7 +28,12 @@ const allowed: Readonly<Record<"minimize" | "update" | "require" | "log" | "meas
 function requirePlace(what: keyof typeof allowed, span: Span, scope: Scope): void {
   const places = allowed[what];
   if (!places.includes(scope.session.body)) {
-    const words: Readonly<Record<string, string>> = { step: "a `step`", evaluate: "`evaluate`", optimizer: "an `optimizer`", function: "a function" };
+    const words: Readonly<Record<string, string>> = {
+      step: "a `step`",
+      evaluate: "`evaluate`",
+      optimizer: "an `optimizer`",
+      function: "a function",
+    };
     fail("elaborate/misplaced", span, { what, where: places.map((p) => words[p]).join(" or ") });
   }
 }
@@ -95,7 +103,9 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
     case "for": {
       const items = loopItems(evaluate(statement.over, scope), statement.over.span, scope);
       for (const [i, item] of items.entries()) {
-        const flow = session.inStream(`[${i}]`, () => runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope))));
+        const flow = session.inStream(`[${i}]`, () =>
+          runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope))),
+        );
         if (flow.kind !== "on") return flow;
       }
       return on();
@@ -122,8 +132,10 @@ function binderName(binder: Binder): string {
 /** A child scope in which the names of a binder stand for the parts of a value. */
 export function bindNames(binder: Binder, value: Val, scope: Scope): Scope {
   if (binder.kind === "ident") return scope.with(binder.name, value);
-  if (value.kind !== "tuple" && value.kind !== "list") fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
-  if (value.items.length !== binder.elements.length) fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
+  if (value.kind !== "tuple" && value.kind !== "list")
+    fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
+  if (value.items.length !== binder.elements.length)
+    fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
   return binder.elements.reduce((inner, element, i) => bindNames(element, value.items[i]!, inner), scope);
 }
 

@@ -21,11 +21,21 @@ export function numbersOf(val: Val): { readonly data: readonly number[]; readonl
 export function tableOf(session: Session, val: ListVal, axes: readonly AxisItem[], span: Span, dtype: "f32" | "i32" = "f32"): TensorVal {
   const numbers = numbersOf(val);
   if (numbers === undefined) fail("type/mismatch", span, { found: describe(val), expected: "a list of numbers" });
-  if (numbers.shape.length !== axes.length) fail("shape/rank", span, { found: `a list nested ${numbers.shape.length} deep`, expected: `${axes.length} axes` });
+  if (numbers.shape.length !== axes.length)
+    fail("shape/rank", span, { found: `a list nested ${numbers.shape.length} deep`, expected: `${axes.length} axes` });
   axes.forEach((axis, i) => {
-    if (axis.size !== null && axis.size !== numbers.shape[i]) fail("shape/axis-mismatch", span, { axis: plainAxis(axis.name), left: numbers.shape[i]!, right: axis.size });
+    if (axis.size !== null && axis.size !== numbers.shape[i])
+      fail("shape/axis-mismatch", span, { axis: plainAxis(axis.name), left: numbers.shape[i]!, right: axis.size });
   });
   const { data } = numbers;
-  const table = session.builder.make("table", [], { data, dtype, shape: numbers.shape }, { labels: axes.map((a) => plainAxis(a.name)), origin: { span } });
-  return tensor(table, axes.map((a) => a.name));
+  const table = session.builder.make(
+    "table",
+    [],
+    { data, dtype, shape: numbers.shape },
+    { labels: axes.map((a) => plainAxis(a.name)), origin: { span } },
+  );
+  return tensor(
+    table,
+    axes.map((a) => a.name),
+  );
 }

@@ -1,4 +1,14 @@
-import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PatternLit, ScheduleItem, TypeNode } from "../../dsl/ast.ts";
+import type {
+  DatasetItem,
+  FnExpr,
+  FnItem,
+  LossItem,
+  ModuleItem,
+  OptimizerItem,
+  PatternLit,
+  ScheduleItem,
+  TypeNode,
+} from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
 import type { HostExpr } from "../plan/host.ts";
@@ -233,7 +243,9 @@ export function describe(val: Val): string {
     case "none":
       return "`none`";
     case "host":
-      return { int: "a whole number of the step", real: "a number of the step", bool: "a Bool of the step", text: "a text of the step" }[val.type];
+      return { int: "a whole number of the step", real: "a number of the step", bool: "a Bool of the step", text: "a text of the step" }[
+        val.type
+      ];
     case "tensor":
       return describeTensor(val);
     case "list":

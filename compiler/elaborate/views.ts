@@ -61,31 +61,73 @@ export function applyView(session: Session, x: TensorVal, pattern: PatternLit, s
         item satisfies never;
     }
   }
-  requireUnique(placed.map((p) => p.name), pattern.span);
-  requireUnique(result.map((r) => r.name), pattern.span);
+  requireUnique(
+    placed.map((p) => p.name),
+    pattern.span,
+  );
+  requireUnique(
+    result.map((r) => r.name),
+    pattern.span,
+  );
   const dropped = left.filter((p) => !placed.some((q) => q.name === p.name));
   for (const piece of dropped) {
-    if (piece.size !== 1) fail("shape/pattern", pattern.span, { problem: `\`${plainAxis(piece.name)}\` of size ${piece.size} is missing on the right` }, { label: describeTensor(x) });
+    if (piece.size !== 1)
+      fail(
+        "shape/pattern",
+        pattern.span,
+        { problem: `\`${plainAxis(piece.name)}\` of size ${piece.size} is missing on the right` },
+        { label: describeTensor(x) },
+      );
   }
   const kept = left.filter((p) => !dropped.includes(p));
   return session.at(span, () => {
-    let value = builder.reshape(x.value, kept.map((p) => p.size), kept.map((p) => plainAxis(p.name)));
+    let value = builder.reshape(
+      x.value,
+      kept.map((p) => p.size),
+      kept.map((p) => plainAxis(p.name)),
+    );
     const moved = placed.filter((p) => kept.some((k) => k.name === p.name));
-    value = builder.permute(value, moved.map((p) => kept.findIndex((k) => k.name === p.name)));
+    value = builder.permute(
+      value,
+      moved.map((p) => kept.findIndex((k) => k.name === p.name)),
+    );
     const places = moved.map((p) => placed.indexOf(p));
-    value = builder.make("broadcast", [value], { shape: placed.map((p) => p.size), axes: places }, { labels: placed.map((p) => plainAxis(p.name)) });
-    value = builder.reshape(value, result.map((r) => r.size), result.map((r) => plainAxis(r.name)));
-    return tensor(value, result.map((r) => r.name));
+    value = builder.make(
+      "broadcast",
+      [value],
+      { shape: placed.map((p) => p.size), axes: places },
+      { labels: placed.map((p) => plainAxis(p.name)) },
+    );
+    value = builder.reshape(
+      value,
+      result.map((r) => r.size),
+      result.map((r) => plainAxis(r.name)),
+    );
+    return tensor(
+      value,
+      result.map((r) => r.name),
+    );
   });
 }
 
-function splitLeft(x: TensorVal, pattern: PatternLit, sizes: ReadonlyMap<string, number>, rows: Map<string, readonly AxisItem[]>, span: Span): Piece[] {
+function splitLeft(
+  x: TensorVal,
+  pattern: PatternLit,
+  sizes: ReadonlyMap<string, number>,
+  rows: Map<string, readonly AxisItem[]>,
+  span: Span,
+): Piece[] {
   const items = axisItems(x);
   const rowCount = pattern.left.filter((item) => item.kind === "row").length;
   const rowLength = items.length - (pattern.left.length - rowCount);
   if (rowCount > 1) fail("shape/pattern", pattern.span, { problem: "a side can have one row only" });
   if (rowCount === 1 ? rowLength < 0 : rowLength !== 0) {
-    fail("shape/pattern", pattern.span, { problem: `its left side has ${pattern.left.length - rowCount} axes${rowCount ? " besides the row" : ""}` }, { label: describeTensor(x) });
+    fail(
+      "shape/pattern",
+      pattern.span,
+      { problem: `its left side has ${pattern.left.length - rowCount} axes${rowCount ? " besides the row" : ""}` },
+      { label: describeTensor(x) },
+    );
   }
   const pieces: Piece[] = [];
   let at = 0;
@@ -121,7 +163,13 @@ function splitAxis(item: Exclude<PatternItem, { kind: "row" }>, axis: AxisItem, 
     case "group": {
       const unknown = item.parts.filter((name) => !sizes.has(name));
       const product = item.parts.reduce((n, name) => n * (sizes.get(name) ?? 1), 1);
-      if (unknown.length > 1) fail("shape/not-determined", item.span, { size: unknown[1]! }, { help: `of (${item.parts.join(" ")}) all sizes but one must be given: \`view(…, ${unknown[0]}: 4)\`` });
+      if (unknown.length > 1)
+        fail(
+          "shape/not-determined",
+          item.span,
+          { size: unknown[1]! },
+          { help: `of (${item.parts.join(" ")}) all sizes but one must be given: \`view(…, ${unknown[0]}: 4)\`` },
+        );
       if (unknown.length === 0 ? product !== size : size % product !== 0) {
         fail("shape/does-not-divide", item.span, { axis: plainAxis(axis.name), size, parts: item.parts.join(" "), product });
       }

@@ -19,7 +19,12 @@ function dot(c: BuiltinCall): Val {
   for (const name of shared) {
     const [left, right] = [a.value.shape[a.axes.indexOf(name)]!, b.value.shape[b.axes.indexOf(name)]!];
     if (left !== right) {
-      fail("shape/axis-mismatch", c.spanOf("a"), { axis: plainAxis(name), left, right }, { label: describeTensor(a), related: [{ span: c.spanOf("b"), label: describeTensor(b) }] });
+      fail(
+        "shape/axis-mismatch",
+        c.spanOf("a"),
+        { axis: plainAxis(name), left, right },
+        { label: describeTensor(a), related: [{ span: c.spanOf("b"), label: describeTensor(b) }] },
+      );
     }
   }
   const batch = shared.filter((name) => !over.includes(name));
@@ -41,7 +46,8 @@ function conv(c: BuiltinCall): Val {
   const x = asReal(c.session, c.value("x"), c.spanOf("x"));
   const weight = asReal(c.session, c.value("weight"), c.spanOf("weight"));
   if (x.axes.length < 3) fail("shape/rank", c.spanOf("x"), { found: describeTensor(x), expected: "real[...b, channel, h, w]" });
-  if (weight.axes.length !== 4) fail("shape/rank", c.spanOf("weight"), { found: describeTensor(weight), expected: "real[out, channel, kh, kw]" });
+  if (weight.axes.length !== 4)
+    fail("shape/rank", c.spanOf("weight"), { found: describeTensor(weight), expected: "real[out, channel, kh, kw]" });
   const stride = c.compile("stride", 1);
   const pad = c.compile("pad", 0);
   const dilation = c.compile("dilation", 1);
@@ -50,17 +56,30 @@ function conv(c: BuiltinCall): Val {
   const [channels, h, w] = x.value.shape.slice(-3) as [number, number, number];
   const [out, cin, kh, kw] = weight.value.shape as [number, number, number, number];
   if (channels !== cin * groups) {
-    fail("shape/axis-mismatch", c.spanOf("x"), { axis: plainAxis(x.axes.at(-3)!), left: channels, right: cin * groups }, { label: describeTensor(x), related: [{ span: c.spanOf("weight"), label: describeTensor(weight) }] });
+    fail(
+      "shape/axis-mismatch",
+      c.spanOf("x"),
+      { axis: plainAxis(x.axes.at(-3)!), left: channels, right: cin * groups },
+      { label: describeTensor(x), related: [{ span: c.spanOf("weight"), label: describeTensor(weight) }] },
+    );
   }
-  if (out % groups !== 0) fail("shape/does-not-divide", c.span, { axis: plainAxis(weight.axes[0]!), size: out, parts: `${groups} groups`, product: groups });
+  if (out % groups !== 0)
+    fail("shape/does-not-divide", c.span, { axis: plainAxis(weight.axes[0]!), size: out, parts: `${groups} groups`, product: groups });
   const reach = (size: number, k: number) => size + 2 * pad - dilation * (k - 1);
-  if (reach(h, kh) < 1 || reach(w, kw) < 1) fail("shape/does-not-divide", c.span, { axis: plainAxis(x.axes.at(-2)!), size: h, parts: "windows of the kernel", product: kh });
+  if (reach(h, kh) < 1 || reach(w, kw) < 1)
+    fail("shape/does-not-divide", c.span, { axis: plainAxis(x.axes.at(-2)!), size: h, parts: "windows of the kernel", product: kh });
   requireUnique(x.axes, c.span);
   const { builder } = c.session;
   const n = lead.reduce((p, s) => p * s, 1);
   const labels = x.axes.slice(-3).map(plainAxis);
   const flat = lead.length === 1 ? x.value : builder.reshape(x.value, [n, channels, h, w], ["", ...labels]);
-  const made = builder.conv(flat, weight.value, { stride: [stride, stride], padLow: [pad, pad], padHigh: [pad, pad], dilation: [dilation, dilation], groups });
+  const made = builder.conv(flat, weight.value, {
+    stride: [stride, stride],
+    padLow: [pad, pad],
+    padHigh: [pad, pad],
+    dilation: [dilation, dilation],
+    groups,
+  });
   const full = lead.length === 1 ? made : builder.reshape(made, [...lead, ...made.shape.slice(1)], x.axes.map(plainAxis));
   return tensor(full, x.axes);
 }

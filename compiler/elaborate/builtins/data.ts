@@ -12,14 +12,18 @@ function source(perSubject: boolean): BuiltinRow {
     run: (c) => {
       const root = c.value("root");
       if (root.kind !== "text") return c.mismatch("root", "a path known when compiling");
-      const fields = new Map<string, Val>([["root", root], ["per_subject", { kind: "bool", value: perSubject }]]);
+      const fields = new Map<string, Val>([
+        ["root", root],
+        ["per_subject", { kind: "bool", value: perSubject }],
+      ]);
       for (const name of ["files", "skip", "on_broken", "subject"]) {
         const value = c.optional(name) ?? none;
         if (value.kind !== "text" && value.kind !== "none") return c.mismatch(name, "a text");
         fields.set(name, value);
       }
       const broken = fields.get("on_broken")!;
-      if (broken.kind === "text" && broken.value !== "skip" && broken.value !== "fatal") return c.mismatch("on_broken", '"skip" or "fatal"');
+      if (broken.kind === "text" && broken.value !== "skip" && broken.value !== "fatal")
+        return c.mismatch("on_broken", '"skip" or "fatal"');
       fields.set("first", c.has("first") ? { kind: "number", value: c.compile("first") } : none);
       return { kind: "record", fields };
     },
@@ -66,7 +70,11 @@ export const dataRows: Readonly<Record<string, BuiltinRow>> = {
   to_range: { params: ["x", "range"], run: toRange },
   made: later("made"),
   meta: later("meta"),
-  weighted: { params: ["by?", "of?"], rest: "values", run: (c) => unsupported("`order weighted(…)`", c.span, "`order shuffled` or `order sequential`") },
+  weighted: {
+    params: ["by?", "of?"],
+    rest: "values",
+    run: (c) => unsupported("`order weighted(…)`", c.span, "`order shuffled` or `order sequential`"),
+  },
   exists: { params: ["file"], run: (c) => unsupported("`exists` in a data set", c.span) },
   align_face: { params: ["x", "to?"], rest: "values", run: (c) => unsupported("`align_face`", c.span) },
   cached: { params: ["x", "name?"], run: (c) => fail("elaborate/unsupported", c.span, { what: "`cached`" }) },

@@ -1,4 +1,3 @@
-import type { Span } from "../../../dsl/span.ts";
 import type { Value } from "../../ir/value.ts";
 import type { HostDistribution } from "../../plan/host.ts";
 import { streamKey } from "../../plan/philox.ts";
@@ -6,13 +5,33 @@ import { applyBinary, castTo } from "../arithmetic.ts";
 import { axisItems, requireUnique } from "../axes.ts";
 import { fail, unsupported } from "../failure.ts";
 import { fromHost, toHost } from "../hostExpr.ts";
-import { type AxisItem, describe, type DistributionVal, isScalar, type NumericVal, number, plainAxis, type TensorVal, tensor, type Val } from "../values.ts";
+import {
+  type AxisItem,
+  type DistributionVal,
+  describe,
+  isScalar,
+  type NumericVal,
+  number,
+  plainAxis,
+  type TensorVal,
+  tensor,
+  type Val,
+} from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
 // Distributions and draws. A draw without axes is a host value; with axes it is a tensor made from counter-based bits on the device. Its
 // stream is the chain of names that leads to it, so neither the order of statements nor the layout changes its numbers.
 
-const plain: DistributionVal = { kind: "distribution", name: "normal", low: null, high: null, probability: null, values: [], weights: [], atMost: null };
+const plain: DistributionVal = {
+  kind: "distribution",
+  name: "normal",
+  low: null,
+  high: null,
+  probability: null,
+  values: [],
+  weights: [],
+  atMost: null,
+};
 
 function between(c: BuiltinCall, name: "uniform" | "integer"): Val {
   const range = c.value("range");
@@ -21,15 +40,16 @@ function between(c: BuiltinCall, name: "uniform" | "integer"): Val {
   return c.mismatch("range", "a range `a..b`");
 }
 
-
 const twoPi = 2 * Math.PI;
 
 function draw(c: BuiltinCall): Val {
   const given = c.value("from");
   const distribution = given.kind === "builtin" && given.name === "normal" ? plain : given;
-  if (distribution.kind !== "distribution") return c.mismatch("from", "a distribution: `uniform(a..b)`, `normal`, `integer(a..b)`, `coin(p)`, `pick([…])`");
+  if (distribution.kind !== "distribution")
+    return c.mismatch("from", "a distribution: `uniform(a..b)`, `normal`, `integer(a..b)`, `coin(p)`, `pick([…])`");
   const { session } = c;
-  if (session.body === "compile" || session.body === "dataset") unsupported("`draw` outside of a step, a function or a starting value", c.span);
+  if (session.body === "compile" || session.body === "dataset")
+    unsupported("`draw` outside of a step, a function or a starting value", c.span);
   const like = c.optional("like");
   const axes = c.axes("axes");
   const stream = session.nextStream();
@@ -41,20 +61,34 @@ function draw(c: BuiltinCall): Val {
   } else if (axes) {
     items = axes.axes.map((axis) => {
       const size = axis.size ?? c.scope.lookupSize(axis.name);
-      if (size === undefined) fail("shape/not-determined", c.spanOf("axes"), { size: plainAxis(axis.name) }, { help: `write the size: \`${plainAxis(axis.name)}: 4\`` });
+      if (size === undefined)
+        fail(
+          "shape/not-determined",
+          c.spanOf("axes"),
+          { size: plainAxis(axis.name) },
+          { help: `write the size: \`${plainAxis(axis.name)}: 4\`` },
+        );
       return { name: axis.name, size };
     });
-    requireUnique(items.map((a) => a.name), c.spanOf("axes"));
+    requireUnique(
+      items.map((a) => a.name),
+      c.spanOf("axes"),
+    );
   }
   return drawDevice(c, distribution, stream, items);
 }
 
 function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
   const host = (val: Val | null) => {
-    if (val === null || !isScalar(val)) fail("type/mismatch", c.span, { found: val ? describe(val) : "nothing", expected: "a distribution of numbers known on the host, or axes for the draw" });
+    if (val === null || !isScalar(val))
+      fail("type/mismatch", c.span, {
+        found: val ? describe(val) : "nothing",
+        expected: "a distribution of numbers known on the host, or axes for the draw",
+      });
     return toHost(val);
   };
-  const make = (distribution: HostDistribution, type: "int" | "real" | "bool" | "text") => fromHost({ kind: "draw", stream, distribution }, type);
+  const make = (distribution: HostDistribution, type: "int" | "real" | "bool" | "text") =>
+    fromHost({ kind: "draw", stream, distribution }, type);
   switch (d.name) {
     case "uniform":
       return make({ kind: "uniform", low: host(d.low), high: host(d.high) }, "real");
@@ -66,7 +100,8 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
       return make({ kind: "coin", probability: host(d.probability) }, "bool");
     case "pick": {
       const values = d.values.map((v) => {
-        if (v.kind !== "number" && v.kind !== "text") return fail("type/mismatch", c.span, { found: describe(v), expected: "numbers or texts to pick from" });
+        if (v.kind !== "number" && v.kind !== "text")
+          return fail("type/mismatch", c.span, { found: describe(v), expected: "numbers or texts to pick from" });
         return v.value;
       });
       const type = values.every((v) => typeof v === "string") ? "text" : values.every((v) => Number.isInteger(v)) ? "int" : "real";
@@ -86,13 +121,19 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
   const microStep = session.microStep();
   /** Uniform in [0,1) from the upper 24 bits of a word: exact in f32. */
   const unit = (word: number): TensorVal => {
-    const bits = builder.make("random", [microStep], { key0: session.seed >>> 0, key1: streamKey(stream), word, shape }, { labels: names.map(plainAxis) });
+    const bits = builder.make(
+      "random",
+      [microStep],
+      { key0: session.seed >>> 0, key1: streamKey(stream), word, shape },
+      { labels: names.map(plainAxis) },
+    );
     const high: Value = builder.cast(builder.shr(bits, 8), "f32");
     return tensor(builder.mul(high, 2 ** -24), names);
   };
   const arithmetic = (op: "+" | "-" | "*" | "<", a: Val, b: Val) => applyBinary(session, op, a, b, span) as TensorVal;
   const bound = (val: Val | null, expected: string): NumericVal => {
-    if (val === null || !(isScalar(val) || val.kind === "tensor") || val.kind === "text") fail("type/mismatch", span, { found: val ? describe(val) : "nothing", expected });
+    if (val === null || !(isScalar(val) || val.kind === "tensor") || val.kind === "text")
+      fail("type/mismatch", span, { found: val ? describe(val) : "nothing", expected });
     return val as NumericVal;
   };
   switch (d.name) {
@@ -126,7 +167,8 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
       let chosen: Val = d.values.at(-1)!;
       for (let i = d.values.length - 2; i >= 0; i--) {
         const value = d.values[i]!;
-        if (value.kind !== "number" || (chosen.kind !== "number" && chosen.kind !== "tensor")) unsupported("a drawn tensor of anything but numbers", span);
+        if (value.kind !== "number" || (chosen.kind !== "number" && chosen.kind !== "tensor"))
+          unsupported("a drawn tensor of anything but numbers", span);
         const hit = applyBinary(session, "<", at, ends[i]!, span) as TensorVal;
         chosen = chooseNumber(c, hit, value.value, chosen);
       }
@@ -159,10 +201,10 @@ export const drawRows: Readonly<Record<string, BuiltinRow>> = {
       if (values.length === 0) return c.mismatch("list", "a list with elements");
       if (weights.length > 0 && weights.length !== values.length) return c.mismatch("weights", `${values.length} weights`);
       const known = weights.map((w) => (w.kind === "number" ? w.value : 1));
-      if (known.some((w) => w < 0) || (weights.length > 0 && known.every((w) => w === 0))) return c.mismatch("weights", "weights that are not negative and not all 0");
+      if (known.some((w) => w < 0) || (weights.length > 0 && known.every((w) => w === 0)))
+        return c.mismatch("weights", "weights that are not negative and not all 0");
       return { ...plain, name: "pick", values, weights, atMost: c.optional("at_most") ?? null };
     },
   },
   dirichlet: { params: ["weights"], run: (c) => unsupported("the distribution `dirichlet`", c.span) },
 };
-

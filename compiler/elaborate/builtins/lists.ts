@@ -1,5 +1,5 @@
-import { callWith } from "../calls.ts";
 import { axisIndex } from "../axes.ts";
+import { callWith } from "../calls.ts";
 import { loopItems } from "../expressions.ts";
 import { fail } from "../failure.ts";
 import { list, number, tensor, tuple, type Val } from "../values.ts";
@@ -39,7 +39,9 @@ export const listRows: Readonly<Record<string, BuiltinRow>> = {
     run: (c) => {
       const lists = ["a", "b", "c"].filter((name) => c.has(name)).map((name) => ({ name, items: c.items(name) }));
       const first = lists[0]!.items;
-      for (const one of lists) if (one.items.length !== first.length) fail("type/mismatch", c.spanOf(one.name), { found: `a list of ${one.items.length}`, expected: `a list of ${first.length}` });
+      for (const one of lists)
+        if (one.items.length !== first.length)
+          fail("type/mismatch", c.spanOf(one.name), { found: `a list of ${one.items.length}`, expected: `a list of ${first.length}` });
       return list(first.map((_, i) => tuple(lists.map((one) => one.items[i]!))));
     },
   },

@@ -37,17 +37,25 @@ function where(c: BuiltinCall): Val {
 
 /** Applies `fn` to a tensor, to every tensor field of a record, or to every item of a list. */
 function throughRecords(value: Val, fn: (x: Val) => Val): Val {
-  if (value.kind === "record") return { kind: "record", fields: new Map([...value.fields].map(([k, v]) => [k, throughRecords(v, fn)])) } satisfies RecordVal;
+  if (value.kind === "record")
+    return { kind: "record", fields: new Map([...value.fields].map(([k, v]) => [k, throughRecords(v, fn)])) } satisfies RecordVal;
   if (value.kind === "list" || value.kind === "tuple") return { kind: value.kind, items: value.items.map((v) => throughRecords(v, fn)) };
   return isNumeric(value) ? fn(value) : value;
 }
 
 export const mathRows: Readonly<Record<string, BuiltinRow>> = {
-  ...Object.fromEntries(Object.keys(unaryRows).filter((name) => name !== "neg").map((name) => [name, unary(name)])),
+  ...Object.fromEntries(
+    Object.keys(unaryRows)
+      .filter((name) => name !== "neg")
+      .map((name) => [name, unary(name)]),
+  ),
   where: { params: ["condition", "a", "b"], run: where },
   stop: {
     params: ["x"],
-    run: (c) => throughRecords(c.value("x"), (x) => (x.kind === "tensor" && x.value.dtype === "f32" ? tensor(c.session.builder.stop(x.value), x.axes) : x)),
+    run: (c) =>
+      throughRecords(c.value("x"), (x) =>
+        x.kind === "tensor" && x.value.dtype === "f32" ? tensor(c.session.builder.stop(x.value), x.axes) : x,
+      ),
   },
   has: { params: ["x"], run: (c) => ({ kind: "bool", value: c.value("x").kind !== "none" }) },
   /** Another number type: `cast(x, i32)` cuts towards zero. */

@@ -4,7 +4,18 @@ import { fail } from "../failure.ts";
 import { putRows } from "../indexing.ts";
 import { compileNumber } from "../signature.ts";
 import { numbersOf, tableOf } from "../tables.ts";
-import { type AxisItem, describe, describeTensor, isNumeric, list, type NumericVal, plainAxis, type TensorVal, tensor, type Val } from "../values.ts";
+import {
+  type AxisItem,
+  describe,
+  describeTensor,
+  isNumeric,
+  list,
+  type NumericVal,
+  plainAxis,
+  type TensorVal,
+  tensor,
+  type Val,
+} from "../values.ts";
 import { applyView } from "../views.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
@@ -15,7 +26,13 @@ function withSizes(c: BuiltinCall, axes: readonly AxisItem[], x: TensorVal | nul
   return axes.map((axis) => {
     if (x?.axes.includes(axis.name)) return { name: axis.name, size: x.value.shape[x.axes.indexOf(axis.name)]! };
     const size = axis.size ?? c.scope.lookupSize(axis.name);
-    if (size === undefined) fail("shape/not-determined", c.spanOf(at), { size: plainAxis(axis.name) }, { help: `write the size: \`${plainAxis(axis.name)}: 4\`` });
+    if (size === undefined)
+      fail(
+        "shape/not-determined",
+        c.spanOf(at),
+        { size: plainAxis(axis.name) },
+        { help: `write the size: \`${plainAxis(axis.name)}: 4\`` },
+      );
     return { name: axis.name, size };
   });
 }
@@ -33,7 +50,10 @@ function expand(c: BuiltinCall, value: Val): Val {
   const axes = c.axes("axes");
   if (!axes) fail("call/missing-argument", c.span, { callee: "expand", name: "axes" });
   const target = withSizes(c, axes.axes, source, "axes");
-  requireUnique(target.map((a) => a.name), c.spanOf("axes"));
+  requireUnique(
+    target.map((a) => a.name),
+    c.spanOf("axes"),
+  );
   return spreadTo(c.session.builder, source, target, c.span);
 }
 
@@ -50,7 +70,8 @@ function expandField(c: BuiltinCall, name: string, field: Val): Val {
 
 function tensorsOf(c: BuiltinCall, items: readonly Val[]): TensorVal[] {
   items.forEach((item, i) => {
-    if (!isNumeric(item)) fail("type/mismatch", c.spanOf("list"), { found: `element ${i}: ${describe(item)}`, expected: "numbers or tensors" });
+    if (!isNumeric(item))
+      fail("type/mismatch", c.spanOf("list"), { found: `element ${i}: ${describe(item)}`, expected: "numbers or tensors" });
   });
   const numeric = items as readonly NumericVal[];
   const dtype = commonDtype(numeric);
@@ -62,17 +83,27 @@ function stack(c: BuiltinCall): Val {
   const axis = c.axis("axis");
   if (items.length === 0) return c.mismatch("list", "a list with elements");
   if (items[0]!.kind === "record") return stackRecords(c, items);
-  if (items.every((item) => numbersOf(item)?.shape.length === 0)) return tableOf(c.session, list(items), [{ name: axis, size: items.length }], c.span);
+  if (items.every((item) => numbersOf(item)?.shape.length === 0))
+    return tableOf(c.session, list(items), [{ name: axis, size: items.length }], c.span);
   const tensors = tensorsOf(c, items);
   const first = tensors[0]!;
   tensors.forEach((x, i) => {
     if (x.axes.join() !== first.axes.join() || x.value.shape.join() !== first.value.shape.join()) {
-      fail("type/mismatch", c.spanOf("list"), { found: `element ${i}: ${describeTensor(x)}`, expected: `${describeTensor(first)}, as element 0` });
+      fail("type/mismatch", c.spanOf("list"), {
+        found: `element ${i}: ${describeTensor(x)}`,
+        expected: `${describeTensor(first)}, as element 0`,
+      });
     }
   });
   requireUnique([axis, ...first.axes], c.span);
   const { builder } = c.session;
-  return tensor(builder.concat(tensors.map((x) => builder.expand(x.value, 0, plainAxis(axis))), 0), [axis, ...first.axes]);
+  return tensor(
+    builder.concat(
+      tensors.map((x) => builder.expand(x.value, 0, plainAxis(axis))),
+      0,
+    ),
+    [axis, ...first.axes],
+  );
 }
 
 function stackRecords(c: BuiltinCall, items: readonly Val[]): Val {
@@ -93,11 +124,20 @@ function concat(c: BuiltinCall): Val {
   if (!first) return c.mismatch("list", "a list with elements");
   const at = axisIndex(first, axis, c.spanOf("axis"));
   const aligned = tensors.map((x, i) => {
-    const wanted = axisItems(first).map((a) => (a.name === axis && x.axes.includes(axis) ? { name: axis, size: x.value.shape[x.axes.indexOf(axis)]! } : a));
-    if (!x.axes.includes(axis)) fail("shape/missing-axis", c.spanOf("list"), { axis: plainAxis(axis), axes: `${describeTensor(x)} (element ${i})` });
+    const wanted = axisItems(first).map((a) =>
+      a.name === axis && x.axes.includes(axis) ? { name: axis, size: x.value.shape[x.axes.indexOf(axis)]! } : a,
+    );
+    if (!x.axes.includes(axis))
+      fail("shape/missing-axis", c.spanOf("list"), { axis: plainAxis(axis), axes: `${describeTensor(x)} (element ${i})` });
     return spreadTo(c.session.builder, x, wanted, c.span);
   });
-  return tensor(c.session.builder.concat(aligned.map((x) => x.value), at), first.axes);
+  return tensor(
+    c.session.builder.concat(
+      aligned.map((x) => x.value),
+      at,
+    ),
+    first.axes,
+  );
 }
 
 function pieces(c: BuiltinCall, x: TensorVal, axis: string, sizes: readonly number[]): TensorVal[] {
@@ -116,11 +156,27 @@ function split(c: BuiltinCall): Val {
   const x = c.tensor("x");
   const axis = c.axis("axis");
   const into = c.value("parts");
-  if (into.kind === "list") return list(pieces(c, x, axis, into.items.map((s) => compileNumber(s, c.spanOf("parts"), c.scope, "a size"))));
+  if (into.kind === "list")
+    return list(
+      pieces(
+        c,
+        x,
+        axis,
+        into.items.map((s) => compileNumber(s, c.spanOf("parts"), c.scope, "a size")),
+      ),
+    );
   const parts = c.compile("parts");
   const size = x.value.shape[axisIndex(x, axis, c.span)]!;
-  if (size % parts !== 0) fail("shape/does-not-divide", c.spanOf("parts"), { axis: plainAxis(axis), size, parts: `${parts} pieces`, product: parts });
-  return list(pieces(c, x, axis, Array.from({ length: parts }, () => size / parts)));
+  if (size % parts !== 0)
+    fail("shape/does-not-divide", c.spanOf("parts"), { axis: plainAxis(axis), size, parts: `${parts} pieces`, product: parts });
+  return list(
+    pieces(
+      c,
+      x,
+      axis,
+      Array.from({ length: parts }, () => size / parts),
+    ),
+  );
 }
 
 /** Amounts before and after each axis: `h: 1` or `h: 1..2`. */
@@ -174,7 +230,13 @@ export const moveRows: Readonly<Record<string, BuiltinRow>> = {
       for (const name of names) axisIndex(x, name, c.spanOf("axes"));
       requireUnique(names, c.spanOf("axes"));
       const missing = x.axes.find((name) => !names.includes(name));
-      if (missing !== undefined) fail("shape/missing-axis", c.spanOf("axes"), { axis: plainAxis(missing), axes: `[${names.map(plainAxis).join(", ")}]` }, { label: describeTensor(x) });
+      if (missing !== undefined)
+        fail(
+          "shape/missing-axis",
+          c.spanOf("axes"),
+          { axis: plainAxis(missing), axes: `[${names.map(plainAxis).join(", ")}]` },
+          { label: describeTensor(x) },
+        );
       return reorder(c.session.builder, x, names);
     },
   },
@@ -199,7 +261,11 @@ export const moveRows: Readonly<Record<string, BuiltinRow>> = {
       const at = axisIndex(x, axis, c.span);
       const rest = x.axes.toSpliced(at, 1);
       const { builder } = c.session;
-      return list(Array.from({ length: x.value.shape[at]! }, (_, i) => tensor(builder.reshape(builder.sliceAxis(x.value, at, i, 1), x.value.shape.toSpliced(at, 1), rest.map(plainAxis)), rest)));
+      return list(
+        Array.from({ length: x.value.shape[at]! }, (_, i) =>
+          tensor(builder.reshape(builder.sliceAxis(x.value, at, i, 1), x.value.shape.toSpliced(at, 1), rest.map(plainAxis)), rest),
+        ),
+      );
     },
   },
   pad: { params: ["x", "value?"], rest: "values", run: pad },
@@ -209,7 +275,8 @@ export const moveRows: Readonly<Record<string, BuiltinRow>> = {
     rest: "values",
     run: (c) => {
       const [entry] = c.rest;
-      if (!entry || c.rest.size !== 1) fail("call/missing-argument", c.span, { callee: "put", name: "the axis: `put(x, tokens: at, value)`" });
+      if (!entry || c.rest.size !== 1)
+        fail("call/missing-argument", c.span, { callee: "put", name: "the axis: `put(x, tokens: at, value)`" });
       const [axis, at] = entry;
       if (!c.has("value")) fail("call/missing-argument", c.span, { callee: "put", name: "value" });
       return putRows(c.session, c.tensor("x"), axis, at.value, c.value("value"), c.span);

@@ -24,7 +24,10 @@ const count = (x: TensorVal, axes: readonly number[]) => axes.reduce((n, axis) =
 
 const reductions: Readonly<Record<string, Reduction>> = {
   sum: { device: (c, x, axes) => c.session.builder.sum(numbers(c, x).value, axes), join: "+" },
-  mean: { device: (c, x, axes) => c.session.builder.mul(c.session.builder.sum(castTo(c.session, x, "f32").value, axes), 1 / count(x, axes)), join: "mean" },
+  mean: {
+    device: (c, x, axes) => c.session.builder.mul(c.session.builder.sum(castTo(c.session, x, "f32").value, axes), 1 / count(x, axes)),
+    join: "mean",
+  },
   max: { device: (c, x, axes) => c.session.builder.reduceMax(numbers(c, x).value, axes), join: "max" },
   min: {
     device: (c, x, axes) => {
@@ -33,7 +36,11 @@ const reductions: Readonly<Record<string, Reduction>> = {
     },
     join: "min",
   },
-  any: { device: (c, x, axes) => c.session.builder.gt(c.session.builder.reduceMax(castTo(c.session, castTo(c.session, x, "bool"), "f32").value, axes), 0.5), join: "or" },
+  any: {
+    device: (c, x, axes) =>
+      c.session.builder.gt(c.session.builder.reduceMax(castTo(c.session, castTo(c.session, x, "bool"), "f32").value, axes), 0.5),
+    join: "or",
+  },
   all: {
     device: (c, x, axes) => {
       const { builder } = c.session;
@@ -61,7 +68,8 @@ function reduce(c: BuiltinCall, name: string): Val {
 }
 
 function reduceList(c: BuiltinCall, join: Dyadic | "mean", items: readonly Val[]): Val {
-  if (items.length === 0) return join === "and" || join === "or" ? bool(join === "and") : join === "+" ? number(0) : c.mismatch("x", "a list with elements");
+  if (items.length === 0)
+    return join === "and" || join === "or" ? bool(join === "and") : join === "+" ? number(0) : c.mismatch("x", "a list with elements");
   const step = join === "mean" ? "+" : join;
   let total = items[0]!;
   for (const item of items.slice(1)) total = applyBinary(c.session, step, total, item, c.span);
@@ -115,7 +123,10 @@ export const reduceRows: Readonly<Record<string, BuiltinRow>> = {
       return number(count(t, places(c, t).axes));
     },
   },
-  size: { params: ["x", "axis: axes"], run: (c) => number(c.tensor("x").value.shape[axisIndex(c.tensor("x"), c.axis("axis"), c.spanOf("axis"))]!) },
+  size: {
+    params: ["x", "axis: axes"],
+    run: (c) => number(c.tensor("x").value.shape[axisIndex(c.tensor("x"), c.axis("axis"), c.spanOf("axis"))]!),
+  },
   cumprod: {
     params: ["x"],
     run: (c) => {

@@ -18,7 +18,8 @@ function ends(c: BuiltinCall): { readonly a: HostExpr; readonly b: HostExpr } {
   const path = c.value("values");
   if (path.kind !== "range" || !path.arrow || path.to === null) return c.mismatch("values", "`from -> to`");
   const [from, to] = [path.from, path.to];
-  for (const end of [from, to]) if (!isScalar(end)) fail("type/mismatch", c.spanOf("values"), { found: describe(end), expected: "a number" });
+  for (const end of [from, to])
+    if (!isScalar(end)) fail("type/mismatch", c.spanOf("values"), { found: describe(end), expected: "a number" });
   return { a: toHost(from as Extract<Val, { kind: "number" }>), b: toHost(to as Extract<Val, { kind: "number" }>) };
 }
 
@@ -52,7 +53,10 @@ export const scheduleRows: Readonly<Record<string, BuiltinRow>> = {
     run: (c) => {
       const { a, b } = ends(c);
       const power = hostNumber(c.compile("power"));
-      return { kind: "schedule", at: (update, total) => mix(b, a, hostOp("pow", hostOp("sub", hostNumber(1), share(update, total)), power)) };
+      return {
+        kind: "schedule",
+        at: (update, total) => mix(b, a, hostOp("pow", hostOp("sub", hostNumber(1), share(update, total)), power)),
+      };
     },
   },
   /** `piecewise([(0, 1), (1000, 0.1)])`: each value from its update on. */
@@ -61,11 +65,15 @@ export const scheduleRows: Readonly<Record<string, BuiltinRow>> = {
     run: (c) => {
       const points = c.items("points").map((point) => {
         const [from, value] = point.kind === "tuple" ? point.items : [];
-        if (from === undefined || value === undefined || !isScalar(from) || !isScalar(value)) return c.mismatch("points", "pairs (update, value)");
+        if (from === undefined || value === undefined || !isScalar(from) || !isScalar(value))
+          return c.mismatch("points", "pairs (update, value)");
         return { from: toHost(from), value: toHost(value) };
       });
       if (points.length === 0) return c.mismatch("points", "pairs (update, value)");
-      return { kind: "schedule", at: (update) => points.slice(1).reduce((before, p) => hostIf(hostOp("le", p.from, update), p.value, before), points[0]!.value) };
+      return {
+        kind: "schedule",
+        at: (update) => points.slice(1).reduce((before, p) => hostIf(hostOp("le", p.from, update), p.value, before), points[0]!.value),
+      };
     },
   },
   /** Starts again every `length` updates. */

@@ -111,7 +111,8 @@ export class BuiltinCall {
   /** The one axis that an argument names. */
   axis(name: string): string {
     const axes = this.axes(name);
-    if (axes?.axes.length !== 1) fail("type/mismatch", this.spanOf(name), { found: axes ? describe(axes) : "nothing", expected: "one axis" });
+    if (axes?.axes.length !== 1)
+      fail("type/mismatch", this.spanOf(name), { found: axes ? describe(axes) : "nothing", expected: "one axis" });
     return axes.axes[0]!.name;
   }
   /** A number known when compiling, or the default. */
@@ -122,7 +123,8 @@ export class BuiltinCall {
   }
   items(name: string): readonly Val[] {
     const value = this.value(name);
-    if (value.kind !== "list" && value.kind !== "tuple") fail("type/mismatch", this.spanOf(name), { found: describe(value), expected: "a list" });
+    if (value.kind !== "list" && value.kind !== "tuple")
+      fail("type/mismatch", this.spanOf(name), { found: describe(value), expected: "a list" });
     return value.items;
   }
   mismatch(name: string, expected: string): never {
@@ -140,19 +142,33 @@ export function callBuiltin(name: string, args: readonly CallArg[], span: Span, 
   for (const arg of args) {
     if (arg.name === null || params.some((p) => p.name === arg.name)) {
       const param: ParamSpec | undefined = arg.name === null ? params[next++] : params.find((p) => p.name === arg.name);
-      if (param === undefined) fail("call/too-many-arguments", arg.span, { callee: plain, most: params.length, given: args.filter((a) => a.name === null).length });
+      if (param === undefined)
+        fail("call/too-many-arguments", arg.span, {
+          callee: plain,
+          most: params.length,
+          given: args.filter((a) => a.name === null).length,
+        });
       if (made.args.has(param.name)) fail("call/duplicate-argument", arg.span, { name: param.name });
       made.args.set(param.name, { value: param.axes ? argumentAxes(arg) : argumentValue(arg), span: arg.span });
     } else if (row.rest) {
       const value = row.rest === "names" ? argumentAxes(arg) : argumentValue(arg);
       made.rest.set(arg.name, { value, span: arg.span });
     } else {
-      const near = nearest(arg.name, params.map((p) => p.name));
+      const near = nearest(
+        arg.name,
+        params.map((p) => p.name),
+      );
       const known = params.map((p) => `\`${p.name}\``).join(", ");
-      fail("call/unknown-argument", arg.span, { callee: plain, name: arg.name }, { help: near ? `did you mean \`${near}\`?` : `it takes ${known}` });
+      fail(
+        "call/unknown-argument",
+        arg.span,
+        { callee: plain, name: arg.name },
+        { help: near ? `did you mean \`${near}\`?` : `it takes ${known}` },
+      );
     }
   }
-  for (const param of params) if (!param.optional && !made.args.has(param.name)) fail("call/missing-argument", span, { callee: plain, name: param.name });
+  for (const param of params)
+    if (!param.optional && !made.args.has(param.name)) fail("call/missing-argument", span, { callee: plain, name: param.name });
   return scope.session.at(span, () => row.run(made));
 }
 

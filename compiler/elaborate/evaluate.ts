@@ -1,0 +1,192 @@
+import type { EvaluateItem, EvaluateMember, Expr, MeasureStmt } from "../../dsl/ast.ts";
+import type { Resolution } from "../../dsl/names.ts";
+import { nearest } from "../../dsl/nearest.ts";
+import type { Program } from "../../dsl/program.ts";
+import type { GraphResult } from "../ir/value.ts";
+import type { PlanMeasureArg } from "../plan/plan.ts";
+import { castTo } from "./arithmetic.ts";
+
+import { argumentValue, readArgs } from "./calls.ts";
+import { batchOf, datasetSpec } from "./datasets.ts";
+import { evaluate } from "./expressions.ts";
+import { attempt, fail, unsupported } from "./failure.ts";
+import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
+import { collectLeaves, modelsInOrder } from "./leaves.ts";
+import type { Elaborated, EvaluateProgram } from "./program.ts";
+import type { Scope } from "./scope.ts";
+import { Session } from "./session.ts";
+import { type Overrides, readOverrides } from "./settings.ts";
+import { compileNumber, matchArguments } from "./signature.ts";
+import { runStatement } from "./statements.ts";
+import type { DataBinding } from "./steps.ts";
+import { listEntries, replacing } from "./train.ts";
+import { describe, describeTensor, type Val } from "./values.ts";
+
+// An `evaluate` block -> EvaluateProgram: one graph over a batch whose rows are collected, then measures over all rows.
+
+/** Measures over everything collected, with their arguments in order. */
+const metrics: Readonly<Record<string, readonly string[]>> = {
+  /** How well cosine similarity tells pairs of one subject from pairs of two. */
+  verification: ["embedding", "subject"],
+};
+const defaultBatch = 64;
+
+/** Elaborates an `evaluate` block; all its models are frozen. */
+export function elaborateEvaluate(
+  program: Program,
+  _resolution: Resolution,
+  name: string,
+  overrides: Overrides = {},
+): Elaborated<EvaluateProgram> {
+  const session = new Session(0);
+  const made = attempt(() => evaluateProgram(program, session, name, overrides));
+  return made.ok ? { ok: true, value: made.value, warnings: session.warnings } : { ok: false, diagnostics: [made.diagnostic] };
+}
+
+function evaluateProgram(program: Program, session: Session, name: string, overrides: Overrides): EvaluateProgram {
+  const read = readOverrides(program, name, overrides);
+  const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: false, allFrozen: true };
+  const files: Files = new Files(program, session, replacements);
+  const block = findItem(files, "evaluate", name);
+  if (!block) {
+    const known = listEntries(program).evaluate;
+    const near = nearest(name, known) ?? known[0];
+    fail("elaborate/unknown-entry", entrySpan(program), { kind: "evaluate", name }, near ? { help: `there is \`${near}\`` } : {});
+  }
+  const { item } = block;
+  const fileScope = files.scope(block.file);
+  for (const [original, replacement] of replacing(
+    () => files,
+    () => fileScope,
+    item.members,
+  ))
+    replacements.items.set(original, replacement);
+  const seed = read.settings.get("seed") ?? item.members.findLast((m) => m.kind === "seedMember")?.value ?? 0;
+  session.seed = seed;
+  const batch = read.settings.get("batch") ?? batchSize(item, fileScope);
+  const data = dataOf(item, fileScope);
+  let scope = fileScope.child({
+    values: new Map<string, Val>(data ? [[data.setting, batchOf(data.dataset, data.setting, batch, false, data.read, item.span)]] : []),
+    sizes: new Map([["batch", batch]]),
+  });
+  const collected: GraphResult[] = [];
+  const measures: EvaluateProgram["measures"][number][] = [];
+  let report: string | null = null;
+  session.inBody("evaluate", [name], () => {
+    for (const member of item.members) {
+      switch (member.kind) {
+        case "model":
+        case "seedMember":
+        case "dataMember":
+          break;
+        case "report":
+          report = member.to.value;
+          break;
+        case "measure":
+          measures.push(measure(member, scope, batch, collected));
+          break;
+        case "let": {
+          if (isBatch(member)) break;
+          const flow = runStatement(member, scope);
+          if (flow.kind === "on") scope = flow.scope;
+          break;
+        }
+        default:
+          unsupported(`\`${member.kind}\` in an \`evaluate\` block`, member.span);
+      }
+    }
+  });
+  if (measures.length === 0)
+    fail("elaborate/missing-setting", item.name.span, { name: `evaluate ${name}`, setting: "anything to `measure`" });
+  return {
+    kind: "evaluate",
+    name,
+    builder: session.builder,
+    leaves: collectLeaves(session, () => 0),
+    models: modelsInOrder(session).map((m) => ({ name: m.name, module: m.module, mode: "frozen", from: m.from })),
+    dataset: data ? { setting: data.setting, spec: datasetSpec(data.dataset, data.read, item.span) } : null,
+    batch,
+    seed,
+    graph: { name, results: collected },
+    uniforms: session.uniforms,
+    measures,
+    report,
+  };
+}
+
+function isBatch(member: EvaluateMember): boolean {
+  return member.kind === "let" && member.binder.kind === "ident" && member.binder.name === "batch";
+}
+
+/** `let batch = 100`: how many samples are taken at a time. It does not change what is measured. */
+function batchSize(item: EvaluateItem, scope: Scope): number {
+  const setting = item.members.findLast(isBatch);
+  if (setting?.kind !== "let") return defaultBatch;
+  const value = compileNumber(evaluate(setting.value, scope), setting.value.span, scope, "`batch`");
+  if (!Number.isInteger(value) || value < 1)
+    fail("elaborate/bad-setting", setting.value.span, { key: "batch", problem: `${value} is no whole number from 1 on` });
+  return value;
+}
+
+function dataOf(item: EvaluateItem, scope: Scope): DataBinding | null {
+  const members = item.members.filter((m) => m.kind === "dataMember");
+  const [first, second] = members;
+  if (second) unsupported("an evaluation over several data sets", second.span);
+  if (!first) return null;
+  const value = evaluate(first.value, scope);
+  if (value.kind !== "dataset") fail("type/mismatch", first.value.span, { found: describe(value), expected: "a data set" });
+  return { setting: first.name.name, dataset: value, read: new Set() };
+}
+
+function measure(member: MeasureStmt, scope: Scope, batch: number, collected: GraphResult[]): EvaluateProgram["measures"][number] {
+  const { value, span } = member;
+  const name = member.name.name;
+  if (member.when !== null) unsupported("`measure … when`", member.when.span);
+  const metric = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : null;
+  const params = metric === null ? undefined : metrics[metric];
+  if (value.kind !== "call" || metric === null || params === undefined) {
+    const known = Object.keys(metrics)
+      .map((m) => `\`${m}(${metrics[m]!.join(", ")})\``)
+      .join(", ");
+    return unsupported("this measure", value.span, `measures are ${known}`);
+  }
+  const args = matchArguments(
+    metric,
+    params.map((p) => ({ name: p })),
+    readArgs(value.args, scope),
+    value.span,
+  );
+  return {
+    name,
+    metric,
+    span,
+    args: params.map((param): PlanMeasureArg => {
+      const arg = args.get(param);
+      if (!arg) return fail("call/missing-argument", value.span, { callee: metric, name: param });
+      const given = argumentValue(arg);
+      if (given.kind === "number") return { kind: "number", value: given.value };
+      if (given.kind !== "tensor")
+        return fail("type/mismatch", arg.span, {
+          found: describe(given),
+          expected: "a field of the data or a tensor with the axis `batch`",
+        });
+      if (given.field !== undefined) return { kind: "field", name: given.field };
+      if (given.axes[0] !== "batch" || given.value.shape[0] !== batch) {
+        fail(
+          "shape/missing-axis",
+          arg.span,
+          { axis: "batch", axes: describeTensor(given) },
+          { help: "what is measured has one row per sample, and `batch` is its first axis" },
+        );
+      }
+      const label = arg.source.kind === "expr" && isName(arg.source.expr) ? arg.source.expr.name : `${name}.${param}`;
+      if (!collected.some((r) => r.name === `collect.${label}`))
+        collected.push({ name: `collect.${label}`, value: castTo(scope.session, given, "f32").value });
+      return { kind: "collected", name: label };
+    }),
+  };
+}
+
+function isName(expr: Expr): expr is Extract<Expr, { kind: "name" }> {
+  return expr.kind === "name";
+}

@@ -1,0 +1,7 @@
+// Lowering stage 3: a program's text with concrete sizes. In: a loaded program and the name of a block or function. Out: graphs of tensor
+// IR with everything around them that a plan needs (`program.ts`), or diagnostics. Nothing is thrown for a mistake of the author.
+export { elaborateEvaluate } from "./evaluate.ts";
+export { elaborateFunction, elaborateOptimizerAlone, type FunctionArgument, type FunctionOptions, type PlainValue } from "./function.ts";
+export type * from "./program.ts";
+export type { Overrides } from "./settings.ts";
+export { elaborateTrain, listEntries } from "./train.ts";

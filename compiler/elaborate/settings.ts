@@ -1,0 +1,83 @@
+import type { Item, Setting, TrainItem } from "../../dsl/ast.ts";
+import { nearest } from "../../dsl/nearest.ts";
+import type { Program } from "../../dsl/program.ts";
+import type { Span } from "../../dsl/span.ts";
+import { fail } from "./failure.ts";
+import { entrySpan, type Files } from "./files.ts";
+import { bool, number, text, type Val } from "./values.ts";
+
+// Where settings come from: a `train` block, the block it is `like`, and `--set key=value`.
+
+/** Settings that `--set` may change: by name, or by `block.name`. */
+const settable = ["batch", "micro_steps", "seed", "accumulate", "save", "log"] as const;
+export type SettableName = (typeof settable)[number];
+
+export type Overrides = Readonly<Record<string, string>>;
+
+/** The settings of a block in order: those of the block it is like first, so that its own come later and win. */
+export function settingsOf(files: Files, item: TrainItem, chain: readonly TrainItem[] = []): readonly Setting[] {
+  if (item.like === null) return item.settings;
+  if (chain.includes(item)) fail("name/needs-itself", item.like.span, { name: item.name.name });
+  const other = files.itemsOf(files.program.entry).get(item.like.name);
+  if (other?.item.kind !== "train") fail("elaborate/unknown-entry", item.like.span, { kind: "train", name: item.like.name });
+  return [...settingsOf(files, other.item, [...chain, item]), ...item.settings];
+}
+
+/** A value as `--set` gives it: a number, true or false, else a text. */
+function readValue(written: string): Val {
+  if (written === "true" || written === "false") return bool(written === "true");
+  const plain = written.replaceAll("_", "");
+  if (plain !== "" && Number.isFinite(Number(plain))) return number(Number(plain));
+  return text(written);
+}
+
+export interface ReadOverrides {
+  readonly settings: ReadonlyMap<SettableName, number>;
+  readonly constants: ReadonlyMap<Item, Val>;
+}
+
+/** Sorts overrides into settings and constants; an unknown key names its nearest neighbour. */
+export function readOverrides(program: Program, block: string, overrides: Overrides): ReadOverrides {
+  const settings = new Map<SettableName, number>();
+  const constants = new Map<Item, Val>();
+  const constItems = new Map<string, Item>();
+  for (const file of program.files.values()) {
+    if (file.id === program.prelude) continue;
+    for (const item of file.ast.items) if (item.kind === "const") constItems.set(item.name.name, item);
+  }
+  const span: Span = entrySpan(program);
+  for (const [key, written] of Object.entries(overrides)) {
+    const dot = key.indexOf(".");
+    const owner = dot < 0 ? block : key.slice(0, dot);
+    const name = dot < 0 ? key : key.slice(dot + 1);
+    const value = readValue(written);
+    if (owner === block && (settable as readonly string[]).includes(name)) {
+      if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < 0)
+        fail("elaborate/bad-setting", span, { key, problem: `"${written}" is no whole number` });
+      settings.set(name as SettableName, value.value);
+      continue;
+    }
+    const item = dot < 0 ? constItems.get(name) : undefined;
+    if (item) {
+      constants.set(item, value);
+      continue;
+    }
+    const blocks = [...program.files.get(program.entry)!.ast.items].flatMap((i) =>
+      i.kind === "train" || i.kind === "evaluate" ? [i.name.name] : [],
+    );
+    if (owner !== block && blocks.includes(owner) && (settable as readonly string[]).includes(name)) continue; // meant for another block
+    const known = [...settable, ...settable.map((s) => `${block}.${s}`), ...constItems.keys()];
+    const near = nearest(key, known);
+    fail(
+      "elaborate/unknown-setting",
+      span,
+      { key },
+      {
+        help: near
+          ? `did you mean \`${near}\`?`
+          : `settings are ${settable.join(", ")}; constants are ${[...constItems.keys()].join(", ") || "none"}`,
+      },
+    );
+  }
+  return { settings, constants };
+}

@@ -1,0 +1,133 @@
+// Optimisers. `p`, `g` and every `state …: f32[n]` are flat arenas over ALL trained parameters, so `sum(…)` is the global reduction and a
+// whole model is updated by a handful of dispatches. Settings marked `each` may differ from group to group.
+
+/// Stochastic gradient descent with momentum, as in PyTorch: the first step takes the gradient itself, `dampening` starts with the second.
+optimizer sgd(lr: Schedule = 1e-2, momentum: Real = 0, dampening: Real = 0, each weight_decay: Real = 0, nesterov: Bool = false, each lr_scale: Real = 1) {
+  state m: f32[n] = 0
+  state t: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    let g = g + weight_decay * p
+    if momentum > 0 {
+      update m = where(t > 0, momentum * m + (1 - dampening) * g, g)
+      update t = 1
+    }
+    let d = if momentum == 0 { g } else { if nesterov { g + momentum * m } else { m } }
+    return p - lr * lr_scale * d
+  }
+}
+
+/// Adam with the decay in the gradient.
+optimizer adam(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0, amsgrad: Bool = false, each lr_scale: Real = 1) {
+  state m: f32[n] = 0
+  state v: f32[n] = 0
+  state v_max: f32[n] = 0
+  state t: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    let g = g + weight_decay * p
+    update t = t + 1
+    update m = lerp(m, g, 1 - beta1)
+    update v = lerp(v, g * g, 1 - beta2)
+    if amsgrad { update v_max = max(v_max, v) }
+    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(1 - beta2 ** t)
+    return p - lr * lr_scale / (1 - beta1 ** t) * m / (root + eps)
+  }
+}
+
+/// Adam with decoupled decay.
+optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0.01, amsgrad: Bool = false, each lr_scale: Real = 1) {
+  state m: f32[n] = 0
+  state v: f32[n] = 0
+  state v_max: f32[n] = 0
+  state t: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    update t = t + 1
+    update m = lerp(m, g, 1 - beta1)
+    update v = lerp(v, g * g, 1 - beta2)
+    if amsgrad { update v_max = max(v_max, v) }
+    let rate = lr * lr_scale
+    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(1 - beta2 ** t)
+    return p - rate * weight_decay * p - rate / (1 - beta1 ** t) * m / (root + eps)
+  }
+}
+
+/// AdamW that moves only where momentum and gradient agree, and moves these the more.
+optimizer cautious_adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-6, each weight_decay: Real = 0,
+                         correct_bias: Bool = true, mask_mean_min: Real = 1e-3, each lr_scale: Real = 1) {
+  state m: f32[n] = 0
+  state v: f32[n] = 0
+  state t: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    update t = t + 1
+    update m = lerp(m, g, 1 - beta1)
+    update v = lerp(v, g * g, 1 - beta2)
+    let rate  = lr * lr_scale
+    let decayed = p - rate * weight_decay * p
+    let agree = where(m * g > 0, 1, 0)
+    let mask  = agree / max(mean(agree), mask_mean_min)
+    let size  = if correct_bias { rate * sqrt(1 - beta2 ** t) / (1 - beta1 ** t) } else { rate }
+    return decayed - size * (m * mask) / (sqrt(v) + eps)
+  }
+}
+
+/// Adam with Nesterov momentum whose factor grows towards beta1.
+optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0, momentum_decay: Real = 0.004, each lr_scale: Real = 1) {
+  state m: f32[n] = 0
+  state v: f32[n] = 0
+  state t: f32 = 0
+  state mu_product: f32 = 1
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    let g = g + weight_decay * p
+    update t = t + 1
+    let mu   = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+    let next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
+    update mu_product = mu_product * mu
+    update m = lerp(m, g, 1 - beta1)
+    update v = lerp(v, g * g, 1 - beta2)
+    let root = sqrt(v / (1 - beta2 ** t)) + eps
+    let rate = lr * lr_scale
+    return p - rate * (1 - mu) / (1 - mu_product) * g / root - rate * next / (1 - mu_product * next) * m / root
+  }
+}
+
+/// Prodigy estimates the distance to the solution and takes it as the step size. `eta` uses the old d, the eps term the new one; nothing
+/// moves while the denominator is 0, and the numerator keeps its decayed part then only if it was about to move.
+optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta3: Real? = none, eps: Real = 1e-8, each weight_decay: Real = 0,
+                  decouple: Bool = true, use_bias_correction: Bool = false, safeguard_warmup: Bool = false, d0: Real = 1e-6, d_coef: Real = 1, growth_rate: Real = inf) {
+  state m: f32[n] = 0
+  state v: f32[n] = 0
+  state s: f32[n] = 0
+  state start: f32[n] = p                     // the parameters when training began
+  state d: f32 = d0
+  state d_max: f32 = d0
+  state r: f32 = 0
+  state k: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    let b3   = if has(beta3) { beta3 } else { sqrt(beta2) }
+    let bc   = if use_bias_correction { sqrt(1 - beta2 ** (k + 1)) / (1 - beta1 ** (k + 1)) } else { 1 }
+    let eta  = d * lr * bc
+    let live = lr > 0
+    let g    = if decouple { g } else { g + weight_decay * p }
+    let gain = d / d0 * (if safeguard_warmup { d } else { eta })
+    let num  = b3 * r + where(live, d / d0 * eta * sum(g * (start - p)), 0)              // first global reduction
+    update m = beta1 * m + d * (1 - beta1) * g
+    update v = beta2 * v + d * d * (1 - beta2) * g * g
+    update s = where(live, b3 * s + gain * g, b3 * s)
+    let q     = sum(abs(s))                                                              // second global reduction
+    let moves = q > 0 and live
+    let hat   = d_coef * num / max(q, 1e-38)
+    let first = where(d == d0, max(d, hat), d)
+    let top   = max(d_max, hat)
+    let next  = min(top, first * growth_rate)
+    log { d_hat: hat, numerator: num, denominator: q }
+    update r     = where(moves, num, r)
+    update d_max = where(moves, top, d_max)
+    update d     = where(moves, next, d)
+    update k     = where(moves, k + 1, k)
+    let kept = if decouple { p - eta * weight_decay * p } else { p }
+    log { d }
+    return where(moves, kept - eta * m / (sqrt(v) + d * eps), p)
+  }
+}
+
+/// A gradient transform is an ordinary function on the arena.
+fn clip_norm(g: f32[n], max_norm: Real) -> f32[n] { return g * min(1, max_norm / (sqrt(sum(g * g)) + 1e-6)) }
