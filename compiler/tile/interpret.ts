@@ -30,7 +30,11 @@ interface Memory {
 /** A device fault that the interpreter found, with the place in the kernel. */
 export class KernelFault extends Error {}
 
-export function interpretKernel(kernel: TileKernel, buffers: ReadonlyMap<string, Contents>, uniforms = new Uint32Array(0)): void {
+export function interpretKernel(
+  kernel: TileKernel,
+  buffers: ReadonlyMap<string, Contents>,
+  uniforms: Uint32Array = new Uint32Array(0),
+): void {
   const machine = new Machine(kernel, buffers, uniforms);
   const [width, height, depth] = kernel.grid;
   for (let z = 0; z < depth; z++) {

@@ -19,8 +19,8 @@ const operators: { readonly [op: string]: string } = {
   shr: ">>",
 };
 
-/** One expression on one line. */
-export function expressionText(e: TileExpr): string {
+/** As an operand: an operation comes in brackets. */
+function operandText(e: TileExpr): string {
   switch (e.kind) {
     case "lit":
       return literal(e.value, e);
@@ -33,13 +33,12 @@ export function expressionText(e: TileExpr): string {
     case "uniform":
       return `uniform[${e.index}]:${typeText(e.type)}`;
     case "unary":
-      return e.op === "neg" ? `-${expressionText(e.arg)}` : call(e.op, e.arg);
+      return e.op === "neg" ? `-${operandText(e.arg)}` : call(e.op, e.arg);
     case "binary": {
       const operator = operators[e.op];
       if (operator === undefined) return call(e.op, e.left, e.right);
-      if (e.op === "add" && e.right.kind === "lit" && e.right.value < 0)
-        return `(${expressionText(e.left)} - ${literal(-e.right.value, e)})`;
-      return `(${expressionText(e.left)} ${operator} ${expressionText(e.right)})`;
+      if (e.op === "add" && e.right.kind === "lit" && e.right.value < 0) return `(${operandText(e.left)} - ${literal(-e.right.value, e)})`;
+      return `(${operandText(e.left)} ${operator} ${operandText(e.right)})`;
     }
     case "fma":
       return call("fma", e.a, e.b, e.c);
@@ -52,27 +51,27 @@ export function expressionText(e: TileExpr): string {
     case "vec":
       return call("vec", ...e.parts);
     case "part":
-      return `${expressionText(e.arg)}.${"xyzw"[e.index]}`;
+      return `${operandText(e.arg)}.${"xyzw"[e.index]}`;
     case "load":
-      return `${e.buffer}[${bare(e.index)}]`;
+      return `${e.buffer}[${expressionText(e.index)}]`;
     case "shared":
-      return `${e.array}[${bare(e.index)}]`;
+      return `${e.array}[${expressionText(e.index)}]`;
     case "fromLane":
-      return `fromLane(${bare(e.arg)}, ${e.lane})`;
+      return `fromLane(${expressionText(e.arg)}, ${e.lane})`;
     case "reduceLanes":
       return call(`${e.op}Lanes`, e.arg);
     case "philox":
-      return `philox(key ${e.key0} ${e.key1}, word ${e.word}, element ${bare(e.element)}, step ${bare(e.step)})`;
+      return `philox(key ${e.key0} ${e.key1}, word ${e.word}, element ${expressionText(e.element)}, step ${expressionText(e.step)})`;
     default:
       throw new Error(`internal: tile expression ${JSON.stringify(e satisfies never)}`);
   }
 }
 
-const call = (name: string, ...args: readonly TileExpr[]): string => `${name}(${args.map(bare).join(", ")})`;
+const call = (name: string, ...args: readonly TileExpr[]): string => `${name}(${args.map(expressionText).join(", ")})`;
 
-/** Without the brackets of an operation that stands alone. */
-function bare(e: TileExpr): string {
-  const text = expressionText(e);
+/** One expression on one line. */
+export function expressionText(e: TileExpr): string {
+  const text = operandText(e);
   return e.kind === "binary" && text.startsWith("(") ? text.slice(1, -1) : text;
 }
 
@@ -87,22 +86,22 @@ function statementLines(s: TileStmt, indent: string): readonly string[] {
   const block = (statements: readonly TileStmt[]) => statements.flatMap((inner) => statementLines(inner, `${indent}  `));
   switch (s.kind) {
     case "let":
-      return [`${indent}let ${s.name} = ${bare(s.value)}`];
+      return [`${indent}let ${s.name} = ${expressionText(s.value)}`];
     case "var":
-      return [`${indent}var ${s.name}: ${typeText(s.type)} = ${bare(s.value)}`];
+      return [`${indent}var ${s.name}: ${typeText(s.type)} = ${expressionText(s.value)}`];
     case "assign":
-      return [`${indent}${s.name} = ${bare(s.value)}`];
+      return [`${indent}${s.name} = ${expressionText(s.value)}`];
     case "store":
-      return [`${indent}${s.buffer}[${bare(s.index)}] = ${bare(s.value)}`];
+      return [`${indent}${s.buffer}[${expressionText(s.index)}] = ${expressionText(s.value)}`];
     case "storeShared":
-      return [`${indent}${s.array}[${bare(s.index)}] = ${bare(s.value)}`];
+      return [`${indent}${s.array}[${expressionText(s.index)}] = ${expressionText(s.value)}`];
     case "for": {
       const step = s.step === 1 ? "" : ` step ${s.step}`;
-      return [`${indent}for ${s.name} in ${expressionText(s.from)} .. ${expressionText(s.to)}${step}`, ...block(s.body)];
+      return [`${indent}for ${s.name} in ${operandText(s.from)} .. ${operandText(s.to)}${step}`, ...block(s.body)];
     }
     case "if":
       return [
-        `${indent}if ${bare(s.condition)}`,
+        `${indent}if ${expressionText(s.condition)}`,
         ...block(s.then),
         ...(s.otherwise.length === 0 ? [] : [`${indent}else`, ...block(s.otherwise)]),
       ];
