@@ -170,6 +170,7 @@ class Printer {
     const free = (operand: TileExpr): string => bare(print(operand));
     const folded = foldedLiteral(e);
     if (folded !== e) return print(folded);
+    const { width } = e.type;
     switch (e.kind) {
       case "lit":
         return this.#literal(e.value, e.type);
@@ -203,7 +204,7 @@ class Printer {
         if (buffer === undefined) throw new Error(`internal: no buffer ${e.buffer}`);
         if (buffer.storage === "texture") return `${this.#textureLoad(buffer)}(${free(e.index)})`;
         const element = `${this.names.of(e.buffer)}[${free(e.index)}]`;
-        return e.type.scalar === "bool" ? `(${element} != ${wgslType(storedType(e.type))}(0u))` : element;
+        return e.type.scalar === "bool" ? `(${element} != ${width === 1 ? "0u" : "vec4u(0u)"})` : element;
       }
       case "shared":
         return `${this.names.of(e.array)}[${free(e.index)}]`;
