@@ -5,7 +5,7 @@ import * as b from "./build.ts";
 import { type Contents, interpretKernel } from "./interpret.ts";
 import { elementwise, invocation, kernelOf, paddedBox, reads, roomy, sharedRowSum, subgroupMatmul, writes } from "./kernels.testing.ts";
 import { expressionText } from "./print.ts";
-import { type Leaves, randomContents, randomExpr, randomKernel } from "./random.testing.ts";
+import { type Leaves, randomContents, randomExpr, randomGuard, randomKernel } from "./random.testing.ts";
 import type { TileExpr, TileKernel } from "./tile.ts";
 import { verifyKernel } from "./verify.ts";
 
@@ -164,7 +164,7 @@ describe("random kernels", () => {
 
   test("keep every integer within the interval that bounds.ts derives", () => {
     const [out, taken] = [writes("out", 64, "i32"), writes("taken", 64, "bool")];
-    for (let seed = 0; seed < 400; seed++) {
+    for (let seed = 0; seed < 1500; seed++) {
       const draws = new Draws(seed, "intervals");
       const leaves: Leaves = {
         f32: [],
@@ -173,8 +173,8 @@ describe("random kernels", () => {
         bool: [],
       };
       const m = randomExpr(draws, "i32", 1, 2, { ...leaves, i32: leaves.i32.slice(0, 4) });
-      const guard = randomExpr(draws, "bool", 1, 3, leaves);
-      const value = randomExpr(draws, "i32", 1, 3, leaves);
+      const guard = randomGuard(draws, draws.integer(3), leaves);
+      const value = randomExpr(draws, "i32", 1, draws.integer(4), leaves);
       const body = [
         b.forStmt("i", b.lane(), 8, 3, [
           b.letStmt("m", m),

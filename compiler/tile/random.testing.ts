@@ -69,6 +69,19 @@ const randomCondition = (draws: Draws, leaves: Leaves): TileExpr => {
   return b.lt(left, draws.pick([1, 2, 3]));
 };
 
+/** A condition on integers that are mostly near their bounds: what guards of kernels are like. */
+export function randomGuard(draws: Draws, depth: number, leaves: Leaves): TileExpr {
+  const again = (): TileExpr => randomGuard(draws, depth - 1, leaves);
+  if (depth > 0) {
+    const form = draws.integer(3);
+    return form === 0 ? b.not(again()) : b.binary(form === 1 ? "and" : "or", again(), again());
+  }
+  const side = randomExpr(draws, "i32", 1, 1 + draws.integer(2), leaves);
+  const bound = b.i32(draws.integer(12) - 2);
+  const op = draws.pick(["lt", "lt", "le", "le", "eq"] as const);
+  return draws.coin(0.5) ? b.binary(op, side, bound) : b.binary(op, bound, side);
+}
+
 export const randomKernelLength = 32;
 
 /** Reads n, x, u and p, and stores one random expression of each scalar, a `let` per operand so that both levels are seen. */
