@@ -50,26 +50,8 @@ optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
   }
 }
 
-/// AdamW that moves only where momentum and gradient agree, and moves these the more.
-optimizer cautious_adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-6, each weight_decay: Real = 0,
-                         correct_bias: Bool = true, mask_mean_min: Real = 1e-3, each lr_scale: Real = 1) {
-  state m: f32[n] = 0
-  state v: f32[n] = 0
-  state t: f32 = 0
-  step(p: f32[n], g: f32[n]) -> f32[n] {
-    update t = t + 1
-    update m = lerp(m, g, 1 - beta1)
-    update v = lerp(v, g * g, 1 - beta2)
-    let rate  = lr * lr_scale
-    let decayed = p - rate * weight_decay * p
-    let agree = where(m * g > 0, 1, 0)
-    let mask  = agree / max(mean(agree), mask_mean_min)
-    let size  = if correct_bias { rate * sqrt(1 - beta2 ** t) / (1 - beta1 ** t) } else { rate }
-    return decayed - size * (m * mask) / (sqrt(v) + eps)
-  }
-}
-
-/// Adam with Nesterov momentum whose factor grows towards beta1.
+/// Adam with Nesterov momentum whose factor grows towards beta1, as PyTorch 1.13 computes it (the correction of the look-ahead counts
+/// this step's factor twice).
 optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0, momentum_decay: Real = 0.004, each lr_scale: Real = 1) {
   state m: f32[n] = 0
   state v: f32[n] = 0
@@ -85,7 +67,7 @@ optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
     update v = lerp(v, g * g, 1 - beta2)
     let root = sqrt(v / (1 - beta2 ** t)) + eps
     let rate = lr * lr_scale
-    return p - rate * (1 - mu) / (1 - mu_product) * g / root - rate * next / (1 - mu_product * next) * m / root
+    return p - rate * (1 - mu) / (1 - mu_product) * g / root - rate * next / (1 - mu_product * mu * next) * m / root
   }
 }
 

@@ -178,7 +178,7 @@ export function place(value: Val, path: string | null, trained: boolean, span: S
     return;
   }
   if (value.kind === "list") {
-    value.items.forEach((item, i) => place(item, path === null ? null : `${path}[${i}]`, trained, span));
+    for (const [i, item] of value.items.entries()) place(item, path === null ? null : `${path}[${i}]`, trained, span);
     return;
   }
   if (value.kind === "none") return;

@@ -1,0 +1,166 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { elaborateFunction, elaborateOptimizerAlone, type PlainValue } from "../compiler/elaborate/index.ts";
+import { programOf, render } from "../compiler/elaborate/testing.ts";
+import type { NdArray } from "../compiler/ir/ops/row.ts";
+import { evaluate } from "../compiler/reference/evaluate.ts";
+import { array } from "../compiler/reference/ndarray.ts";
+
+// The optimisers of std/optim.ada against recorded traces of their originals: the same gradients must lead to the same parameters.
+// The recordings are found through ADA_GOLDEN; without it only the bowl below is run.
+
+const source = `import { sgd, adam, adamw, nadam, prodigy, clip_norm } from "std/optim.ada"`;
+const { program, resolution } = programOf(source);
+
+/** One optimiser run: its state is kept between updates. */
+class Run {
+  private readonly name: string;
+  private readonly settings: Readonly<Record<string, PlainValue>>;
+  params: NdArray;
+  state: Record<string, NdArray> = {};
+  logs: Record<string, number> = {};
+
+  constructor(name: string, settings: Readonly<Record<string, PlainValue>>, start: readonly number[]) {
+    this.name = name;
+    this.settings = settings;
+    this.params = array([start.length], start);
+    const { optimizer } = this.make(1);
+    const init = { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) };
+    this.state = evaluate(init, { params: this.params });
+  }
+
+  private make(lr: number) {
+    const made = elaborateOptimizerAlone(program, resolution, this.name, { ...this.settings, lr }, this.params.shape[0]!);
+    if (!made.ok) throw new Error(render(program, made.diagnostics));
+    return made.value;
+  }
+
+  update(grads: readonly number[], lr: number): void {
+    const { optimizer } = this.make(lr);
+    const results = evaluate(optimizer.graph, { params: this.params, grads: array([grads.length], grads), ...this.state });
+    for (const [name, value] of Object.entries(results)) {
+      if (name === "params") this.params = value;
+      else if (name.startsWith("state.")) this.state[name] = value;
+      else this.logs[name.slice(4)] = value.data[0]!;
+    }
+  }
+}
+
+function clip(grads: readonly number[], most: number): number[] {
+  const made = elaborateFunction(program, resolution, "clip_norm", [
+    { name: "g", shape: [grads.length] },
+    { name: "max_norm", value: most },
+  ]);
+  if (!made.ok) throw new Error(render(program, made.diagnostics));
+  return [...evaluate(made.value.graph, { g: array([grads.length], grads) }).result!.data];
+}
+
+interface Case {
+  readonly name: string;
+  readonly kind: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tolerance: { readonly rtol: number; readonly atol: Readonly<Record<string, number>> };
+  readonly tensors: Readonly<Record<string, NdArray>>;
+}
+
+function readTensors(file: string): Record<string, NdArray> {
+  const bytes = readFileSync(file);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { shape: number[]; data_offsets: [number, number] }>;
+  return Object.fromEntries(
+    Object.entries(header)
+      .filter(([name]) => name !== "__metadata__")
+      .map(
+        ([
+          name,
+          {
+            shape,
+            data_offsets: [start, end],
+          },
+        ]) => {
+          const data = Array.from({ length: (end - start) / 4 }, (_, i) => bytes.readFloatLE(8 + length + start + 4 * i));
+          return [name, array(shape, data)];
+        },
+      ),
+  );
+}
+
+const golden = process.env.ADA_GOLDEN;
+const names = ["sgd", "adam", "adamw", "nadam", "prodigy"];
+const cases: Case[] = [];
+if (golden !== undefined) {
+  const folder = path.join(golden, "optimizers");
+  for (const file of readdirSync(folder).filter((f) => f.endsWith(".json"))) {
+    const sidecar = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as Omit<Case, "name" | "tensors">;
+    if (names.includes(sidecar.kind))
+      cases.push({ ...sidecar, name: file, tensors: readTensors(path.join(folder, file.replace(".json", ".safetensors"))) });
+  }
+}
+
+/** Settings of a recording in the names of std/optim.ada. */
+function settingsOf(config: Case["config"]): Record<string, PlainValue> {
+  const settings: Record<string, PlainValue> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (["lr", "problem", "steps", "max_grad_norm", "lr_schedule"].includes(key)) continue;
+    if (key === "betas") [settings.beta1, settings.beta2] = value as [number, number];
+    else if (value !== null) settings[key] = value as PlainValue;
+  }
+  return settings;
+}
+
+describe(golden === undefined ? "recorded optimiser traces (skipped: ADA_GOLDEN is not set)" : "recorded optimiser traces", () => {
+  test.runIf(golden !== undefined)("there are recordings of every optimiser", () => {
+    expect([...new Set(cases.map((c) => c.kind))].sort()).toEqual([...names].sort());
+  });
+  test.each(cases)("$name", ({ kind, config, tensors, tolerance }) => {
+    const params = Object.keys(tensors)
+      .filter((name) => name.startsWith("param."))
+      .map((name) => name.slice(6));
+    const size = (name: string) => tensors[`param.${name}`]!.data.length;
+    const rows = (name: string, step: number) =>
+      params.flatMap((p) => [...tensors[`${name}${p}`]!.data.slice(step * size(p), (step + 1) * size(p))]);
+    const run = new Run(kind, settingsOf(config), rows("output.", 0));
+    const steps = config.steps as number;
+    for (let step = 0; step < steps; step++) {
+      const most = config.max_grad_norm as number | null;
+      const grads = rows("output.gradient.", step);
+      run.update(most === null ? grads : clip(grads, most), tensors["output.lr"]!.data[step]!);
+      let at = 0;
+      for (const p of params) {
+        const atol = tolerance.atol[`output.${p}`]!;
+        for (let i = 0; i < size(p); i++, at++) {
+          const wanted = tensors[`output.${p}`]!.data[(step + 1) * size(p) + i]!;
+          const error = Math.abs(run.params.data[at]! - wanted);
+          if (!(error <= atol + tolerance.rtol * Math.abs(wanted)))
+            expect.fail(`${p}[${i}] after step ${step}: ${run.params.data[at]} instead of ${wanted}`);
+        }
+      }
+      const d = tensors["output.d"];
+      if (d)
+        expect(Math.abs(run.logs.d! - d.data[step]!)).toBeLessThanOrEqual(
+          tolerance.atol["output.d"]! + tolerance.rtol * Math.abs(d.data[step]!),
+        );
+    }
+  });
+});
+
+test("prodigy on a bowl finds the step size by itself", () => {
+  const curvature = [1, 0.1, 10];
+  const run = new Run("prodigy", { use_bias_correction: true }, [1, -2, 0.5]);
+  for (let step = 0; step < 200; step++) {
+    run.update(
+      [...run.params.data].map((x, i) => curvature[i]! * x),
+      1,
+    );
+    if (step === 19) expect(run.logs.d).toBeCloseTo(8.988684367e-4, 9);
+  }
+  const published = [0.000106407, -0.000137379, -0.000055309];
+  for (const [i, x] of [...run.params.data].entries()) expect(Math.abs(x - published[i]!)).toBeLessThan(1e-8);
+});
+
+test("a setting that no group may change is named", () => {
+  const made = elaborateOptimizerAlone(program, resolution, "adamw", { bete1: 0.9 }, 4);
+  expect(made.ok).toBe(false);
+  if (!made.ok) expect(made.diagnostics[0]!.help).toBe("did you mean `beta1`?");
+});
