@@ -3,19 +3,11 @@
 // is already small. A wrongly typed call is a bug of the template and throws; `verify.ts` checks the finished kernel again.
 import { binaryFunction, castFunction, isComparison, unaryFunction, wrap } from "./arithmetic.ts";
 import type { BinaryOp, Scalar, TileBuffer, TileExpr, TileKernel, TileStmt, TileType, UnaryOp, Width } from "./tile.ts";
+import { operandsFit, sameType, typeOf, typeText } from "./typing.ts";
 
-const types: { readonly [s in Scalar]: { readonly [w in Width]: TileType } } = {
-  f32: { 1: { scalar: "f32", width: 1 }, 4: { scalar: "f32", width: 4 } },
-  i32: { 1: { scalar: "i32", width: 1 }, 4: { scalar: "i32", width: 4 } },
-  u32: { 1: { scalar: "u32", width: 1 }, 4: { scalar: "u32", width: 4 } },
-  bool: { 1: { scalar: "bool", width: 1 }, 4: { scalar: "bool", width: 4 } },
-};
+export { sameType, typeOf, typeText } from "./typing.ts";
 
-/** The type with this scalar and width. */
-export const typeOf = (scalar: Scalar, width: Width = 1): TileType => types[scalar][width];
-export const sameType = (a: TileType, b: TileType): boolean => a.scalar === b.scalar && a.width === b.width;
-/** `f32` or `f32x4`. */
-export const typeText = (t: TileType): string => (t.width === 1 ? t.scalar : `${t.scalar}x4`);
+const oneI32 = typeOf("i32");
 
 type Literal = Extract<TileExpr, { readonly kind: "lit" }>;
 const isLiteral = (e: TileExpr): e is Literal => e.kind === "lit";
@@ -42,8 +34,8 @@ export type Index = TileExpr | number;
 const asIndex = (index: Index): TileExpr => (typeof index === "number" ? i32(index) : index);
 
 export const ref = (name: string, type: TileType): TileExpr => ({ kind: "ref", type, name });
-export const lane = (): TileExpr => ({ kind: "lane", type: types.i32[1] });
-export const group = (axis: 0 | 1 | 2): TileExpr => ({ kind: "group", type: types.i32[1], axis });
+export const lane = (): TileExpr => ({ kind: "lane", type: oneI32 });
+export const group = (axis: 0 | 1 | 2): TileExpr => ({ kind: "group", type: oneI32, axis });
 export const uniform = (index: number, scalar: "f32" | "i32" | "u32"): TileExpr => ({ kind: "uniform", type: typeOf(scalar), index });
 
 // Width.
@@ -108,38 +100,6 @@ export function binary(op: BinaryOp, a: TileExpr, b: TileExpr): TileExpr {
     return lit(binaryFunction(op, scalar)(left.value, right.value), result, width);
   }
   return simplified(op, left, right) ?? { kind: "binary", type: typeOf(result, width), op, left, right };
-}
-
-/** Which scalars an operation takes. Shift counts may be i32 or u32; all other operands agree. */
-export function operandsFit(op: BinaryOp, left: Scalar, right: Scalar): boolean {
-  const integer = left === "i32" || left === "u32";
-  switch (op) {
-    case "add":
-    case "sub":
-    case "mul":
-    case "max":
-    case "min":
-    case "lt":
-    case "le":
-      return left === right && left !== "bool";
-    case "div":
-    case "pow":
-      return left === "f32" && right === "f32";
-    case "idiv":
-    case "imod":
-      return left === right && integer;
-    case "eq":
-      return left === right;
-    case "and":
-    case "or":
-    case "xor":
-      return left === right && left !== "f32";
-    case "shl":
-    case "shr":
-      return integer && (right === "i32" || right === "u32");
-    default:
-      throw new Error(`internal: tile operation ${op satisfies never}`);
-  }
 }
 
 /** Rules with one known operand; undefined where none applies. Integer rules hold whenever the index arithmetic does not overflow. */
@@ -319,7 +279,7 @@ export function philox(key0: number, key1: number, word: number, element: TileEx
     const draw = (e: TileExpr) => philox(key0, key1, word, e, step);
     return vecOf(draw(x), draw(y), draw(z), draw(w));
   }
-  return { kind: "philox", type: types.u32[1], key0: key0 >>> 0, key1: key1 >>> 0, word, element, step };
+  return { kind: "philox", type: typeOf("u32"), key0: key0 >>> 0, key1: key1 >>> 0, word, element, step };
 }
 
 // Statements.
@@ -404,7 +364,7 @@ export class Block {
   for(wish: string, from: Index, to: Index, step: number, body: (i: TileExpr, block: Block) => void): void {
     const name = this.names.fresh(wish);
     const block = this.#nested();
-    body(ref(name, types.i32[1]), block);
+    body(ref(name, oneI32), block);
     this.statements.push(forStmt(name, from, to, step, block.statements));
   }
   /** A condition; a literal one leaves only the arm that is taken. */

@@ -1,6 +1,7 @@
 // The text of a kernel in Tile IR, for people and for `--emit tiles`: the same kernel always gives the same text.
-import { typeText } from "./build.ts";
+
 import type { TileExpr, TileKernel, TileStmt } from "./tile.ts";
+import { typeText } from "./typing.ts";
 
 const operators: { readonly [op: string]: string } = {
   add: "+",

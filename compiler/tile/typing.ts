@@ -1,7 +1,51 @@
-// The type rules of Tile IR: for one expression node, given that its operands are well typed, what is wrong with it, if anything.
+// The types of Tile IR and their rules: for one expression node, given that its operands are well typed, what is wrong with it, if anything.
 import { wrap } from "./arithmetic.ts";
-import { operandsFit, sameType, typeOf, typeText } from "./build.ts";
-import type { TileExpr, TileType, UnaryOp } from "./tile.ts";
+import type { BinaryOp, Scalar, TileExpr, TileType, UnaryOp, Width } from "./tile.ts";
+
+const types: { readonly [s in Scalar]: { readonly [w in Width]: TileType } } = {
+  f32: { 1: { scalar: "f32", width: 1 }, 4: { scalar: "f32", width: 4 } },
+  i32: { 1: { scalar: "i32", width: 1 }, 4: { scalar: "i32", width: 4 } },
+  u32: { 1: { scalar: "u32", width: 1 }, 4: { scalar: "u32", width: 4 } },
+  bool: { 1: { scalar: "bool", width: 1 }, 4: { scalar: "bool", width: 4 } },
+};
+
+/** The type with this scalar and width. */
+export const typeOf = (scalar: Scalar, width: Width = 1): TileType => types[scalar][width];
+export const sameType = (a: TileType, b: TileType): boolean => a.scalar === b.scalar && a.width === b.width;
+/** `f32` or `f32x4`. */
+export const typeText = (t: TileType): string => (t.width === 1 ? t.scalar : `${t.scalar}x4`);
+
+/** Which scalars an operation takes. Shift counts may be i32 or u32; all other operands agree. */
+export function operandsFit(op: BinaryOp, left: Scalar, right: Scalar): boolean {
+  const integer = left === "i32" || left === "u32";
+  switch (op) {
+    case "add":
+    case "sub":
+    case "mul":
+    case "max":
+    case "min":
+    case "lt":
+    case "le":
+      return left === right && left !== "bool";
+    case "div":
+    case "pow":
+      return left === "f32" && right === "f32";
+    case "idiv":
+    case "imod":
+      return left === right && integer;
+    case "eq":
+      return left === right;
+    case "and":
+    case "or":
+    case "xor":
+      return left === right && left !== "f32";
+    case "shl":
+    case "shr":
+      return integer && (right === "i32" || right === "u32");
+    default:
+      throw new Error(`internal: tile operation ${op satisfies never}`);
+  }
+}
 
 const oneI32 = typeOf("i32");
 

@@ -3,12 +3,12 @@
 // and subgroup operations are reached by all lanes, and the kernel fits the device. Kernels run without the driver's own bounds checks, so
 // a kernel with a problem must not be launched: it is a bug of the compiler, not of the user.
 import { Ranges } from "./bounds.ts";
-import { sameType, typeOf, typeText } from "./build.ts";
 import { Divergence } from "./divergence.ts";
 import { isNothing } from "./interval.ts";
 import { expressionText } from "./print.ts";
 import type { TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "./tile.ts";
-import { typeProblem } from "./typing.ts";
+import { sameType, typeOf, typeProblem, typeText } from "./typing.ts";
+
 import { blocksOf, expressionsOf, operandsOf, visitExpressions } from "./walk.ts";
 
 export interface KernelLimits {
