@@ -123,6 +123,24 @@ export const diagnosticTable = {
     "mark a model `trained`, or look for a `stop` on the way",
   ),
   "elaborate/no-such-part": error("no trained parameter matches `{path}`"),
+
+  // ---- the checker: sizes, effects, bodies, training ----
+  "shape/size-mismatch": error("{what} would have to be {left} and {right} at once"),
+  "shape/axes-left-out": error("`order` must name every axis: {axes} is missing"),
+  "shape/element-differs": error("element {index} of this list is {found}, but element 0 is {expected}", "all elements must have the same axes and sizes"),
+  "type/missing-field": error("the field `{name}` is missing here"),
+  "body/no-return": error("{what} has no `return`, so it has no value", "end it with `return …`"),
+  "body/unreachable": error("this is never reached, because a `return` stands before it"),
+  "effect/undeclared": error("{what}, but `{body}` does not say so", "write `{effect}` before the `->` of its signature"),
+  "effect/not-here": error("{what} cannot stand in {place}"),
+  "effect/not-state": error("`{name}` is no state, so it cannot be updated"),
+  "train/missing-setting": error("train block `{name}` does not say `{setting}`"),
+  "train/doubled-setting": error("`{setting}` is said twice"),
+  "train/wrong-data": error("step `{step}` reads `{setting}` from `{wanted}`, but the train block gives it {found}"),
+  "train/bad-weights": error("the weights of these steps are {problem}", "weights are not negative, and at least one is more than 0"),
+  "train/bad-number": error("{setting} must be {expected}, not {found}"),
+  "train/not-each": error("`{name}` is the same for all parameters, so it cannot be set for a group", "settings of groups are marked `each` in the optimizer"),
+  "schedule/span": error("{problem}"),
 } as const satisfies Record<string, Row>;
 
 export type DiagnosticCode = keyof typeof diagnosticTable;

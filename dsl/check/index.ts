@@ -1,8 +1,59 @@
+import type { Expr } from "../ast.ts";
 import type { Diagnostic } from "../diagnostic.ts";
-import { resolveNames } from "../names.ts";
+import { type Resolution, resolveNames } from "../names.ts";
 import type { Program } from "../program.ts";
+import type { Type } from "../types/type.ts";
+import { checkItem } from "./items.ts";
+import { Session } from "./session.ts";
+
+// The checker. In: a loaded program with its names resolved. Out: what is wrong with it, and the type of each expression. Every item is
+// checked once, for all sizes; what is reported elsewhere (unreadable text, unknown names) leaves the error type here, of which nothing more
+// is said. Invariant: it never throws, and its work is bounded.
+
+export interface CheckResult {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly typeOf: (node: Expr) => Type | undefined;
+}
+export interface CheckedProgram extends CheckResult {
+  readonly program: Program;
+  readonly resolution: Resolution;
+}
+
+/** Reads names and types of a loaded program; the diagnostics hold those of reading it too, in the order of files and places. */
+export function checkFully(program: Program): CheckedProgram {
+  const { resolution, diagnostics } = resolveNames(program);
+  const types = checkTypes(program);
+  return {
+    program,
+    resolution,
+    typeOf: types.typeOf,
+    diagnostics: ordered(program, [...program.diagnostics, ...diagnostics, ...types.diagnostics]),
+  };
+}
 
 /** Everything that is wrong with a program, from reading it to checking it, in the order of files and places. */
 export function checkProgram(program: Program): Diagnostic[] {
-  return [...program.diagnostics, ...resolveNames(program).diagnostics];
+  return [...checkFully(program).diagnostics];
+}
+
+/** Types only: what reading and names have found is not repeated. */
+export function checkTypes(program: Program): CheckResult {
+  const session = new Session(program);
+  const unreadable = new Map<string, number[]>();
+  for (const { code, span } of program.diagnostics)
+    if (code.startsWith("syntax/")) unreadable.set(span.file, [...(unreadable.get(span.file) ?? []), span.start]);
+  for (const [id, file] of program.files) {
+    const broken = unreadable.get(id) ?? [];
+    for (const item of file.ast.items) {
+      const isReadable = !broken.some((at) => at >= item.span.start && at <= item.span.end);
+      if (isReadable) checkItem(session, item, id);
+      else session.markBroken(item.span);
+    }
+  }
+  return { diagnostics: ordered(program, session.diagnostics), typeOf: (node) => session.typeOf(node) };
+}
+
+function ordered(program: Program, diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const order = new Map([...program.files.keys()].map((id, at) => [id, at] as const));
+  return [...diagnostics].sort((a, b) => (order.get(a.span.file) ?? 0) - (order.get(b.span.file) ?? 0) || a.span.start - b.span.start);
 }

@@ -13,7 +13,8 @@ export interface RowVar {
   readonly kind: "rigid" | "open";
 }
 export type AxisItem =
-  | { readonly kind: "axis"; readonly name: string; readonly size: Size }
+  /** bare: only named, in a place where the size of that name is not in force. */
+  | { readonly kind: "axis"; readonly name: string; readonly size: Size; readonly bare?: boolean }
   | { readonly kind: "row"; readonly row: RowVar };
 
 export interface TensorType {

@@ -80,6 +80,10 @@ export class Unifier {
     }
     return anySize();
   }
+  /** The size with some variables replaced. */
+  replace(size: Size, replacement: (variable: SizeVar) => Size | undefined): Size {
+    return substituteSize(size, { variable: replacement });
+  }
   /** The axes with everything that is solved replaced. */
   axes(axes: readonly AxisItem[]): AxisItem[] {
     return mapAxes(axes, { size: (s) => this.size(s), row: (r) => this.#row(r, 0) });
@@ -96,6 +100,10 @@ export class Unifier {
   /** What an open row was found to be. */
   rowSolution(row: RowVar): readonly AxisItem[] | undefined {
     return this.#rows.get(row.id);
+  }
+  /** True when an open size has been found. */
+  isSolved(id: string): boolean {
+    return this.#sizes.has(id);
   }
   /** Says what an open row stands for; later words replace earlier ones (a row grows while arguments are aligned). */
   solveRow(row: RowVar, axes: readonly AxisItem[]): void {

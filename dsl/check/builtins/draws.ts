@@ -1,0 +1,105 @@
+import {
+  boolType,
+  type DType,
+  errorType,
+  intType,
+  isSilent,
+  realType,
+  type Type,
+  tensor,
+  textType,
+  unknownType,
+} from "../../types/type.ts";
+import { requireRandom } from "../calls.ts";
+import { elementOf } from "../expressions.ts";
+import type { BuiltinCall, BuiltinRule } from "./call.ts";
+import { givenAxes } from "./move.ts";
+
+// Distributions, what draws from them, and schedules.
+
+const distribution = (dtype: DType, host: Type): Type => ({ kind: "distribution", dtype, host });
+/** `normal` needs no arguments, so it is a value. */
+export const normal: Type = distribution("real", realType);
+
+function draw(c: BuiltinCall): Type {
+  requireRandom("`draw`", c.span, c.scope);
+  const from = c.type("from");
+  if (isSilent(from) || from.kind !== "distribution") {
+    c.type("axes");
+    if (isSilent(from) || ["closure", "function", "prompt", "textValue"].includes(from.kind)) return unknownType;
+    return c.mismatch("from", "a distribution, as `normal` or `uniform(0..1)`");
+  }
+  if (c.has("like")) {
+    const like = c.type("like");
+    if (like.kind === "tensor") return tensor(from.dtype, like.axes, from.dtype === "text" ? "host" : "device");
+    return isSilent(like) ? unknownType : c.mismatch("like", "a tensor");
+  }
+  if (!c.has("axes")) return from.host;
+  const axes = givenAxes(c, "axes", []);
+  if (c.failed) return errorType;
+  return axes ? tensor(from.dtype, axes, from.dtype === "text" ? "host" : "device") : unknownType;
+}
+
+function uniform(dtype: DType, host: Type): BuiltinRule {
+  return {
+    params: "range",
+    type: (c) => {
+      const range = c.type("range");
+      if (range.kind === "range" || isSilent(range)) return distribution(dtype, host);
+      return c.mismatch("range", "a range, as `0..1`");
+    },
+  };
+}
+const scheduleOf = (params: string): BuiltinRule => ({
+  params,
+  type: (c) => {
+    c.evaluateAll();
+    return { kind: "schedule" };
+  },
+});
+
+export const drawRules: Readonly<Record<string, BuiltinRule>> = {
+  draw: { params: "from axes?:axes like?", type: draw },
+  uniform: uniform("real", realType),
+  integer: uniform("i32", intType),
+  coin: {
+    params: "p",
+    type: (c) => {
+      const p = c.type("p");
+      if (p.kind === "tensor" || p.kind === "textValue" || p.kind === "range") return c.mismatch("p", "a probability on the host");
+      return distribution("bool", boolType);
+    },
+  },
+  pick: {
+    params: "list weights? at_most?",
+    type: (c) => {
+      const list = c.type("list");
+      c.evaluateAll();
+      const element = elementOf(list);
+      if (element === null) return c.mismatch("list", "a list");
+      const host: Type =
+        element.kind === "int" ? intType : element.kind === "textValue" ? textType : element.kind === "realNumber" ? realType : element;
+      return distribution(
+        element.kind === "int" ? "i32" : element.kind === "textValue" ? "text" : "real",
+        isSilent(host) ? unknownType : host,
+      );
+    },
+  },
+  dirichlet: { params: "weights", type: (c) => (c.evaluateAll(), distribution("real", realType)) },
+  permutation: { params: "n", type: (c) => (c.evaluateAll(), distribution("i32", unknownType)) },
+  linear: scheduleOf("values"),
+  cosine: scheduleOf("values"),
+  constant: scheduleOf("value"),
+  polynomial: scheduleOf("values power?"),
+  piecewise: scheduleOf("points"),
+  cycle: scheduleOf("schedule times?"),
+  near: { params: "a b tolerance? relative?", type: (c) => (c.evaluateAll(), boolType) },
+  fresh: {
+    params: "module from? surgery? seed?",
+    type: (c) => {
+      c.type("from");
+      c.type("seed");
+      return c.type("module");
+    },
+  },
+};

@@ -1,0 +1,82 @@
+import type { ModelItem } from "../ast.ts";
+import { errorType, type Type, unknownType } from "../types/type.ts";
+import { builtinValue } from "./builtins.ts";
+import { evaluate } from "./expressions.ts";
+import { type Body, Scope } from "./scope.ts";
+import type { Place, Session } from "./session.ts";
+import { Declared, typeOfNode } from "./typeNodes.ts";
+
+// What the items of a file are as values, made when first asked for.
+
+const hostBody: Body = { kind: "host", name: "", random: true, updates: false, training: false, span: null };
+
+/** The scope of a file's items: its own names, imported ones, those of the prelude, then the built-in ones. */
+export function fileScope(session: Session, file: string, body: Body = hostBody): Scope {
+  return new Scope(session, file, body, null, {
+    resolve: (name) => {
+      const place = session.lookup(file, name);
+      return place ? valueOf(session, place) : builtinValue(name);
+    },
+  });
+}
+
+/** The type of an item as a value. */
+export function valueOf(session: Session, place: Place): Type | undefined {
+  const { item, file } = place;
+  switch (item.kind) {
+    case "const":
+      return session.once(item, "value", unknownType, () => {
+        const scope = fileScope(session, file);
+        const value = evaluate(item.value, scope);
+        return item.type ? typeOfNode(item.type, scope, new Declared()) : value;
+      });
+    case "fn":
+    case "loss":
+      return { kind: "function", item, file, of: null };
+    case "module":
+      return { kind: "moduleKind", item, file };
+    case "model":
+      return modelType(session, item, file);
+    case "prompt":
+      return { kind: "promptKind", item, file };
+    case "schedule":
+      return { kind: "scheduleKind", item, file };
+    case "dataset":
+      return { kind: "datasetKind", item, file };
+    case "optimizer":
+      return { kind: "optimizerKind", item, file };
+    case "grammar":
+      return { kind: "distribution", dtype: "text", host: { kind: "textValue", text: null } };
+    case "stateItem":
+    case "step":
+    case "surgery":
+    case "keys":
+      return unknownType;
+    case "train":
+    case "evaluate":
+    case "type":
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** A model is an instance of its module. */
+export function modelType(session: Session, item: ModelItem, file: string): Type {
+  return session.once(item, "value", unknownType, () => {
+    const scope = fileScope(session, file);
+    if (!item.value) return unknownType;
+    const type = evaluate(item.value, scope);
+    if (type.kind === "moduleKind") {
+      const name = type.item.name.name;
+      session.report(
+        "type/mismatch",
+        item.value.span,
+        { found: `the module \`${name}\` itself`, expected: "a model" },
+        { help: `give its arguments: \`${name}()\`` },
+      );
+      return errorType;
+    }
+    return type;
+  });
+}

@@ -1,0 +1,157 @@
+import type { Expr, Item } from "../ast.ts";
+import type { Diagnostic } from "../diagnostic.ts";
+import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, diagnose } from "../diagnostics.ts";
+import type { Program } from "../program.ts";
+import type { Span } from "../span.ts";
+import { type Size, variablesOf } from "../types/size.ts";
+import { type Type, unknownType } from "../types/type.ts";
+import { Unifier } from "../types/unify.ts";
+
+// What one check of a program shares: the unifier, what was found, the types of expressions, and the items of all files.
+
+/** An item and the file it stands in; its names are resolved from there. */
+export interface Place {
+  readonly item: Item;
+  readonly file: string;
+}
+
+// One evaluation is one expression under one set of argument types. Bodies of functions that take axes or functions are looked at once per
+// call, so their number is bounded here; beyond it everything is unknown and nothing more is said.
+const mostEvaluations = 400_000;
+const deepestNesting = 90;
+
+interface FirstUse {
+  readonly name: string;
+  readonly module: string;
+  readonly span: Span | null;
+}
+
+export class Session {
+  readonly program: Program;
+  readonly unifier = new Unifier();
+  readonly types = new Map<Expr, Type>();
+  /** Type aliases being written out. */
+  readonly aliases = new Set<object>();
+  readonly #found = new Map<string, Diagnostic>();
+  readonly #items = new Map<string, ReadonlyMap<string, Place>>();
+  readonly #memo = new Map<object, Map<string, unknown>>();
+  #muted = 0;
+  #evaluations = 0;
+  #depth = 0;
+
+  constructor(program: Program) {
+    this.program = program;
+    for (const [id, file] of program.files) {
+      const items = new Map<string, Place>();
+      for (const item of file.ast.items)
+        if ("name" in item && item.name && !items.has(item.name.name)) items.set(item.name.name, { item, file: id });
+      this.#items.set(id, items);
+    }
+    for (const [id, file] of program.files) {
+      const items = new Map(this.#items.get(id)!);
+      for (const [statement, target] of file.imports) {
+        for (const { name, as } of statement.names) {
+          const place = this.#items.get(target)?.get(name.name);
+          if (place && !items.has((as ?? name).name)) items.set((as ?? name).name, place);
+        }
+      }
+      this.#items.set(id, items);
+    }
+  }
+
+  /** The item that a name means in a file: its own, an imported one, or one of the prelude. */
+  lookup(file: string, name: string): Place | undefined {
+    const { prelude } = this.program;
+    return this.#items.get(file)?.get(name) ?? (prelude === null ? undefined : this.#items.get(prelude)?.get(name));
+  }
+
+  get diagnostics(): Diagnostic[] {
+    return [...this.#found.values()];
+  }
+  /** Reports once per code and place, however often the place is looked at. */
+  report<C extends DiagnosticCode>(code: C, span: Span, args: DiagnosticArguments<C>, extra: DiagnosticExtra = {}): void {
+    const key = `${code} ${span.file} ${span.start} ${span.end}`;
+    if (this.#muted > 0 || this.#found.has(key) || this.#isBroken(span)) return;
+    this.#found.set(key, diagnose(code, span, args, extra));
+  }
+  readonly #broken: Span[] = [];
+  /** Text that could not be read whole: nothing is said about what is in it. */
+  markBroken(span: Span): void {
+    this.#broken.push(span);
+    for (const [key, { span: at }] of this.#found) if (this.#isBroken(at)) this.#found.delete(key);
+  }
+  #isBroken(span: Span): boolean {
+    return this.#broken.some((b) => b.file === span.file && b.start <= span.start && span.end <= b.end);
+  }
+  /** The type that was found for an expression, with everything solved. */
+  typeOf(expr: Expr): Type | undefined {
+    const type = this.types.get(expr);
+    return type && this.unifier.type(type);
+  }
+  /** Runs without reporting or recording: the same text is reported where it stands. */
+  quietly<T>(run: () => T): T {
+    this.#muted++;
+    try {
+      return run();
+    } finally {
+      this.#muted--;
+    }
+  }
+  /** Runs with reporting on, also when asked for from a quiet place: what is computed once is reported once. */
+  loudly<T>(run: () => T): T {
+    const before = this.#muted;
+    this.#muted = 0;
+    try {
+      return run();
+    } finally {
+      this.#muted = before;
+    }
+  }
+  get isQuiet(): boolean {
+    return this.#muted > 0;
+  }
+  readonly #uses = new Map<string, FirstUse>();
+  /** Remembers which variables belong to an instance of a module, so that a second use of another size can name the first. */
+  watchUse(id: string, name: string, module: string): void {
+    this.#uses.set(id, { name, module, span: null });
+  }
+  /** Says where an instance's size was settled, if it was just now. */
+  noteUses(span: Span): void {
+    for (const [id, use] of this.#uses) if (use.span === null && this.unifier.isSolved(id)) this.#uses.set(id, { ...use, span });
+  }
+  /** The use that settled the size of an instance; nothing for other sizes. */
+  firstUse(size: Size): (FirstUse & { readonly span: Span }) | undefined {
+    for (const { id } of variablesOf(size)) {
+      const use = this.#uses.get(id);
+      if (use?.span) return { ...use, span: use.span };
+    }
+    return undefined;
+  }
+  record(expr: Expr, type: Type): Type {
+    if (this.#muted === 0) this.types.set(expr, type);
+    return type;
+  }
+  /** Runs one evaluation within the bounds of depth and number. */
+  within(run: () => Type): Type {
+    if (++this.#evaluations > mostEvaluations || this.#depth >= deepestNesting) return unknownType;
+    this.#depth++;
+    try {
+      return run();
+    } finally {
+      this.#depth--;
+    }
+  }
+  /** A value computed once per key and node; while it is being computed it is `during`. */
+  once<T>(node: object, question: string, during: T, compute: () => T): T {
+    let answers = this.#memo.get(node);
+    if (!answers) {
+      answers = new Map();
+      this.#memo.set(node, answers);
+    }
+    if (answers.has(question)) return answers.get(question) as T;
+    answers.set(question, during);
+    const answer = compute();
+    answers.set(question, answer);
+    return answer;
+  }
+}
