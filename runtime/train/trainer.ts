@@ -242,7 +242,8 @@ class Run {
       for (const [name, values] of Object.entries(await read.values())) {
         const value = values[0]!;
         if (name === "loss") loss = value;
-        this.#window.add(name === "loss" ? "loss" : name.slice("log.".length), value);
+        // `loss` is what was minimised; a program may log something else under that name.
+        this.#window.add(name === "loss" || name === "log.loss" ? name : name.slice("log.".length), value);
         if (name === "loss" && this.#program.steps.length > 1) this.#window.add(`loss.${micro.step.name}`, value);
       }
     if (loss !== null && !Number.isFinite(loss)) throw new RunEnd(this.#diverged(micro, `the loss became ${loss}`));
