@@ -8,8 +8,8 @@ import { hostOp, toHost } from "./hostExpr.ts";
 import { callInstance, instantiate } from "./modules.ts";
 import { applySchedule, scheduleFromItem } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
-import { type BoundCall, bindCall } from "./signature.ts";
-import { bindNames, runBody } from "./statements.ts";
+import { bindCall } from "./signature.ts";
+import { bindNames, runBlock, runBody } from "./statements.ts";
 import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, type Val } from "./values.ts";
 
 // Calls. What is called decides how an argument is read (a value, axes, a pattern), so arguments travel unevaluated until then.
@@ -119,11 +119,10 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
     args,
     span,
   );
-  return enter(caller, name, span, () => finish(bound, runBody(item.body, bound.scope, item.name.span), item.signature.result.span));
-}
-
-function finish(bound: BoundCall, result: Val, span: Span): Val {
-  return bound.finish(result, span);
+  return enter(caller, name, span, () => {
+    const { value, span: at } = runBlock(item.body, bound.scope);
+    return bound.finish(value, at);
+  });
 }
 
 /** Runs a callee's body: its name joins the random streams and the chain of calls that messages show. */
@@ -181,7 +180,7 @@ function anyTypeNode(binder: Binder): NamedType {
 }
 
 function runClosureBody(node: FnExpr, scope: Scope): Val {
-  return node.body.kind === "block" ? runBody(node.body as Block, scope, node.span) : evaluate(node.body as Expr, scope);
+  return node.body.kind === "block" ? runBody(node.body as Block, scope) : evaluate(node.body as Expr, scope);
 }
 
 /** Calls a function value with values, as `fold` and its kin do. */

@@ -209,8 +209,7 @@ function conditionOf(condition: Val, span: Span, scope: Scope): boolean {
 }
 
 function ifValue(expr: IfExpr, scope: Scope): Val {
-  const branch = (body: Expr | IfExpr["then"]): Val =>
-    body.kind === "block" ? runBody(body, scope, expr.span) : evaluate(body as Expr, scope);
+  const branch = (body: Expr | IfExpr["then"]): Val => (body.kind === "block" ? runBody(body, scope) : evaluate(body as Expr, scope));
   const otherwise = (): Val => (expr.otherwise === null ? none : branch(expr.otherwise));
   const condition = evaluate(expr.condition, scope);
   if (condition.kind === "host" && constantOf(settled(condition.expr, scope)) === undefined && expr.otherwise !== null) {
@@ -262,7 +261,7 @@ function bracketValue(expr: BracketExpr, scope: Scope): Val {
 /** The only `if` without `else`: an element that is present or not. */
 function optionalElement(expr: IfExpr, scope: Scope, items: Val[]): void {
   if (!compileCondition(expr.condition, scope)) return;
-  items.push(expr.then.kind === "block" ? runBody(expr.then, scope, expr.span) : evaluate(expr.then as Expr, scope));
+  items.push(expr.then.kind === "block" ? runBody(expr.then, scope) : evaluate(expr.then as Expr, scope));
 }
 
 /** An expression read as axes: a name is an axis unless it stands for axes. */
@@ -307,7 +306,7 @@ function comprehension(expr: ListComp, scope: Scope): Val {
         optionalElement(expr.body, inner, results);
         return;
       }
-      results.push(expr.body.kind === "block" ? runBody(expr.body, inner, expr.span) : evaluate(expr.body, inner));
+      results.push(expr.body.kind === "block" ? runBody(expr.body, inner) : evaluate(expr.body, inner));
     });
   });
   return list(results);

@@ -2,10 +2,11 @@ import type { ForwardDecl, Signature } from "../../dsl/ast.ts";
 import type { Resolution } from "../../dsl/names.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
+import type { Span } from "../../dsl/span.ts";
 import type { GraphResult } from "../ir/value.ts";
 import { toTensor } from "./arithmetic.ts";
 import { type CallArg, call, valueArg } from "./calls.ts";
-import { attempt, fail } from "./failure.ts";
+import { attempt, Failure, fail } from "./failure.ts";
 import { entrySpan, Files } from "./files.ts";
 import { hostNumber } from "./hostExpr.ts";
 import { collectLeaves } from "./leaves.ts";
@@ -83,7 +84,7 @@ function functionProgram(program: Program, session: Session, fnName: string, arg
         arg.name,
       );
     });
-    return call(callee, made, span, files.scope(found.file));
+    return withoutOwnName(span, () => call(callee, made, span, files.scope(found.file)));
   });
   const results = resultsOf(session, value, "result");
   for (const key of effects.updated) results.push({ name: `update.${key}`, value: (effects.cells.get(key) as TensorVal).value });
@@ -94,6 +95,14 @@ function functionProgram(program: Program, session: Session, fnName: string, arg
     leaves: collectLeaves(session, () => 0),
     uniforms: session.uniforms,
   };
+}
+
+/** The function is asked for by name: a message need not say that it was called. */
+function withoutOwnName<T>(span: Span, fn: () => T): T {
+  const made = attempt(fn);
+  if (made.ok) return made.value;
+  const { diagnostic } = made;
+  throw new Failure({ ...diagnostic, related: diagnostic.related.filter((r) => r.span !== span) });
 }
 
 function signatureOf(callee: Val): Signature | null {

@@ -10,7 +10,7 @@ import { fail } from "./failure.ts";
 import type { Instance, LeafEntry } from "./instance.ts";
 import { Scope } from "./scope.ts";
 import { bindCall, bindValue, matchArguments, resolveType, sizeOf } from "./signature.ts";
-import { runBody } from "./statements.ts";
+import { runBlock } from "./statements.ts";
 import { tableOf } from "./tables.ts";
 import { type AxisItem, bool, describe, isNumeric, type ModuleVal, none, plainAxis, type TensorVal, tensor, type Val } from "./values.ts";
 
@@ -309,9 +309,10 @@ export function callInstance(instance: Instance, args: readonly CallArg[], span:
     args,
     span,
   );
-  return enter(caller, lastName(instance.path ?? name), span, () =>
-    bound.finish(runBody(forward.body, bound.scope, forward.span), forward.signature.result.span),
-  );
+  return enter(caller, lastName(instance.path ?? name), span, () => {
+    const { value, span: at } = runBlock(forward.body, bound.scope);
+    return bound.finish(value, at);
+  });
 }
 
 /** `face.layer[0][1]` -> `layer[0][1]`: what the chain of names says, once per level. */

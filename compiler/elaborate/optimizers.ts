@@ -123,7 +123,7 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
         [g, grads],
       ]),
     });
-    const result = runBody(item.body, body, item.span);
+    const result = runBody(item.body, body);
     const next = arenaResult(result, n, item, body);
     return { states, next };
   });

@@ -126,17 +126,17 @@ class CallNames {
   }
 
   /** Binds or checks the size that a signature writes for an axis. */
-  bindSize(expr: Expr, axis: string, actual: number, span: Span): void {
+  bindSize(expr: Expr, axis: string, actual: number, span: Span, shown: string): void {
     if (expr.kind !== "name") {
       const wanted = this.trySize(expr);
-      if (wanted !== undefined && wanted !== actual) this.mismatch(axis, actual, wanted, span, expr.span, describeSize(expr));
+      if (wanted !== undefined && wanted !== actual) this.mismatch(axis, actual, wanted, span, shown, expr.span, describeSize(expr));
       return;
     }
     const { name } = expr;
     const { owner, scope } = this.callee;
     const bound = this.sizes.get(name);
     if (bound) {
-      if (bound.value !== actual) this.mismatch(axis, actual, bound.value, span, bound.span, `this made \`${name}\` ${bound.value}`);
+      if (bound.value !== actual) this.mismatch(axis, actual, bound.value, span, shown, bound.span, `this made \`${name}\` ${bound.value}`);
       return;
     }
     if (owner?.sizeNames.has(name)) {
@@ -158,12 +158,12 @@ class CallNames {
       return;
     }
     const known = scope.lookupSize(name);
-    if (known !== undefined && known !== actual) this.mismatch(axis, actual, known, span, expr.span, `\`${name}\` is ${known}`);
+    if (known !== undefined && known !== actual) this.mismatch(axis, actual, known, span, shown, expr.span, `\`${name}\` is ${known}`);
     this.sizes.set(name, { value: actual, span });
   }
 
-  private mismatch(axis: string, left: number, right: number, span: Span, there: Span, label: string): never {
-    fail("shape/axis-mismatch", span, { axis, left, right }, { related: [{ span: there, label }] });
+  private mismatch(axis: string, left: number, right: number, span: Span, shown: string, there: Span, label: string): never {
+    fail("shape/axis-mismatch", span, { axis, left, right }, { label: shown, related: [{ span: there, label }] });
   }
 
   private trySize(expr: Expr): number | undefined {
@@ -363,7 +363,7 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
       const name = axisName(axis);
       if (!names.toCallee.has(item.name)) names.toCallee.set(item.name, name);
       if (!names.toCaller.has(name)) names.toCaller.set(name, item.name);
-      later.push(() => names.bindSize(axis.value, plainAxis(item.name), item.size!, t.span));
+      later.push(() => names.bindSize(axis.value, plainAxis(item.name), item.size!, t.span, describe(t.value)));
     });
     if (row) pieces.get(row.name.name)!.push({ axes: items.slice(rowAt, items.length - (axes.length - 1 - rowAt)), span: t.span });
   }

@@ -13,7 +13,7 @@ import { describe, describeTensor, isNumeric, none, type TensorVal, type Val } f
 
 export type Flow =
   | { readonly kind: "on"; readonly scope: Scope }
-  | { readonly kind: "returned"; readonly value: Val }
+  | { readonly kind: "returned"; readonly value: Val; readonly span: Span }
   | { readonly kind: "ended" };
 
 /** Where a statement with an effect may stand. */
@@ -38,13 +38,15 @@ function requirePlace(what: keyof typeof allowed, span: Span, scope: Scope): voi
   }
 }
 
-/** Runs the block of a function, an `if` expression or a closure; its value is what it returns. */
-export function runBody(block: Block, scope: Scope, span: Span): Val {
+/** Runs a block that has a value: what it returns, and where. */
+export function runBlock(block: Block, scope: Scope): { readonly value: Val; readonly span: Span } {
   const flow = runStatements(block.statements, scope);
-  if (flow.kind === "returned") return flow.value;
-  if (flow.kind === "ended") return none;
-  void span;
-  return none;
+  return flow.kind === "returned" ? flow : { value: none, span: block.span };
+}
+
+/** The value of a block. */
+export function runBody(block: Block, scope: Scope): Val {
+  return runBlock(block, scope).value;
 }
 
 export function runStatements(statements: readonly Stmt[], scope: Scope): Flow {
@@ -72,7 +74,7 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       return on(scope.with(statement.name.name, value));
     }
     case "return":
-      return { kind: "returned", value: evaluate(statement.value, scope) };
+      return { kind: "returned", value: evaluate(statement.value, scope), span: statement.value.span };
     case "minimize": {
       requirePlace("minimize", statement.span, scope);
       session.effects.minimized.push(scalarReal(evaluate(statement.value, scope), statement.value.span, scope, "what is minimised"));
