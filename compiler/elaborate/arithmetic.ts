@@ -245,14 +245,17 @@ export function toTensor(session: Session, x: NumericVal, dtype: Dtype): TensorV
   if (x.kind === "tensor") return castTo(session, x, dtype);
   if (x.kind === "host") {
     const whole = x.type === "bool" || x.type === "int";
-    const made = session.uniform(x.expr, whole ? "i32" : "f32", hintOf(x.expr));
+    const made = session.uniform(x.expr, whole ? "i32" : "f32", hintOf(session, x.expr));
     return castTo(session, tensor(made, []), dtype);
   }
   return tensor(session.builder.scalar(dtype === "bool" ? Number(Boolean(x.value)) : Number(x.value), dtype), []);
 }
 
-function hintOf(expr: HostExpr): string {
-  return expr.kind === "draw" ? expr.stream : expr.kind === "counter" ? expr.name : "host";
+/** A uniform is called after its draw or counter, else after the place in the text that first needs it. */
+function hintOf(session: Session, expr: HostExpr): string {
+  if (expr.kind === "draw") return expr.stream;
+  if (expr.kind === "counter") return expr.name;
+  return session.stream.length === 0 ? "host" : session.stream.join(".").replaceAll(".[", "[");
 }
 
 export function castTo(session: Session, x: TensorVal, dtype: DType): TensorVal {

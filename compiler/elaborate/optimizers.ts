@@ -159,9 +159,16 @@ function arenaResult(result: Val, n: number, item: OptimizerItem, scope: Scope):
 /** One number for all, or a chain of choices by where an element lies. */
 function eachValue(scope: Scope, name: string, groups: readonly ReadonlyMap<string, ScalarVal>[], layout: ArenaLayout): Val {
   const values = groups.map((group) => group.get(name)!);
-  const ranges = layout.groups.flatMap((range, i) => (range.end > range.start ? [{ ...range, value: values[i]! }] : []));
-  const first = ranges[0]?.value ?? values[0]!;
-  if (ranges.every((range) => JSON.stringify(range.value) === JSON.stringify(first))) return first;
+  // neighbours with one value are one range
+  const ranges: { readonly key: string; readonly value: ScalarVal; end: number }[] = [];
+  for (const [i, range] of layout.groups.entries()) {
+    const key = JSON.stringify(values[i]);
+    const last = ranges.at(-1);
+    if (range.end === range.start) continue;
+    if (last?.key === key) last.end = range.end;
+    else ranges.push({ key, value: values[i]!, end: range.end });
+  }
+  if (ranges.length <= 1) return ranges[0]?.value ?? values[0]!;
   const { session } = scope;
   const { builder } = session;
   const place = builder.iota(layout.size);
