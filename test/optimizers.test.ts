@@ -1,11 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { elaborateFunction, elaborateOptimizerAlone, type PlainValue } from "../compiler/elaborate/index.ts";
 import { programOf, render } from "../compiler/elaborate/testing.ts";
 import type { NdArray } from "../compiler/ir/ops/row.ts";
 import { evaluate } from "../compiler/reference/evaluate.ts";
 import { array } from "../compiler/reference/ndarray.ts";
+import { firstDifference, goldenCases, goldenFolder, goldenTitle } from "./golden.ts";
 
 // The optimisers of std/optim.ada against recorded traces of their originals: the same gradients must lead to the same parameters.
 // The recordings are found through ADA_GOLDEN; without it only the bowl below is run.
@@ -56,50 +55,11 @@ function clip(grads: readonly number[], most: number): number[] {
   return [...evaluate(made.value.graph, { g: array([grads.length], grads) }).result!.data];
 }
 
-interface Case {
-  readonly name: string;
-  readonly kind: string;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tolerance: { readonly rtol: number; readonly atol: Readonly<Record<string, number>> };
-  readonly tensors: Readonly<Record<string, NdArray>>;
-}
-
-function readTensors(file: string): Record<string, NdArray> {
-  const bytes = readFileSync(file);
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { shape: number[]; data_offsets: [number, number] }>;
-  return Object.fromEntries(
-    Object.entries(header)
-      .filter(([name]) => name !== "__metadata__")
-      .map(
-        ([
-          name,
-          {
-            shape,
-            data_offsets: [start, end],
-          },
-        ]) => {
-          const data = Array.from({ length: (end - start) / 4 }, (_, i) => bytes.readFloatLE(8 + length + start + 4 * i));
-          return [name, array(shape, data)];
-        },
-      ),
-  );
-}
-
-const golden = process.env.ADA_GOLDEN;
 const names = ["sgd", "adam", "adamw", "nadam", "prodigy"];
-const cases: Case[] = [];
-if (golden !== undefined) {
-  const folder = path.join(golden, "optimizers");
-  for (const file of readdirSync(folder).filter((f) => f.endsWith(".json"))) {
-    const sidecar = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as Omit<Case, "name" | "tensors">;
-    if (names.includes(sidecar.kind))
-      cases.push({ ...sidecar, name: file, tensors: readTensors(path.join(folder, file.replace(".json", ".safetensors"))) });
-  }
-}
+const cases = goldenCases("optimizers", names);
 
 /** Settings of a recording in the names of std/optim.ada. */
-function settingsOf(config: Case["config"]): Record<string, PlainValue> {
+function settingsOf(config: Readonly<Record<string, unknown>>): Record<string, PlainValue> {
   const settings: Record<string, PlainValue> = {};
   for (const [key, value] of Object.entries(config)) {
     if (["lr", "problem", "steps", "max_grad_norm", "lr_schedule"].includes(key)) continue;
@@ -109,17 +69,19 @@ function settingsOf(config: Case["config"]): Record<string, PlainValue> {
   return settings;
 }
 
-describe(golden === undefined ? "recorded optimiser traces (skipped: ADA_GOLDEN is not set)" : "recorded optimiser traces", () => {
-  test.runIf(golden !== undefined)("there are recordings of every optimiser", () => {
+describe(goldenTitle("recorded optimiser traces"), () => {
+  test.runIf(goldenFolder !== undefined)("there are recordings of every optimiser", () => {
     expect([...new Set(cases.map((c) => c.kind))].sort()).toEqual([...names].sort());
   });
-  test.each(cases)("$name", ({ kind, config, tensors, tolerance }) => {
+  test.each(cases)("$name", (one) => {
+    const { kind, config } = one;
+    const tensors = one.tensors();
     const params = Object.keys(tensors)
       .filter((name) => name.startsWith("param."))
       .map((name) => name.slice(6));
     const size = (name: string) => tensors[`param.${name}`]!.data.length;
-    const rows = (name: string, step: number) =>
-      params.flatMap((p) => [...tensors[`${name}${p}`]!.data.slice(step * size(p), (step + 1) * size(p))]);
+    const row = (name: string, p: string, step: number) => [...tensors[`${name}${p}`]!.data.slice(step * size(p), (step + 1) * size(p))];
+    const rows = (name: string, step: number) => params.flatMap((p) => row(name, p, step));
     const run = new Run(kind, settingsOf(config), rows("output.", 0));
     const steps = config.steps as number;
     for (let step = 0; step < steps; step++) {
@@ -128,19 +90,14 @@ describe(golden === undefined ? "recorded optimiser traces (skipped: ADA_GOLDEN 
       run.update(most === null ? grads : clip(grads, most), tensors["output.lr"]!.data[step]!);
       let at = 0;
       for (const p of params) {
-        const atol = tolerance.atol[`output.${p}`]!;
-        for (let i = 0; i < size(p); i++, at++) {
-          const wanted = tensors[`output.${p}`]!.data[(step + 1) * size(p) + i]!;
-          const error = Math.abs(run.params.data[at]! - wanted);
-          if (!(error <= atol + tolerance.rtol * Math.abs(wanted)))
-            expect.fail(`${p}[${i}] after step ${step}: ${run.params.data[at]} instead of ${wanted}`);
-        }
+        expect(
+          firstDifference(one, `output.${p}`, run.params.data.slice(at, at + size(p)), row("output.", p, step + 1)),
+          `step ${step}`,
+        ).toBeUndefined();
+        at += size(p);
       }
       const d = tensors["output.d"];
-      if (d)
-        expect(Math.abs(run.logs.d! - d.data[step]!)).toBeLessThanOrEqual(
-          tolerance.atol["output.d"]! + tolerance.rtol * Math.abs(d.data[step]!),
-        );
+      if (d) expect(firstDifference(one, "output.d", [run.logs.d!], [d.data[step]!]), `step ${step}`).toBeUndefined();
     }
   });
 });
