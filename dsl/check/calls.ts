@@ -1,6 +1,7 @@
-import type { Arg, Expr, FnExpr } from "../ast.ts";
+import type { Arg, Expr, FnExpr, FnItem, LossItem } from "../ast.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Span } from "../span.ts";
+import { printSize } from "../types/printSize.ts";
 import { anySize, flagTest, type Size, substituteSize, variableSize, variablesOf } from "../types/size.ts";
 import {
   type AxisItem,
@@ -75,6 +76,10 @@ export function matchParams(callee: string, params: readonly string[], args: rea
   const waiting = params.filter((p) => !named.has(p));
   let next = 0;
   for (const arg of args) {
+    if (arg.name === "stream" && !params.includes("stream")) {
+      argType(arg); // the name of the random stream, in place of the chain of names
+      continue;
+    }
     const name = arg.name ?? waiting[next++];
     if (name === undefined) {
       session.report("call/too-many-arguments", arg.span, { callee, most: params.length, given: positional });
@@ -98,7 +103,7 @@ export function callType(callee: Type, args: readonly CallArg[], span: Span, sco
     case "builtin":
       return callBuiltin(callee.name, args, span, scope);
     case "function": {
-      const info = callee.of ? methodInfo(session, callee.of, callee.item) : globalFunction(session, callee.item, callee.file);
+      const info = callee.of ? methodInfo(session, callee.of, callee.item) : checkedFunction(session, callee.item, callee.file);
       return info ? callFunction(info, callee.of ? moduleMap(session, callee.of) : null, args, span, scope) : silentArgs(args);
     }
     case "closure":
@@ -155,6 +160,35 @@ function missing(session: Session, callee: string, name: string, span: Span, the
 
 export function globalFunction(session: Session, item: Extract<Type, { kind: "function" }>["item"], file: string): FunctionInfo | null {
   return session.once(item, "signature", null, (): FunctionInfo | null => functionInfo(item, item.name.name, fileScope(session, file)));
+}
+
+let checkBody: ((session: Session, info: FunctionInfo, item: FnItem | LossItem) => void) | undefined;
+/** Set by the bodies' checker: what a function asks of its callers is known after its body has been looked at. */
+export function setFunctionCheck(check: (session: Session, info: FunctionInfo, item: FnItem | LossItem) => void): void {
+  checkBody = check;
+}
+/** A function whose body has been looked at, unless the nesting is too deep for that here. */
+export function checkedFunction(session: Session, item: FnItem | LossItem, file: string): FunctionInfo | null {
+  const info = globalFunction(session, item, file);
+  if (info && session.isShallow) session.once(item, "body", true, () => (session.loudly(() => checkBody?.(session, info, item)), true));
+  return info;
+}
+
+/** What the callee asks of its sizes: reported where it is not so, and asked of our own caller where that is not known. */
+function discharge(info: FunctionInfo, bound: Bound, span: Span, scope: Scope): boolean {
+  const { session } = scope;
+  const { unifier } = session;
+  let fulfilled = true;
+  for (const obligation of info.obligations) {
+    const [left, right] = [unifier.size(bound.map.size(unifier.size(obligation.left))), unifier.size(bound.map.size(unifier.size(obligation.right)))];
+    if (unifier.equate(left, right) !== "differ") continue;
+    fulfilled = false;
+    const related = obligation.origin ? [{ span: obligation.origin, label: "needed here" }] : [];
+    const args = { callee: info.name, equation: `${printSize(unifier.size(obligation.left))} = ${printSize(unifier.size(obligation.right))}`, left: printSize(left), right: printSize(right) };
+    session.report("shape/unmet", span, args, { related });
+    break;
+  }
+  return fulfilled;
 }
 
 /** Arguments of data sets and optimisers: names and kinds. */
@@ -271,7 +305,8 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   const omitted: ParamInfo[] = [];
   let failed = false;
   let vague = false;
-  const ranked = [...callee.params].sort((a, b) => Number(a.type.kind === "tensor") - Number(b.type.kind === "tensor"));
+  const shaped = ({ type }: ParamInfo) => Number(["tensor", "optional", "list", "record"].includes(type.kind));
+  const ranked = [...callee.params].sort((a, b) => shaped(a) - shaped(b));
   for (const param of callee.params) {
     const arg = matched.get(param.name);
     if (arg) given.set(param.name, param.type.kind === "axes" ? axesArg(arg) : argType(arg));
@@ -336,7 +371,9 @@ export function callFunction(info: FunctionInfo, instance: TypeMap | null, args:
   const bound = bindArguments({ ...info, outer: bodyScope(info), solvesDims: true }, instance, args, span, scope);
   requireEffects(info, span, scope);
   if (bound.failed) return errorType;
+  if (!bound.vague && !discharge(info, bound, span, scope)) return errorType;
   if (info.inline || info.result === null) return inlineCall(info, bound, scope);
+  if (info.rowsOfPrompts && hasRows(info.result)) return unknownType;
   const result = mapType(info.result, { ...bound.map, axisName: (name) => bound.state.toCaller.get(name) ?? name });
   return finish(session, result, bound);
 }
@@ -384,6 +421,18 @@ function finish(session: Session, result: Type, bound: Bound): Type {
 /** Open sizes become unknown ones: nothing will settle them any more. */
 export function forgetOpen(size: Size): Size {
   return substituteSize(size, { variable: (v) => (v.kind === "open" ? anySize() : undefined) });
+}
+
+function hasRows(type: Type): boolean {
+  let found = false;
+  mapType(type, {
+    size: (s) => s,
+    row: (row) => {
+      found = true;
+      return [{ kind: "row", row }];
+    },
+  });
+  return found;
 }
 
 const deepestInlining = 12;
@@ -443,6 +492,8 @@ function callClosure(node: FnExpr, closure: Scope, args: readonly CallArg[], spa
       body: node.body,
       bodyContext: closure.body,
       span: node.span,
+      obligations: [],
+      rowsOfPrompts: false,
     };
     const bound = bindArguments({ ...info, outer: closure }, null, args, span, scope);
     return bound.failed ? errorType : inlineCall(info, bound, scope);

@@ -4,6 +4,7 @@ import type { Span } from "../span.ts";
 import { anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
 import { bool, describeType, errorType, int, intType, isSilent, mapType, printType, type Type, unknownType } from "../types/type.ts";
 import { argType, callType, forgetOpen, readArgs, typeArg } from "./calls.ts";
+import { fileScope } from "./globals.ts";
 import { indexed } from "./indexing.ts";
 import { join } from "./join.ts";
 import { memberOf } from "./modules.ts";
@@ -17,7 +18,7 @@ export function evaluate(expr: Expr, scope: Scope): Type {
   const { session } = scope;
   return session.record(
     expr,
-    session.within(() => typeOf(expr, scope)),
+    session.within(expr.span, () => typeOf(expr, scope)),
   );
 }
 
@@ -66,7 +67,7 @@ function typeOf(expr: Expr, scope: Scope): Type {
     case "pipe": {
       const value = evaluate(expr.value, scope);
       const target = expr.target.kind === "call" ? expr.target : null;
-      const callee = evaluate(target ? target.callee : expr.target, scope);
+      const callee = calleeType(target ? target.callee : expr.target, scope);
       const args = [typeArg(value, expr.value.span), ...(target ? readArgs(target.args, scope) : [])];
       const result = callee.kind === "error" ? silently(args.map(argType)) : callType(callee, args, expr.target.span, scope);
       if (target) record(scope, target, result);
@@ -84,7 +85,7 @@ function typeOf(expr: Expr, scope: Scope): Type {
       };
     }
     case "call": {
-      const callee = evaluate(expr.callee, scope);
+      const callee = calleeType(expr.callee, scope);
       const args = readArgs(expr.args, scope);
       if (callee.kind === "error") {
         for (const arg of args) if (!arg.row && arg.name === null && !isAxisLike(arg.source)) argType(arg);
@@ -124,6 +125,14 @@ function typeOf(expr: Expr, scope: Scope): Type {
 }
 const isAxisLike = (source: { readonly kind: string; readonly expr?: Expr }) =>
   source.kind === "expr" && (source.expr?.kind === "bracket" || source.expr?.kind === "name");
+const notCallable: ReadonlySet<string> = new Set(["int", "realNumber", "bool", "tensor", "record", "textValue"]);
+/** What is called. A local value that cannot be called does not hide a function of its name. */
+function calleeType(expr: Expr, scope: Scope): Type {
+  const type = evaluate(expr, scope);
+  if (expr.kind !== "name" || !notCallable.has(type.kind)) return type;
+  const outer = fileScope(scope.session, scope.file).lookup(expr.name);
+  return outer && !notCallable.has(outer.kind) && outer.kind !== "unknown" ? scope.session.record(expr, outer) : type;
+}
 function record(scope: Scope, expr: Expr, type: Type): void {
   scope.session.record(expr, type);
 }

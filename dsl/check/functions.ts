@@ -2,6 +2,7 @@ import type { Block, Expr, FnItem, ForwardDecl, LossItem, Param, TypeNode } from
 import type { Span } from "../span.ts";
 import { type Size, testsOf, variablesOf } from "../types/size.ts";
 import { mapType, type Type } from "../types/type.ts";
+import type { Obligation } from "../types/unify.ts";
 import type { Body, Scope } from "./scope.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
@@ -31,6 +32,10 @@ export interface FunctionInfo {
   readonly body: Block | Expr;
   readonly bodyContext: Body;
   readonly span: Span;
+  /** Equations between its sizes that its callers must fulfil; known once the body is checked. */
+  readonly obligations: Obligation[];
+  /** Prompts bring axes into its rows, and those are not followed. */
+  readonly rowsOfPrompts: boolean;
 }
 
 /** Types of parameters; those that may be sizes come first, so that shapes can use them. */
@@ -81,6 +86,8 @@ export function functionInfo(node: FnItem | LossItem | ForwardDecl, name: string
     body: node.body,
     bodyContext: { kind: node.kind, name, random, updates, training: false, span: signature.span },
     span: node.span,
+    obligations: [],
+    rowsOfPrompts: signature.params.some((p) => p.type.kind === "namedType" && p.type.name.name === "Prompt" && (p.type.axes ?? []).some((a) => a.kind === "rowAxis")),
   };
 }
 

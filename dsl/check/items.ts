@@ -15,9 +15,11 @@ import type {
 } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, variableSize } from "../types/size.ts";
+import { printSize } from "../types/printSize.ts";
+import type { Obligation } from "../types/unify.ts";
 import { type AxisItem, axis, describeType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
 import { walk } from "../walk.ts";
-import { globalFunction } from "./calls.ts";
+import { checkedFunction, setFunctionCheck } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { bodyScope, type FunctionInfo, paramInfos } from "./functions.ts";
 import { fileScope, modelType, valueOf } from "./globals.ts";
@@ -94,12 +96,39 @@ export function isBroken(block: Block): boolean {
 
 // ---- functions and modules -------------------------------------------------------------------------------------------------------------
 function checkFunctionItem(session: Session, item: FnItem | LossItem, file: string): void {
-  const info = globalFunction(session, item, file);
-  if (info) checkFunction(session, info, item.name.span);
+  checkedFunction(session, item, file);
 }
+setFunctionCheck((session, info, item) => checkFunction(session, info, item.name.span));
 
 /** The body of a function, for all sizes: what it returns against what it declares. */
 function checkFunction(session: Session, info: FunctionInfo, nameSpan: Span, stateNames?: ReadonlySet<string>): void {
+  const { unifier } = session;
+  const before = unifier.obligations.length;
+  checkBodyOf(session, info, nameSpan, stateNames);
+  const seen = new Set<string>();
+  for (const obligation of settle(session, before)) {
+    const key = `${obligation.left.key} = ${obligation.right.key}`;
+
+    if (!seen.has(key) && seen.size < mostObligations) info.obligations.push(obligation);
+    seen.add(key);
+  }
+}
+const mostObligations = 32;
+
+/** Looks again at equations that were not decided where they arose: false ones are reported, those still open returned. */
+function settle(session: Session, from: number): Obligation[] {
+  const { unifier } = session;
+  return unifier.obligationsSince(from).flatMap((obligation) => {
+    const [left, right] = [unifier.size(obligation.left), unifier.size(obligation.right)];
+    const verdict = unifier.compare(left, right);
+    if (verdict === "differ" && obligation.origin) {
+      session.report("shape/size-mismatch", obligation.origin, { what: "a size", left: printSize(left), right: printSize(right) });
+    }
+    return verdict === "open" ? [{ left, right, origin: obligation.origin }] : [];
+  });
+}
+
+function checkBodyOf(session: Session, info: FunctionInfo, nameSpan: Span, stateNames?: ReadonlySet<string>): void {
   const scope = bodyScope(info);
   checkDefaults(session, info.params, scope);
   if (info.body.kind !== "block") return;

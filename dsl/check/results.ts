@@ -21,6 +21,21 @@ export function checkResult(session: Session, want: Type, have: Type, span: Span
   const [found, expected] = [unifier.type(have), unifier.type(want)];
   const related = [{ span: declaredAt, label: "the declared result" }];
   const label = printType(found);
+  reportResult(session, problem, { want, have, found, expected, span, related, label });
+}
+
+interface ResultPlace {
+  readonly want: Type;
+  readonly have: Type;
+  readonly found: Type;
+  readonly expected: Type;
+  readonly span: Span;
+  readonly related: readonly { readonly span: Span; readonly label: string }[];
+  readonly label: string;
+}
+function reportResult(session: Session, problem: ResultProblem, place: ResultPlace): void {
+  const { unifier } = session;
+  const { want, found, expected, span, related, label } = place;
   switch (problem.kind) {
     case "order": {
       const names =
@@ -40,6 +55,13 @@ export function checkResult(session: Session, want: Type, have: Type, span: Span
         { axis: problem.axis, left: printSize(problem.left), right: printSize(problem.right) },
         { related, label },
       );
+      return;
+    case "field":
+      session.report("type/missing-field", span, { name: problem.name }, { related, label });
+      return;
+    case "inField":
+      if (problem.inner.kind === "size" || problem.inner.kind === "inField" || problem.inner.kind === "field") return reportResult(session, problem.inner, place);
+      session.report("type/mismatch", span, { found: `\`${problem.name}: ${label}\``, expected: `\`${printType(expected)}\`` }, { related });
       return;
     default:
       session.report("type/mismatch", span, { found: describeType(found), expected: `\`${printType(expected)}\`` }, { related });
@@ -62,10 +84,10 @@ function compare(session: Session, want: Type, have: Type): ResultProblem | null
       const other = have.fields.get(name);
       if (!other) {
         if (field.kind === "optional") continue;
-        return { kind: "type" };
+        return { kind: "field", name, wanted: field };
       }
-      const problem = compare(session, field, other);
-      if (problem) return problem;
+      const problem = assignResult(session, field, other);
+      if (problem) return { kind: "inField", name, inner: problem };
     }
     return null;
   }

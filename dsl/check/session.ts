@@ -132,14 +132,21 @@ export class Session {
     return type;
   }
   /** Runs one evaluation within the bounds of depth and number. */
-  within(run: () => Type): Type {
+  within(span: Span, run: () => Type): Type {
     if (++this.#evaluations > mostEvaluations || this.#depth >= deepestNesting) return unknownType;
+    const { origin } = this.unifier;
     this.#depth++;
+    this.unifier.origin = span;
     try {
       return run();
     } finally {
       this.#depth--;
+      this.unifier.origin = origin;
     }
+  }
+  /** True where there is room to look into another function on the way. */
+  get isShallow(): boolean {
+    return this.#depth < deepestNesting / 2;
   }
   /** A value computed once per key and node; while it is being computed it is `during`. */
   once<T>(node: object, question: string, during: T, compute: () => T): T {

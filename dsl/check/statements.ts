@@ -92,7 +92,8 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
       return runUpdate(statement, scope);
     case "require":
       allowed("require", statement.span, ["step", "evaluate", "property", "test"], scope);
-      conditionOf(statement.condition, scope);
+      if (scope.body.kind === "property" || scope.body.kind === "test") evaluate(statement.condition, scope);
+      else conditionOf(statement.condition, scope);
       return scope;
     case "expect":
       allowed("expect", statement.span, ["test", "property"], scope);

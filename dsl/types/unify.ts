@@ -15,6 +15,7 @@ import {
   variablesOf,
   withTest,
 } from "./size.ts";
+import type { Span } from "../span.ts";
 import { type AxisItem, axis, axisKey, mapAxes, mapType, type RowVar, type Type } from "./type.ts";
 
 // Unification of sizes and rows. Open variables are solved where an equation is linear in one of them. What can be decided is decided
@@ -25,6 +26,8 @@ export type Verdict = "same" | "differ" | "open";
 export interface Obligation {
   readonly left: Size;
   readonly right: Size;
+  /** Where it arose. */
+  readonly origin: Span | null;
 }
 export type AlignProblem =
   | { readonly kind: "size"; readonly axis: string; readonly left: Size; readonly right: Size }
@@ -41,6 +44,8 @@ export class Unifier {
   readonly #flags = new Map<string, Size>();
   #counter = 0;
   #obligations: Obligation[] = [];
+  /** The text that is being looked at, for obligations that arise there. */
+  origin: Span | null = null;
 
   /** A new size variable. */
   fresh(name: string, kind: SizeVar["kind"]): SizeVar {
@@ -119,7 +124,7 @@ export class Unifier {
     const solved = this.#solve(difference);
     if (solved) return solved;
     const verdict = decide(difference, 0);
-    if (verdict === "open") this.#obligations.push({ left: a, right: b });
+    if (verdict === "open") this.#obligations.push({ left: a, right: b, origin: this.origin });
     return verdict;
   }
   /** Equal, different, or not decided, without solving anything. */
@@ -138,17 +143,9 @@ export class Unifier {
     return "same";
   }
 
-  /** Looks again at what could not be decided; returns the equations that turned out to be false, and keeps the rest. */
-  recheck(from: number): Obligation[] {
-    const failed: Obligation[] = [];
-    const kept = this.#obligations.slice(0, from);
-    for (const obligation of this.#obligations.slice(from)) {
-      const verdict = this.compare(obligation.left, obligation.right);
-      if (verdict === "differ") failed.push(obligation);
-      if (verdict === "open") kept.push(obligation);
-    }
-    this.#obligations = kept;
-    return failed;
+  /** The obligations that arose since there were `from` of them. */
+  obligationsSince(from: number): Obligation[] {
+    return this.#obligations.slice(from);
   }
 
   /** The axes of an elementwise operation: the axes of one operand must be an ordered subset of the other's. */
@@ -192,15 +189,24 @@ export class Unifier {
 }
 
 const mostBranches = 5;
-// What a difference says when nothing can be solved: a number other than 0 is never 0, and neither is a polynomial in rigid variables,
-// for it would have to be 0 for all their values. A choice differs if both its branches do.
+// What a difference says when nothing can be solved. Sizes are positive, so a number other than 0 or a sum without subtraction is never 0;
+// two rigid names would have to be the same size, which nothing says. Any other equation between rigid variables may hold where the
+// function is called: an obligation of the caller. A choice differs if both its branches do.
 function decide(difference: Size, depth: number): Verdict {
   const constant = constantOf(difference);
   if (constant) return constant.n === 0n ? "same" : "differ";
   if (isAny(difference) || variablesOf(difference).some((v) => v.kind !== "rigid")) return "open";
-  if (!isConditional(difference)) return "differ";
+  if (!isConditional(difference)) return isNeverZero(difference) ? "differ" : "open";
   const [test] = testsOf(difference);
   if (!test || depth === mostBranches) return "open";
   const [yes, no] = [decide(withTest(difference, test, true), depth + 1), decide(withTest(difference, test, false), depth + 1)];
   return yes === no ? yes : "open";
+}
+
+function isNeverZero(difference: Size): boolean {
+  const terms = difference.numerator;
+  const positive = terms.filter((t) => t.coefficient.n > 0n).length;
+  if (positive === 0 || positive === terms.length) return true;
+  const isName = (t: Size["numerator"][number]) => t.powers.length === 1 && t.powers[0]!.exponent === 1 && t.coefficient.d === 1n && (t.coefficient.n === 1n || t.coefficient.n === -1n);
+  return terms.length === 2 && terms.every(isName);
 }
