@@ -1,3 +1,4 @@
+import { attributesOf, numberText } from "./attributes.ts";
 import { misuse, sameShape } from "./ops/row.ts";
 import { OPS } from "./ops.ts";
 import type { DType, InputRole, OpAttrs, OpName, Origin, Value, ValueId } from "./value.ts";
@@ -49,7 +50,7 @@ export class Builder {
     const origins = options.origin ? [options.origin] : (this.origins[this.origins.length - 1] ?? []);
     const known = this.byContent.get(key);
     if (known) {
-      mergeInto(known as unknown as Growing, options.labels ?? known.labels, origins);
+      this.annotate(known, options.labels ?? known.labels, origins);
       return known;
     }
     const row = OPS[op];
@@ -71,6 +72,11 @@ export class Builder {
     } as unknown as Value;
     this.byContent.set(key, value);
     return value;
+  }
+
+  /** Remembers more about where a value came from and fills in names of axes that were not known. */
+  annotate(value: Value, labels: readonly string[], origins: readonly Origin[]): void {
+    mergeInto(value as unknown as Growing, labels, origins);
   }
 
   // Leaves
@@ -360,16 +366,14 @@ export function contentKey<K extends OpName>(op: K, args: readonly Value[], attr
   let key: string = op;
   for (const a of args) key += `,${a.id}`;
   const entries = attrs as Readonly<Record<string, unknown>>;
-  const names = Object.keys(entries);
-  if (names.length > 1) names.sort();
-  for (const name of names) key += `|${attributeKey(entries[name])}`;
+  for (const [name] of attributesOf(op)) key += `|${attributeKey(entries[name])}`;
   return key;
 }
 
 function attributeKey(value: unknown): string {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (typeof value === "number") return numberText(value);
   if (typeof value === "string") return JSON.stringify(value);
-  return (value as readonly unknown[]).map(attributeKey).join(" ");
+  return (value as readonly number[]).map(numberText).join(" ");
 }
 
 function ascending(axes: readonly number[]): readonly number[] {

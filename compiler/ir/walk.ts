@@ -1,3 +1,4 @@
+import type { Builder } from "./builder.ts";
 import type { Graph, Value } from "./value.ts";
 
 /** All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. */
@@ -42,4 +43,17 @@ export function usersOf(order: readonly Value[]): Map<Value, Value[]> {
   const users = new Map<Value, Value[]>(order.map((v) => [v, []]));
   for (const v of order) for (const a of v.args) users.get(a)!.push(v);
   return users;
+}
+
+/** The same graph in another builder, each value made anew by `b` (which may have its own idea of it). */
+export function rebuild(graph: Graph, b: Builder): Graph {
+  const made = new Map<Value, Value>();
+  for (const v of graphValues(graph)) {
+    const args = v.args.map((a) => made.get(a)!);
+    made.set(
+      v,
+      b.withOrigin(v.origins, () => b.make(v.op, args, v.attrs, { labels: v.labels })),
+    );
+  }
+  return { name: graph.name, results: graph.results.map((r) => ({ name: r.name, value: made.get(r.value)! })) };
 }

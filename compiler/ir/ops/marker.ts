@@ -15,7 +15,8 @@ export const markerRows: { readonly [K in "stop" | "gradScale" | "save" | "tap"]
       requireDType("gradScale", args[0]!, ["f32"]);
       return same(args);
     },
-    grad: (b, v, g) => [b.mul(g, v.attrs.scale)],
+    // A scale of 0 blocks the way, whatever the cotangent is.
+    grad: (b, v, g) => [v.attrs.scale === 0 ? null : b.mul(g, v.attrs.scale)],
     ref: through,
     kernel: "view",
   },

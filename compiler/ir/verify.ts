@@ -1,0 +1,94 @@
+import { attributesOf, isOfKind } from "./attributes.ts";
+import { contentKey } from "./builder.ts";
+import { sameShape } from "./ops/row.ts";
+import { OPS, rowOf } from "./ops.ts";
+import { originText, typeText } from "./print.ts";
+import type { Graph, Value } from "./value.ts";
+import { graphValues } from "./walk.ts";
+
+// The verifier of the tensor level. In: a graph and the name of the pass that made it. Out: what is wrong, each message with pass, node and source span.
+
+/** All faults of a graph; empty when it is well formed. */
+export function verifyGraph(graph: Graph, pass: string): string[] {
+  const cycle = findCycle(graph.results.map((r) => r.value));
+  if (cycle) return [complaint(pass, cycle, "it depends on itself")];
+  const faults: string[] = [];
+  const byId = new Map<number, Value>();
+  const byContent = new Map<string, Value>();
+  const inputs = new Map<string, Value>();
+  for (const v of graphValues(graph)) {
+    const fault = faultOf(v) ?? registerValue(v, byId, byContent, inputs);
+    if (fault !== undefined) faults.push(complaint(pass, v, fault));
+  }
+  const names = graph.results.map((r) => r.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) faults.push(`${pass}: graph '${graph.name}' has two results named '${twice}'`);
+  return faults;
+}
+
+/** The graph itself when it is well formed; else an internal error. */
+export function requireVerified(graph: Graph, pass: string): Graph {
+  const faults = verifyGraph(graph, pass);
+  if (faults.length > 0) throw new Error(`internal: ${faults.join("\n  ")}`);
+  return graph;
+}
+
+function faultOf(v: Value): string | undefined {
+  if (!Object.hasOwn(OPS, v.op)) return "no such op";
+  const entries = v.attrs as Readonly<Record<string, unknown>>;
+  for (const [name, kind] of attributesOf(v.op)) if (!isOfKind(entries[name], kind)) return `its attribute '${name}' is no ${kind}`;
+  const row = rowOf(v.op);
+  if (row.arity !== "any" && row.arity !== v.args.length) return `${v.args.length} arguments, ${row.arity} wanted`;
+  if (v.labels.length !== v.shape.length) return `${v.labels.length} labels for rank ${v.shape.length}`;
+  try {
+    const type = (row.infer as (args: readonly Value[], attrs: unknown) => Pick<Value, "dtype" | "shape" | "labels">)(v.args, v.attrs);
+    if (type.dtype !== v.dtype || !sameShape(type.shape, v.shape)) return `its type is ${typeText(type)} by its arguments`;
+  } catch (error) {
+    return (error as Error).message.replace(/^internal: /, "");
+  }
+  return undefined;
+}
+
+function registerValue(v: Value, byId: Map<number, Value>, byContent: Map<string, Value>, inputs: Map<string, Value>): string | undefined {
+  if (byId.has(v.id)) return `another value has its id ${v.id}: values of two builders are mixed`;
+  byId.set(v.id, v);
+  const content = contentKey(v.op, v.args, v.attrs);
+  const twin = byContent.get(content);
+  if (twin) return `value ${twin.id} has the same content`;
+  byContent.set(content, v);
+  if (v.op !== "input") return undefined;
+  const namesake = inputs.get(v.attrs.name);
+  inputs.set(v.attrs.name, v);
+  return namesake ? `another input '${v.attrs.name}' is ${typeText(namesake)}` : undefined;
+}
+
+function complaint(pass: string, v: Value, fault: string): string {
+  const where = v.origins.length > 0 ? ` (${v.origins.map(originText).join("; ")})` : "";
+  return `${pass}: value ${v.id}, ${v.op} of type ${typeText(v)}${where}: ${fault}`;
+}
+
+/** A value on a cycle, if there is one. */
+function findCycle(roots: readonly Value[]): Value | undefined {
+  const finished = new Set<Value>();
+  const open = new Set<Value>();
+  for (const root of roots) {
+    const stack = finished.has(root) ? [] : [{ value: root, next: 0 }];
+    open.add(root);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      const argument = top.value.args[top.next++];
+      if (argument === undefined) {
+        finished.add(top.value);
+        open.delete(top.value);
+        stack.pop();
+      } else if (open.has(argument)) {
+        return argument;
+      } else if (!finished.has(argument)) {
+        open.add(argument);
+        stack.push({ value: argument, next: 0 });
+      }
+    }
+    open.delete(root);
+  }
+  return undefined;
+}
