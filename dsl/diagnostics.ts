@@ -113,6 +113,7 @@ export const diagnosticTable = {
   "time/too-many-alternatives": error("step `{name}` would need more than {most} graphs", "these draws multiply: {draws}"),
   "elaborate/unsupported": error("{what} is not available in this version"),
   "name/needs-itself": error("`{name}` is needed to say what `{name}` is"),
+  "elaborate/too-long": error("a list of {length} elements is longer than {most}", "lists are unrolled when compiling; long axes belong into tensors"),
   "elaborate/misplaced": error("`{what}` may stand only in {where}"),
   "elaborate/unknown-entry": error("there is no `{kind}` block called `{name}`"),
   "elaborate/missing-setting": error("`{name}` does not say `{setting}`"),

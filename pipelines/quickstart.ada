@@ -24,13 +24,13 @@ model recogniser = IResNet(blocks: [1, 1, 1], widths: [16, 32, 64], out: id_size
 model centres    = Centres(subjects, id_size) trained
 
 /// The margin comes slowly: angles are random at first.
-schedule warm_margin = linear(0 -> 0.3) for 100 then constant(0.3) to end
+schedule warm_margin = linear(0 -> 0.25) for 100 then constant(0.25) to end
 schedule rate        = linear(0.1 -> 1) for 20 then cosine(1 -> 0.02) to end
 
 step recognise(face: faces) {
   let mirrored = draw(coin(0.5), [batch])
   let x    = where(mirrored, reverse(face.image, axis: w), face.image)
-  let loss = arcface(recogniser(x), centres(), face.subject, margin: warm_margin, scale: 16)
+  let loss = arcface(recogniser(x), centres(), face.subject, margin: warm_margin, scale: 20)
   minimize loss
   log { loss }
 }
@@ -40,7 +40,7 @@ train quickstart {
   batch 64  micro_steps 600
   each step: recognise
   gradient clip_norm(5)
-  optimizer adamw(lr: 2e-3 * rate, weight_decay: 0.05) { **.bias(weight_decay: 0) }
+  optimizer adamw(lr: 2e-3 * rate, weight_decay: 0.05) { **.{bias,prelu.weight}(weight_decay: 0) }
   save every 200  log every 10  seed 42
 }
 

@@ -282,6 +282,16 @@ function axisElement(axis: Axis, scope: Scope): readonly AxisItem[] {
   return evaluateAxes(axis.value, scope).axes;
 }
 
+/** Lists are unrolled, so a longer one can only be a mistake. */
+const mostElements = 65_536;
+
+/** The whole numbers of `from..to` as a list. */
+export function wholeNumbers(from: number, to: number, span: Span): readonly Val[] {
+  const length = Math.max(0, Math.ceil(to - from));
+  if (!(length <= mostElements)) fail("elaborate/too-long", span, { length, most: mostElements });
+  return Array.from({ length }, (_, i) => number(from + i));
+}
+
 /** What a `for` runs over: a list, or a range of whole numbers known when compiling. */
 export function loopItems(over: Val, span: Span, scope: Scope): readonly Val[] {
   if (over.kind === "list" || over.kind === "tuple") return over.items;
@@ -289,7 +299,7 @@ export function loopItems(over: Val, span: Span, scope: Scope): readonly Val[] {
     const from = compileNumber(over.from, span, scope, "a loop's bound");
     if (over.to === null) fail("type/mismatch", span, { found: "a range without an end", expected: "a range `a..b`" });
     const to = compileNumber(over.to, span, scope, "a loop's bound");
-    return Array.from({ length: Math.max(0, to - from) }, (_, i) => number(from + i));
+    return wholeNumbers(from, to, span);
   }
   fail("type/mismatch", span, { found: describe(over), expected: "a list or a range" });
 }

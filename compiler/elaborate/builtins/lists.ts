@@ -1,6 +1,6 @@
 import { axisIndex } from "../axes.ts";
 import { callWith } from "../calls.ts";
-import { loopItems } from "../expressions.ts";
+import { loopItems, wholeNumbers } from "../expressions.ts";
 import { fail } from "../failure.ts";
 import { list, number, tensor, tuple, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
@@ -29,7 +29,7 @@ export const listRows: Readonly<Record<string, BuiltinRow>> = {
     run: (c) => {
       const from = c.has("to") ? c.compile("n") : 0;
       const to = c.has("to") ? c.compile("to") : c.compile("n");
-      return list(Array.from({ length: Math.max(0, to - from) }, (_, i) => number(from + i)));
+      return list(wholeNumbers(from, to, c.span));
     },
   },
   length: { params: ["list"], run: (c) => number(c.items("list").length) },
