@@ -69,11 +69,12 @@ export function matchArguments(
   let next = 0;
   for (const arg of args) {
     if (arg.name === null) {
+      // a position that was already given by name is skipped: `standardize(x, over: h, eps)`
+      while (params[next] !== undefined && byName.has(params[next]!.name)) next++;
       const param = params[next++];
       if (param === undefined) {
         fail("call/too-many-arguments", arg.span, { callee, most: params.length, given: args.filter((a) => a.name === null).length });
       }
-      if (byName.has(param.name)) fail("call/duplicate-argument", arg.span, { name: param.name });
       byName.set(param.name, arg);
       continue;
     }

@@ -140,6 +140,7 @@ export function callBuiltin(name: string, args: readonly CallArg[], span: Span, 
   const made = new BuiltinCall(plain, span, scope);
   let next = 0;
   for (const arg of args) {
+    while (params[next] !== undefined && made.args.has(params[next]!.name)) next++;
     if (arg.name === null || params.some((p) => p.name === arg.name)) {
       const param: ParamSpec | undefined = arg.name === null ? params[next++] : params.find((p) => p.name === arg.name);
       if (param === undefined)
