@@ -25,6 +25,8 @@ export interface Effects {
 export class Session {
   readonly builder = new Builder();
   readonly warnings: Diagnostic[] = [];
+  /** Mistakes that did not stop what does not depend on them: each step is elaborated even if another one failed. */
+  readonly errors: Diagnostic[] = [];
   readonly models = new Map<string, ModelRoot>();
   readonly uniforms: UniformDecl[] = [];
   private readonly uniformNames = new Map<string, string>();

@@ -202,6 +202,13 @@ describe("what a train block can get wrong", () => {
         help: \`mean\` or \`sum\` makes one number of it"
     `);
   });
+  test("every step's mistake is told, not only the first", () => {
+    const text = head + step("minimize mean(net(face.gray))") + step("minimize net(face.grey)", "other") + train("fit | other");
+    expect(wrong(text).match(/^error .*$/gm)).toEqual([
+      "error type/no-field: the data set `faces` has no field `gray`",
+      "error shape/not-scalar: what is minimised is real[batch: 2, f: 1], not one number",
+    ]);
+  });
   test("a field that the data set has not", () => {
     expect(wrong(head + step("minimize mean(net(face.gray))") + train())).toMatchInlineSnapshot(`
       "error type/no-field: the data set \`faces\` has no field \`gray\`

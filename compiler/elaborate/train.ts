@@ -8,7 +8,7 @@ import { castTo } from "./arithmetic.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
 import { datasetSpec } from "./datasets.ts";
 import { evaluate } from "./expressions.ts";
-import { attempt, fail, unsupported } from "./failure.ts";
+import { attempt, Failure, fail, unsupported } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, modelsInOrder, pathMatches, reachedParams } from "./leaves.ts";
@@ -33,7 +33,8 @@ export function elaborateTrain(
 ): Elaborated<TrainProgram> {
   const session = new Session(0);
   const made = attempt(() => trainProgram(program, session, name, overrides));
-  return made.ok ? { ok: true, value: made.value, warnings: session.warnings } : { ok: false, diagnostics: [made.diagnostic] };
+  if (made.ok) return { ok: true, value: made.value, warnings: session.warnings };
+  return { ok: false, diagnostics: session.errors.length > 0 ? session.errors : [made.diagnostic] };
 }
 
 /** The names of the blocks that can be trained or evaluated. */
@@ -90,16 +91,22 @@ function trainProgram(program: Program, session: Session, name: string, override
   const data = readData(settings, scope);
   const mixSetting = settings.findLast((s) => s.kind === "eachStep");
   if (!mixSetting) fail("elaborate/missing-setting", item.name.span, { name: `train ${name}`, setting: "which step runs: `each step: …`" });
-  const steps = stepsOf(mixSetting.mix).map((ident): StepKind => {
-    const step = findItem(files, "step", ident.name);
-    if (!step) fail("elaborate/unknown-entry", ident.span, { kind: "step", name: ident.name });
-    return elaborateStep(files, step.item, step.file, data, numbers.batch);
+  const steps = stepsOf(mixSetting.mix).flatMap((ident): readonly StepKind[] => {
+    const made = attempt(() => {
+      const step = findItem(files, "step", ident.name);
+      if (!step) fail("elaborate/unknown-entry", ident.span, { kind: "step", name: ident.name });
+      return elaborateStep(files, step.item, step.file, data, numbers.batch);
+    });
+    if (made.ok) return [made.value];
+    session.errors.push(made.diagnostic);
+    return [];
   });
+  if (session.errors.length > 0) throw new Failure(session.errors[0]!);
   const mix = session.inBody("step", [name], () => readMix(mixSetting.mix, scope)).value;
   const { rules, bound } = readOptimizer(settings, scope, item);
   const grouped = groupPaths(rules, scope);
   const leaves = collectLeaves(session, grouped.groupOf);
-  for (const [i, rule] of rules.entries()) {
+  for (const rule of rules) {
     if (!leaves.some((leaf) => leaf.trained && pathMatches(rule.path, leaf.path, scope))) {
       fail(
         "elaborate/no-such-part",
@@ -114,7 +121,6 @@ function trainProgram(program: Program, session: Session, name: string, override
         },
       );
     }
-    void i;
   }
   const trained = new Set(leaves.flatMap((leaf) => (leaf.trained ? [leaf.path] : [])));
   const losses = steps.flatMap((s) => s.alternatives.flatMap((a) => a.graph.results.flatMap((r) => (r.name === "loss" ? [r.value] : []))));
