@@ -126,7 +126,6 @@ export const diagnosticTable = {
   "elaborate/no-such-part": error("no trained parameter matches `{path}`"),
 
   // ---- the checker: sizes, effects, bodies, training ----
-  "shape/size-mismatch": error("{what} would have to be {left} and {right} at once"),
   "shape/unmet": error("`{callee}` needs {equation}, but here that is {left} and {right}"),
   "shape/axes-left-out": error("`order` must name every axis: {axes} is missing"),
   "shape/element-differs": error("element {index} of this list is {found}, but element 0 is {expected}", "all elements must have the same axes and sizes"),

@@ -27,8 +27,9 @@ export function builtinValue(name: string): Type | undefined {
     case "progress":
       return realType;
     case "micro_step":
-    case "batch":
       return intType;
+    case "batch":
+      return undefined; // steps say what it is
     case "training":
       return bool(flagTest("training", "training"));
     default:

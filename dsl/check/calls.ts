@@ -68,7 +68,7 @@ export function axesArg(arg: CallArg): Type {
 }
 
 /** Which argument belongs to which parameter, by position and by name. Unknown, doubled and surplus ones are reported. */
-export function matchParams(callee: string, params: readonly string[], args: readonly CallArg[], session: Session): Map<string, CallArg> {
+export function matchParams(callee: string, params: readonly string[], args: readonly CallArg[], session: Session, onUnknown?: () => void): Map<string, CallArg> {
   const byName = new Map<string, CallArg>();
   const positional = args.filter((a) => a.name === null).length;
   // Arguments without a name go to the parameters that none is named for, in order.
@@ -89,6 +89,7 @@ export function matchParams(callee: string, params: readonly string[], args: rea
       const help = didYouMean(name, params) ?? (known === "" ? "it takes none" : `it takes ${known}`);
       session.report("call/unknown-argument", arg.nameSpan, { callee, name }, { help });
       argType(arg);
+      onUnknown?.();
     } else if (byName.has(name)) {
       session.report("call/duplicate-argument", arg.name === null ? arg.span : arg.nameSpan, { name });
     } else byName.set(name, arg);
@@ -275,12 +276,10 @@ function openMap(session: Session, declared: Declared, made: Set<string>): TypeM
 export function bindArguments(callee: Callee, instance: TypeMap | null, args: readonly CallArg[], span: Span, scope: Scope): Bound {
   const { session } = scope;
   const { unifier } = session;
-  const matched = matchParams(
-    callee.name,
-    callee.params.map((p) => p.name),
-    args,
-    session,
-  );
+  let strange = false;
+  const matched = matchParams(callee.name, callee.params.map((p) => p.name), args, session, () => {
+    strange = true;
+  });
   const made = new Set<string>();
   const own = openMap(session, callee.declared, made);
   // What belongs to the instance comes first; the rest is the call's own.
@@ -322,7 +321,8 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
       } else if (want.kind === "optional") assign(state, want, { kind: "none" });
       else if (param.node.kind === "namedType" && param.node.name.name === "Dim") omitted.push(param);
       else {
-        missing(session, callee.name, param.name, span, param.span);
+        // A misspelt argument is one mistake, not two.
+        if (!strange) missing(session, callee.name, param.name, span, param.span);
         failed = true;
       }
       continue;
@@ -372,7 +372,7 @@ export function callFunction(info: FunctionInfo, instance: TypeMap | null, args:
   requireEffects(info, span, scope);
   if (bound.failed) return errorType;
   if (!bound.vague && !discharge(info, bound, span, scope)) return errorType;
-  if (info.inline || info.result === null) return inlineCall(info, bound, scope);
+  if (info.inline || info.result === null) return inlineCall(info, bound, span, scope);
   if (info.rowsOfPrompts && hasRows(info.result)) return unknownType;
   const result = mapType(info.result, { ...bound.map, axisName: (name) => bound.state.toCaller.get(name) ?? name });
   return finish(session, result, bound);
@@ -438,7 +438,7 @@ function hasRows(type: Type): boolean {
 const deepestInlining = 12;
 let inlining = 0;
 /** Looks at the body with the types of this call. Mistakes in a named function are reported where it is checked by itself. */
-function inlineCall(info: FunctionInfo, bound: Bound, scope: Scope): Type {
+function inlineCall(info: FunctionInfo, bound: Bound, span: Span, scope: Scope): Type {
   const { session } = scope;
   const { unifier } = session;
   if (inlining >= deepestInlining) return unknownType;
@@ -461,7 +461,16 @@ function inlineCall(info: FunctionInfo, bound: Bound, scope: Scope): Type {
   );
   inlining++;
   try {
-    const type = isClosure ? evaluateBody(info.body, inner) : session.quietly(() => evaluateBody(info.body, inner));
+    if (isClosure) {
+      const type = evaluateBody(info.body, inner);
+      return isSilent(type) ? type : finish(session, renamed(unifier.type(type), bound.state.toCaller), bound);
+    }
+    const { value: type, mistake } = session.tentatively(() => evaluateBody(info.body, inner));
+    // What is wrong for all callers has been said where it stands.
+    if (mistake && !bound.vague && !session.hasFoundIn(info.body.span)) {
+      session.reportInCall(mistake, span, info.name);
+      return errorType;
+    }
     return isSilent(type) ? type : finish(session, renamed(unifier.type(type), bound.state.toCaller), bound);
   } finally {
     inlining--;
@@ -496,7 +505,7 @@ function callClosure(node: FnExpr, closure: Scope, args: readonly CallArg[], spa
       rowsOfPrompts: false,
     };
     const bound = bindArguments({ ...info, outer: closure }, null, args, span, scope);
-    return bound.failed ? errorType : inlineCall(info, bound, scope);
+    return bound.failed ? errorType : inlineCall(info, bound, span, scope);
   }
   if (args.length !== node.params.length) {
     session.report("call/too-many-arguments", span, { callee: "this function", most: node.params.length, given: args.length });

@@ -277,9 +277,10 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
     case "tensor": {
       if (type.time === "host" && type.axes.length === 0) return anySize();
       if (type.dtype !== "bool") break;
+      const text = scope.session.textOf(expr.span);
       const wait =
         scope.body.kind === "step" || scope.body.kind === "evaluate"
-          ? `; or wait for it once: \`if read(${type.axes.length > 0 ? "any(…)" : "…"})\``
+          ? `; or wait for it once: \`if read(${type.axes.length > 0 ? `any(${text})` : text})\``
           : "";
       const help =
         type.time === "host"

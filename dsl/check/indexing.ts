@@ -108,7 +108,7 @@ function indexTensor(base: TensorType, item: IndexItem, baseSpan: Span, scope: S
   const place = axes.findIndex((a) => a.kind === "axis" && a.name === name);
   const index = item.value ? evaluate(item.value, scope) : null;
   if (place < 0) {
-    if (axes.some((a) => a.kind === "row")) return unknownType; // the row may hold it
+    if (hasOpenRow(axes)) return unknownType;
     missingAxis(name, axes, item.name.span, scope, base);
     return errorType;
   }
@@ -192,6 +192,10 @@ function gather(
     [...axes.slice(0, place), ...fresh, ...axes.slice(place + 1)],
     base.time === "host" && index.time === "host" ? "host" : "device",
   );
+}
+/** True when some axes are still to be found. A row of a signature holds no axis that is named here: its names are the caller's. */
+export function hasOpenRow(axes: readonly AxisItem[]): boolean {
+  return axes.some((a) => a.kind === "row" && a.row.kind !== "rigid");
 }
 const keyOf = (item: AxisItem) => (item.kind === "axis" ? item.name : `...${item.row.id}`);
 

@@ -106,7 +106,7 @@ function checkFunction(session: Session, info: FunctionInfo, nameSpan: Span, sta
   const before = unifier.obligations.length;
   checkBodyOf(session, info, nameSpan, stateNames);
   const seen = new Set<string>();
-  for (const obligation of settle(session, before)) {
+  for (const obligation of settle(session, info.name, before)) {
     const key = `${obligation.left.key} = ${obligation.right.key}`;
 
     if (!seen.has(key) && seen.size < mostObligations) info.obligations.push(obligation);
@@ -116,13 +116,14 @@ function checkFunction(session: Session, info: FunctionInfo, nameSpan: Span, sta
 const mostObligations = 32;
 
 /** Looks again at equations that were not decided where they arose: false ones are reported, those still open returned. */
-function settle(session: Session, from: number): Obligation[] {
+function settle(session: Session, name: string, from: number): Obligation[] {
   const { unifier } = session;
   return unifier.obligationsSince(from).flatMap((obligation) => {
     const [left, right] = [unifier.size(obligation.left), unifier.size(obligation.right)];
     const verdict = unifier.compare(left, right);
     if (verdict === "differ" && obligation.origin) {
-      session.report("shape/size-mismatch", obligation.origin, { what: "a size", left: printSize(left), right: printSize(right) });
+      const equation = `${printSize(obligation.left)} = ${printSize(obligation.right)}`;
+      session.report("shape/unmet", obligation.origin, { callee: name, equation, left: printSize(left), right: printSize(right) });
     }
     return verdict === "open" ? [{ left, right, origin: obligation.origin }] : [];
   });
@@ -182,7 +183,7 @@ function checkDefaults(session: Session, params: FunctionInfo["params"], scope: 
         want: param.type,
         name: param.name,
         declaredAt: param.span,
-        callee: "this parameter",
+        callee: null,
       });
     }
   }
@@ -235,7 +236,7 @@ function checkInitial(
       want,
       name: leaf.name.name,
       declaredAt: leaf.name.span,
-      callee: "the declaration",
+      callee: null,
     });
 }
 
@@ -255,7 +256,7 @@ function checkConst(session: Session, item: ConstItem, file: string): void {
       want,
       name: item.name.name,
       declaredAt: item.type.span,
-      callee: "the declaration",
+      callee: null,
     });
 }
 
@@ -326,7 +327,7 @@ function checkDataset(session: Session, item: DatasetItem, file: string): void {
           want,
           name: member.name.name,
           declaredAt: member.type.span,
-          callee: "the field",
+          callee: null,
         });
       scope = scope.with(member.name.name, unknownType);
     }

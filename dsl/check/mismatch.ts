@@ -13,7 +13,8 @@ export interface MismatchPlace {
   readonly want: Type;
   readonly name: string; // of the parameter
   readonly declaredAt: Span;
-  readonly callee: string;
+  /** What was called; null for declarations. */
+  readonly callee: string | null;
 }
 
 /** Reports why an argument does not suit its parameter. */
@@ -21,7 +22,8 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
   const { unifier } = session;
   const label = printType(unifier.type(place.have));
   const wanted = printType(unifier.type(place.want));
-  const related = [{ span: place.declaredAt, label: `\`${place.callee}\` declares \`${place.name}: ${printType(place.want)}\`` }];
+  const declaration = place.callee === null ? "declared here" : `\`${place.callee}\` declares \`${place.name}: ${printType(place.want)}\``;
+  const related = [{ span: place.declaredAt, label: declaration }];
   switch (problem.kind) {
     case "type": {
       const help = typeHelp(place.have, place.want);
@@ -50,12 +52,7 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
         return;
       }
       if (problem.axis === "") {
-        session.report(
-          "shape/size-mismatch",
-          place.span,
-          { what: `\`${place.name}\``, left: printSize(problem.left), right: printSize(problem.right) },
-          { related },
-        );
+        session.report("type/mismatch", place.span, { found: printSize(problem.left), expected: printSize(problem.right) }, { related });
         return;
       }
       session.report(

@@ -118,7 +118,7 @@ function compareAxes(session: Session, wanted: readonly AxisItem[], found: reado
   const have = unifier.axes(found);
   const want = unifier.axes(wanted);
   const isOpenRow = (item: AxisItem) => item.kind === "row" && item.row.kind === "open";
-  if (have.some(isOpenRow)) return null;
+  if (have.some((item) => item.kind === "row" && item.row.kind !== "rigid")) return null;
   const open = want.findIndex(isOpenRow);
   if (open >= 0) {
     // A row that the body makes: whatever is left between the named axes.

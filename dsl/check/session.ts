@@ -70,8 +70,12 @@ export class Session {
   }
   /** Reports once per code and place, however often the place is looked at. */
   report<C extends DiagnosticCode>(code: C, span: Span, args: DiagnosticArguments<C>, extra: DiagnosticExtra = {}): void {
+    if (this.#muted > 0) {
+      if (this.#collected && this.#collected.first === null) this.#collected.first = diagnose(code, span, args, extra);
+      return;
+    }
     const key = `${code} ${span.file} ${span.start} ${span.end}`;
-    if (this.#muted > 0 || this.#found.has(key) || this.#isBroken(span)) return;
+    if (this.#found.has(key) || this.#isBroken(span)) return;
     this.#found.set(key, diagnose(code, span, args, extra));
   }
   readonly #broken: Span[] = [];
@@ -88,6 +92,11 @@ export class Session {
     const type = this.types.get(expr);
     return type && this.unifier.type(type);
   }
+  /** The text of a span in one line, for a message; a long one is left out. */
+  textOf(span: Span): string {
+    const text = (this.program.files.get(span.file)?.text ?? "").slice(span.start, span.end).replace(/\s+/g, " ");
+    return text.length === 0 || text.length > 40 ? "…" : text;
+  }
   /** Runs without reporting or recording: the same text is reported where it stands. */
   quietly<T>(run: () => T): T {
     this.#muted++;
@@ -97,14 +106,39 @@ export class Session {
       this.#muted--;
     }
   }
+  #collected: { first: Diagnostic | null } | null = null;
+  /** Runs quietly, and gives the first mistake there was. */
+  tentatively<T>(run: () => T): { readonly value: T; readonly mistake: Diagnostic | null } {
+    const outer = this.#collected;
+    const inner: { first: Diagnostic | null } = { first: null };
+    this.#collected = inner;
+    try {
+      return { value: this.quietly(run), mistake: inner.first };
+    } finally {
+      this.#collected = outer;
+    }
+  }
+  /** True when something was reported inside of a stretch of text. */
+  hasFoundIn(span: Span): boolean {
+    return [...this.#found.values()].some(({ span: at }) => at.file === span.file && at.start >= span.start && at.end <= span.end);
+  }
+  /** Reports a mistake that arises in a callee with the types of this call, at the call. */
+  reportInCall(mistake: Diagnostic, span: Span, callee: string): void {
+    const inside = { span: mistake.span, label: `in \`${callee}\`${mistake.label === undefined ? "" : `: ${mistake.label}`}` };
+    const key = `${mistake.code} ${span.file} ${span.start} ${span.end}`;
+    const moved: Diagnostic = { ...mistake, span, label: "in this call", related: [inside, ...mistake.related.slice(0, 1)] };
+    if (this.#muted > 0) {
+      if (this.#collected && this.#collected.first === null) this.#collected.first = moved;
+    } else if (!this.#found.has(key) && !this.#isBroken(span)) this.#found.set(key, moved);
+  }
   /** Runs with reporting on, also when asked for from a quiet place: what is computed once is reported once. */
   loudly<T>(run: () => T): T {
-    const before = this.#muted;
-    this.#muted = 0;
+    const [muted, collected] = [this.#muted, this.#collected];
+    [this.#muted, this.#collected] = [0, null];
     try {
       return run();
     } finally {
-      this.#muted = before;
+      [this.#muted, this.#collected] = [muted, collected];
     }
   }
   get isQuiet(): boolean {

@@ -188,7 +188,7 @@ function runUpdate(statement: UpdateStmt, scope: Scope): Scope {
       want: known,
       name: target.name,
       declaredAt: target.span,
-      callee: "this state",
+      callee: null,
     });
   return scope;
 }

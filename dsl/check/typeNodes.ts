@@ -27,6 +27,8 @@ export class Declared {
   readonly own = new Set<string>();
   /** How new sizes and rows are made: rigid in parameters, open in results (where the body says what they are). */
   mode: "rigid" | "open" = "rigid";
+  /** Inside a named type, whose rows may be any axes at each use. */
+  isAlias = false;
   /** Made in open mode: they depend on the body. */
   readonly fromBody = new Map<string, { readonly name: string; readonly node: TypeNode }>();
 
@@ -37,7 +39,7 @@ export class Declared {
     return variableSize(variable);
   }
   newRow(name: string, scope: Scope, node: TypeNode): readonly AxisItem[] {
-    const row = scope.session.unifier.freshRow(name, this.mode);
+    const row = scope.session.unifier.freshRow(name, this.mode === "rigid" && this.isAlias ? "loose" : this.mode);
     this.own.add(row.id);
     if (this.mode === "open") this.fromBody.set(row.id, { name: `...${name}`, node });
     return [{ kind: "row", row }];
@@ -124,6 +126,7 @@ function itemType(word: string, scope: Scope, declared: Declared): Type {
   aliases.add(item);
   const own = new Declared();
   own.mode = declared.mode;
+  own.isAlias = true;
   const type = typeOfNode(item.type, fileScope(session, file), own);
   aliases.delete(item);
   for (const id of own.own) declared.own.add(id);

@@ -10,7 +10,8 @@ export type DType = "f32" | "f16" | "real" | "i32" | "bool" | "text";
 export interface RowVar {
   readonly id: string;
   readonly name: string;
-  readonly kind: "rigid" | "open";
+  /** rigid: the caller's axes, whose names are not seen here; open: to be found; loose: of a named type, about which nothing is claimed. */
+  readonly kind: "rigid" | "open" | "loose";
 }
 export type AxisItem =
   /** bare: only named, in a place where the size of that name is not in force. */
@@ -174,7 +175,7 @@ function mapModule(type: ModuleType, map: TypeMap): ModuleType {
 /** The same for a list of axes. */
 export function mapAxes(axes: readonly AxisItem[], map: TypeMap): AxisItem[] {
   return axes.flatMap((item) =>
-    item.kind === "axis" ? [axis(map.axisName ? map.axisName(item.name) : item.name, map.size(item.size))] : map.row(item.row),
+    item.kind === "axis" ? [{ ...item, name: map.axisName ? map.axisName(item.name) : item.name, size: map.size(item.size) }] : map.row(item.row),
   );
 }
 /** Replaces every size that depends on one of the variables by «nothing is known». */

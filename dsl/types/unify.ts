@@ -160,22 +160,21 @@ export class Unifier {
     }
     const [onlyA, onlyB] = [a.filter((item) => !inB.has(axisKey(item))), b.filter((item) => !inA.has(axisKey(item)))];
     const isRow = (item: AxisItem) => item.kind === "row";
-    const isOpenRow = (item: AxisItem) => item.kind === "row" && item.row.kind === "open";
+    const isOpenRow = (item: AxisItem) => item.kind === "row" && item.row.kind !== "rigid";
     if (onlyA.some(isOpenRow) || onlyB.some(isOpenRow)) return { kind: "uncertain" };
     const inOrder = b.filter((item) => inA.has(axisKey(item))).every((item, i) => axisKey(item) === axisKey(common[i]!));
     if (!inOrder) return { kind: "problem", problem: { kind: "order", left: a, right: b } };
     const merged = (axes: readonly AxisItem[]): Alignment => ({ kind: "axes", axes: axes.map((item) => this.#known(item, sizesOfB)) });
     if (onlyB.length === 0) return merged(a);
     if (onlyA.length === 0) return merged(b);
-    // A row may contain the other's further axes: an obligation of whoever calls this function.
+    // One row may be part of another: an obligation of whoever calls this function. An axis that is named here is in no row, for the names
+    // in a row are the caller's.
     const [rowA, rowB] = [onlyA.some(isRow), onlyB.some(isRow)];
     if (rowA && rowB) {
       if (onlyB.every(isRow) && !onlyA.every(isRow)) return merged(a);
       if (onlyA.every(isRow) && !onlyB.every(isRow)) return merged(b);
       return { kind: "uncertain" };
     }
-    if (rowA) return merged(a);
-    if (rowB) return merged(b);
     const names = (items: readonly AxisItem[]) => items.flatMap((item) => (item.kind === "axis" ? [item.name] : []));
     return { kind: "problem", problem: { kind: "missing", inLeft: names(onlyB), inRight: names(onlyA) } };
   }

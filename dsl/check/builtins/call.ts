@@ -75,7 +75,7 @@ export class BuiltinCall {
     }
     for (const p of params) {
       if (p.optional || this.args.has(p.name)) continue;
-      session.report("call/missing-argument", this.span, { callee: this.name, name: p.name });
+      if (!this.failed) session.report("call/missing-argument", this.span, { callee: this.name, name: p.name });
       this.failed = true;
     }
   }

@@ -22,7 +22,7 @@ const distribution = (dtype: DType, host: Type): Type => ({ kind: "distribution"
 export const normal: Type = distribution("real", realType);
 
 function draw(c: BuiltinCall): Type {
-  requireRandom("`draw`", c.span, c.scope);
+  requireRandom("`draw` makes a random value", c.span, c.scope);
   const from = c.type("from");
   if (isSilent(from) || from.kind !== "distribution") {
     c.type("axes");

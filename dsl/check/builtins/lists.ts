@@ -15,7 +15,7 @@ import {
 } from "../../types/type.ts";
 import { callWith } from "../calls.ts";
 import { elementOf, elementsOf, forgotten, lengthOf } from "../expressions.ts";
-import { missingAxis } from "../indexing.ts";
+import { hasOpenRow, missingAxis } from "../indexing.ts";
 import { join } from "../join.ts";
 import type { Session } from "../session.ts";
 import { allowed } from "../statements.ts";
@@ -126,7 +126,7 @@ function reverse(c: BuiltinCall): Type {
   const named = c.type("axis");
   const name = named.kind === "axes" ? named.axes?.[0] : undefined;
   const axes = c.scope.session.unifier.axes(t.axes);
-  if (name?.kind === "axis" && !axes.some((a) => axisKey(a) === name.name) && !axes.some((a) => a.kind === "row")) {
+  if (name?.kind === "axis" && !axes.some((a) => axisKey(a) === name.name) && !hasOpenRow(axes)) {
     missingAxis(name.name, axes, c.spanOf("axis"), c.scope, t);
     return errorType;
   }

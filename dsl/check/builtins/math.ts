@@ -27,7 +27,7 @@ import {
   unknownType,
 } from "../../types/type.ts";
 import { elementsOf } from "../expressions.ts";
-import { missingAxis } from "../indexing.ts";
+import { hasOpenRow, missingAxis } from "../indexing.ts";
 import { join } from "../join.ts";
 import { arithmeticDType, asNumeric, elementwise } from "../operators.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
@@ -111,11 +111,10 @@ export function reducedAxes(
   if (over.kind !== "axes" || over.axes === null) return over.kind === "error" ? null : undefined;
   const { unifier } = c.scope.session;
   const named = unifier.axes(over.axes);
-  const hasRow = axes.some((a) => a.kind === "row");
   const keys = new Set(axes.map(axisKey));
   for (const item of named) {
     if (keys.has(axisKey(item))) continue;
-    if (hasRow || item.kind === "row") return undefined;
+    if (hasOpenRow(axes) || item.kind === "row") return undefined;
     missingAxis(item.name, axes, c.spanOf("over"), c.scope, c.type(source));
     return null;
   }
@@ -202,7 +201,7 @@ function dimension(c: BuiltinCall): Type {
   const axes = c.scope.session.unifier.axes(x.axes);
   const found = axes.find((a) => axisKey(a) === axisKey(wanted));
   if (found) return found.kind === "axis" ? int(found.size) : intType;
-  if (axes.some((a) => a.kind === "row") || wanted.kind === "row") return intType;
+  if (hasOpenRow(axes) || wanted.kind === "row") return intType;
   missingAxis(wanted.name, axes, c.spanOf("axis"), c.scope, x);
   return errorType;
 }

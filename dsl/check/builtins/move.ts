@@ -28,7 +28,7 @@ import {
 } from "../../types/type.ts";
 import { argType } from "../calls.ts";
 import { elementsOf, forgotten } from "../expressions.ts";
-import { missingAxis } from "../indexing.ts";
+import { hasOpenRow, missingAxis } from "../indexing.ts";
 import { commonDType } from "../join.ts";
 import { showAxes } from "../match.ts";
 import { reportAlign } from "../mismatch.ts";
@@ -50,7 +50,7 @@ function givenAxes(c: BuiltinCall, name: string, known: readonly AxisItem[]): re
     if (item.kind === "row" || !item.bare) return item;
     const size = sizes.get(item.name);
     if (size) return axis(item.name, size);
-    if (!hasRow(known)) {
+    if (!hasOpenRow(known)) {
       c.scope.session.report("shape/not-determined", c.spanOf(name), { size: item.name }, { help: `write the size: \`${item.name}: 4\`` });
       c.failed = true;
     }
@@ -130,7 +130,7 @@ function rename(c: BuiltinCall): Type {
     const to = arg.source.kind === "expr" && arg.source.expr.kind === "name" ? arg.source.expr.name : null;
     if (to === null || arg.name === null) return unknownType;
     if (!axes.some((a) => a.kind === "axis" && a.name === arg.name)) {
-      if (hasRow(axes)) return unknownType;
+      if (hasOpenRow(axes)) return unknownType;
       missingAxis(arg.name, axes, arg.nameSpan, c.scope, x);
       return errorType;
     }
@@ -157,13 +157,13 @@ function order(c: BuiltinCall): Type {
   const byKey = new Map(axes.map((a) => [axisKey(a), a]));
   for (const item of named) {
     if (byKey.has(axisKey(item))) continue;
-    if (hasRow(axes) || item.kind === "row") return unknownType;
+    if (hasOpenRow(axes) || item.kind === "row") return unknownType;
     missingAxis(item.name, axes, c.spanOf("axes"), c.scope, x);
     return errorType;
   }
   const left = axes.filter((a) => !named.some((n) => axisKey(n) === axisKey(a)));
   if (left.length > 0) {
-    if (hasRow(left) || hasRow(named)) return unknownType;
+    if (hasOpenRow(left) || hasOpenRow(named)) return unknownType;
     c.scope.session.report("shape/axes-left-out", c.spanOf("axes"), { axes: showAxes(left) }, { label: `of ${printType(x)}` });
     return errorType;
   }
@@ -399,7 +399,7 @@ function concat(c: BuiltinCall): Type {
   if (same === null || same === undefined) return same === null ? errorType : unknownType;
   const at = same.axes.findIndex((a) => a.kind === "axis" && a.name === name.name);
   if (at < 0) {
-    if (hasRow(same.axes)) return unknownType;
+    if (hasOpenRow(same.axes)) return unknownType;
     missingAxis(name.name, same.axes, c.spanOf("axis"), c.scope, same);
     return errorType;
   }
@@ -422,7 +422,7 @@ function placeOf(c: BuiltinCall, axes: readonly AxisItem[], source: Type): numbe
   if (name?.kind !== "axis") return undefined;
   const at = axes.findIndex((a) => a.kind === "axis" && a.name === name.name);
   if (at >= 0) return at;
-  if (hasRow(axes)) return undefined;
+  if (hasOpenRow(axes)) return undefined;
   missingAxis(name.name, axes, c.spanOf("axis"), c.scope, source);
   return null;
 }
@@ -477,7 +477,7 @@ function resized(c: BuiltinCall, change: (size: Size, by: Type) => Size): Type {
   for (const { arg, type } of changes) {
     const at = axes.findIndex((a) => a.kind === "axis" && a.name === arg.name);
     if (at < 0) {
-      if (hasRow(axes)) return unknownType;
+      if (hasOpenRow(axes)) return unknownType;
       missingAxis(arg.name ?? "", axes, arg.nameSpan, c.scope, x);
       return errorType;
     }
@@ -589,7 +589,7 @@ function put(c: BuiltinCall): Type {
   if (!x) return c.silent("x");
   const axes = c.scope.session.unifier.axes(x.axes);
   for (const arg of c.rest) {
-    if (hasRow(axes) || arg.name === null || axes.some((a) => a.kind === "axis" && a.name === arg.name)) continue;
+    if (hasOpenRow(axes) || arg.name === null || axes.some((a) => a.kind === "axis" && a.name === arg.name)) continue;
     missingAxis(arg.name, axes, arg.nameSpan, c.scope, x);
     return errorType;
   }
