@@ -6,10 +6,10 @@ fn clamp(x: real[...s], low: Real, high: Real) -> real[...s] { return min(max(x,
 fn lerp(a: real[...s], b: real[...s], t: real[...s]) -> real[...s] { return a + (b - a) * t }
 
 /// Biased, for normalisation.
-fn var(x: real[...s], over: Axes) -> real[...r] { return mean((x - mean(x, over)) ** 2, over) }
+fn var(x: real[...s], over: Axes = [...s]) -> real[...r] { return mean((x - mean(x, over)) ** 2, over) }
 /// Unbiased, for noise.
-fn std(x: real[...s], over: Axes) -> real[...r] { return sqrt(var(x, over) * count(x, over) / (count(x, over) - 1)) }
-fn norm(x: real[...s], over: Axes) -> real[...r] { return sqrt(sum(x * x, over)) }
+fn std(x: real[...s], over: Axes = [...s]) -> real[...r] { return sqrt(var(x, over) * count(x, over) / (count(x, over) - 1)) }
+fn norm(x: real[...s], over: Axes = [...s]) -> real[...r] { return sqrt(sum(x * x, over)) }
 fn unit(x: real[...s], over: Axes) -> real[...s] { return x / max(norm(x, over), 1e-12) }
 
 fused fn softmax(x: real[...s], over: Axes) -> real[...s] by reduce {
@@ -17,7 +17,7 @@ fused fn softmax(x: real[...s], over: Axes) -> real[...s] by reduce {
   return e / sum(e, over)
 }
 /// Logarithm of the sum of exponentials, without overflow.
-fn logsumexp(x: real[...s], over: Axes) -> real[...r] {
+fn logsumexp(x: real[...s], over: Axes = [...s]) -> real[...r] {
   let m = stop(max(x, over))
   return m + ln(sum(exp(x - m), over))
 }

@@ -152,7 +152,7 @@ function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span): Val 
       }),
     );
     const bound = bindCall(
-      { name: "this function", params, result: null, scope: fn.scope, owner: null, localNames: new Set() },
+      { name: "this function", params, result: null, scope: fn.scope, owner: null, ownSizes: true, localNames: new Set() },
       args,
       span,
     );

@@ -326,6 +326,9 @@ function comprehension(expr: ListComp, scope: Scope): Val {
 export function withElementSizes(item: Val, scope: Scope): Scope {
   const tensors = item.kind === "tuple" ? item.items : [item];
   const sizes = new Map<string, number>();
-  for (const one of tensors) if (one.kind === "tensor") for (const axis of axisItems(one)) sizes.set(axis.name, axis.size!);
+  for (const one of tensors) {
+    if (one.kind === "tensor") for (const axis of axisItems(one)) sizes.set(axis.name, axis.size!);
+    if (one.kind === "record") for (const [name, size] of one.sizes ?? []) sizes.set(name, size);
+  }
   return sizes.size === 0 ? scope : scope.child({ sizes });
 }

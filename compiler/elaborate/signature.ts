@@ -4,7 +4,7 @@ import type { Span } from "../../dsl/span.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
 import { axisItems, isOrderedSubset, renameAxes, requireUnique, showAxes, spreadTo } from "./axes.ts";
 import { argumentAxes, argumentValue, type CallArg } from "./calls.ts";
-import { evaluate } from "./expressions.ts";
+import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { scalarType } from "./hostExpr.ts";
 import type { Instance } from "./instance.ts";
@@ -33,6 +33,8 @@ export interface Callee {
   readonly result: TypeNode | null;
   readonly scope: Scope; // where the body stands
   readonly owner: Instance | null; // whose sizes a signature may solve
+  /** A function written inside a body: its size names are its own, whatever they mean around it, so it may take maps of different size. */
+  readonly ownSizes?: true;
   /** Axis names that the body uses: a row axis of that name is renamed while inside. */
   readonly localNames: ReadonlySet<string>;
 }
@@ -158,7 +160,7 @@ class CallNames {
       this.sizes.set(name, { value: actual, span });
       return;
     }
-    const known = scope.lookupSize(name);
+    const known = this.callee.ownSizes ? undefined : scope.lookupSize(name);
     if (known !== undefined && known !== actual) this.mismatch(axis, actual, known, span, shown, expr.span, `\`${name}\` is ${known}`);
     this.sizes.set(name, { value: actual, span });
   }
@@ -275,6 +277,12 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   let body = scope.child({ sizes, rows: names.rows, values });
   for (const param of defaults) {
     const { type, scope: typeScope } = resolveType(param.type, scope);
+    if (type.kind === "namedType" && type.name.name === "Axes") {
+      const value = evaluateAxes(param.default!, body);
+      names.axesValues.set(param.name.name, value.axes);
+      body = body.with(param.name.name, value);
+      continue;
+    }
     const value = evaluate(param.default!, body);
     body = body.with(param.name.name, value.kind === "none" ? none : bindValue(type, typeScope, value, param.default!.span));
     if (value.kind === "number") names.sizeScope = names.sizeScope.with(param.name.name, value);
@@ -292,6 +300,7 @@ function isOptional(type: TypeNode): boolean {
 
 /** Checks a value that is no tensor against its declared type; tensors inside lists and records take the declared names. */
 export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span): Val {
+  if (type.kind === "recordType" && value.kind === "record") return bindElement(type, scope, value, span);
   if (type.kind !== "namedType") return value;
   const mismatch = (expected: string): never => fail("type/mismatch", span, { found: describe(value), expected });
   switch (type.name.name) {
@@ -322,13 +331,52 @@ export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span):
   }
 }
 
+/** An element of a declared list, or a record: tensors take the declared axis names, and size variables are bound for this element alone. */
 function bindElement(element: TypeNode, scope: Scope, item: Val, span: Span): Val {
   const { type, scope: typeScope } = resolveType(element, scope);
+  if (type.kind === "recordType" && item.kind === "record") {
+    const sizes = new Map<string, number>();
+    const fields = new Map(item.fields);
+    for (const field of type.fields) {
+      const value = item.fields.get(field.name.name);
+      if (value === undefined)
+        fail(
+          "type/no-field",
+          span,
+          { what: describe(item), name: field.name.name },
+          { related: [{ span: field.name.span, label: "declared here" }] },
+        );
+      const bound = bindElement(field.type, typeScope, value, span);
+      fields.set(field.name.name, bound);
+      if (bound.kind === "tensor") for (const [name, size] of namedSizes(field.type, bound)) sizes.set(name, size);
+    }
+    return { kind: "record", fields, sizes };
+  }
   if (type.kind !== "namedType" || tensorDtype(type) === undefined || item.kind !== "tensor") return bindValue(type, typeScope, item, span);
   const axes = type.axes ?? [];
-  if (axes.some((a) => a.kind === "rowAxis")) return item;
-  if (axes.length !== item.axes.length) fail("shape/rank", span, { found: describeTensor(item), expected: showType(type) });
-  return renameAxes(item, new Map(item.axes.map((name, i) => [name, axisName(axes[i]!)])));
+  const rowAt = axes.findIndex((a) => a.kind === "rowAxis");
+  const fixed = axes.length - (rowAt < 0 ? 0 : 1);
+  if (rowAt < 0 ? fixed !== item.axes.length : fixed > item.axes.length)
+    fail("shape/rank", span, { found: describeTensor(item), expected: showType(type) });
+  return renameAxes(item, new Map(placedAxes(axes, item).map(({ axis, name }) => [name, axisName(axis)])));
+}
+
+/** The declared axes of a type with the axes of a tensor that stand in their places, counted around the row. */
+function placedAxes(axes: readonly Axis[], x: TensorVal): { readonly axis: Axis; readonly name: string; readonly size: number }[] {
+  const rowAt = axes.findIndex((a) => a.kind === "rowAxis");
+  return axes.flatMap((axis, i) => {
+    if (axis.kind === "rowAxis") return [];
+    const place = rowAt < 0 || i < rowAt ? i : x.axes.length - axes.length + i;
+    return [{ axis, name: x.axes[place]!, size: x.value.shape[place]! }];
+  });
+}
+
+/** The sizes that a type gives names to: `h2` of `real[c, h: h2]`. */
+function namedSizes(type: TypeNode, x: TensorVal): [string, number][] {
+  if (type.kind !== "namedType") return [];
+  return placedAxes(type.axes ?? [], x).flatMap(({ axis, size }): [string, number][] =>
+    axis.kind === "namedAxis" && axis.value.kind === "name" ? [[axis.value.name, size]] : [],
+  );
 }
 
 function axisName(axis: Axis): string {

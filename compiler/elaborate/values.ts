@@ -65,6 +65,8 @@ export interface TupleVal {
 export interface RecordVal {
   readonly kind: "record";
   readonly fields: ReadonlyMap<string, Val>;
+  /** Sizes that its declared type names; in scope where it is the element of a loop. */
+  readonly sizes?: ReadonlyMap<string, number>;
 }
 export interface RangeVal {
   readonly kind: "range";
