@@ -70,9 +70,11 @@ export const movementRules: readonly Rule[] = [
         )
       : null;
   }),
-  rule("broadcast-units-only", "broadcast", (b, v) =>
-    elementCount(v.shape) === elementCount(v.args[0]!.shape) ? b.reshape(v.args[0]!, v.shape, v.labels) : null,
-  ),
+  rule("broadcast-units-only", "broadcast", (b, v) => {
+    // (A constant keeps the form of a broadcast scalar.)
+    if (splatOf(v) !== undefined || elementCount(v.shape) !== elementCount(v.args[0]!.shape)) return null;
+    return b.reshape(v.args[0]!, v.shape, v.labels);
+  }),
   rule("broadcast-drops-units", "broadcast", (b, v) => {
     const x = v.args[0]!;
     if (!x.shape.includes(1)) return null;

@@ -25,7 +25,9 @@ export const reductionRules: readonly Rule[] = [
   rule("reduce-unit-axes", reduces, (b, v) => {
     const x = v.args[0]!;
     const units = v.attrs.axes.filter((axis) => x.shape[axis] === 1);
-    if (units.length === 0) return null;
+    // A total reduction does not see the shape at all, so it keeps the one that is there.
+    const isTotal = v.shape.length === 0 && units.length < x.shape.length;
+    if (units.length === 0 || isTotal) return null;
     const kept = survivors(x.shape.length, units);
     const squeezed = b.reshape(
       x,
