@@ -5,6 +5,7 @@ import type { Program } from "../program.ts";
 import type { Type } from "../types/type.ts";
 import { checkItem } from "./items.ts";
 import { Session } from "./session.ts";
+import { checkUndetermined } from "./undetermined.ts";
 
 // The checker. In: a loaded program with its names resolved. Out: what is wrong with it, and the type of each expression. Every item is
 // checked once, for all sizes; what is reported elsewhere (unreadable text, unknown names) leaves the error type here, of which nothing more
@@ -50,6 +51,7 @@ export function checkTypes(program: Program): CheckResult {
       else session.markBroken(item.span);
     }
   }
+  checkUndetermined(session, program);
   return { diagnostics: ordered(program, session.diagnostics), typeOf: (node) => session.typeOf(node) };
 }
 

@@ -3,8 +3,8 @@ import type { Diagnostic } from "../diagnostic.ts";
 import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, diagnose } from "../diagnostics.ts";
 import type { Program } from "../program.ts";
 import type { Span } from "../span.ts";
-import { type Size, variablesOf } from "../types/size.ts";
-import { type Type, unknownType } from "../types/type.ts";
+import { anySize, type Size, substituteSize, variablesOf } from "../types/size.ts";
+import { mapType, type Type, unknownType } from "../types/type.ts";
 import { Unifier } from "../types/unify.ts";
 
 // What one check of a program shares: the unifier, what was found, the types of expressions, and the items of all files.
@@ -90,7 +90,10 @@ export class Session {
   /** The type that was found for an expression, with everything solved. */
   typeOf(expr: Expr): Type | undefined {
     const type = this.types.get(expr);
-    return type && this.unifier.type(type);
+    if (!type) return undefined;
+    // What nothing has settled by now is not known.
+    const size = (s: Size) => substituteSize(s, { variable: (v) => (v.kind === "open" ? anySize() : undefined) });
+    return mapType(this.unifier.type(type), { size, row: (row) => [{ kind: "row", row }] });
   }
   /** The text of a span in one line, for a message; a long one is left out. */
   textOf(span: Span): string {

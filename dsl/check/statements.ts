@@ -1,11 +1,12 @@
 import type { Block, Expr, Stmt, UpdateStmt } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
-import { describeType, errorType, isSilent, type Type } from "../types/type.ts";
+import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./calls.ts";
 import { conditionOf, elementOf, evaluate, mentionsTraining } from "./expressions.ts";
 import { join } from "./join.ts";
-import { reportMismatch } from "./mismatch.ts";
+import { showAxes } from "./match.ts";
+import { reportAlign, reportMismatch } from "./mismatch.ts";
 import { assignResult } from "./results.ts";
 import { type Body, bind, type Scope } from "./scope.ts";
 
@@ -178,6 +179,18 @@ function runUpdate(statement: UpdateStmt, scope: Scope): Scope {
     const names = [...scope.body.stateNames!].map((n) => `\`${n}\``).join(", ");
     const help = names === "" ? `declare it: \`state ${target.name}: … = …\`` : `state here: ${names}`;
     session.report("effect/not-state", target.span, { name: target.name }, { help });
+    return scope;
+  }
+  if (known.kind === "tensor" && value.kind === "tensor") {
+    // A state is updated by the names of its axes; along those it has and the value lacks, the value is repeated.
+    const aligned = session.unifier.align(known.axes, value.axes);
+    const place = { span: statement.value.span, left: known.axes, right: value.axes, leftSpan: target.span, leftLabel: showAxes(known.axes) };
+    if (aligned.kind === "problem") reportAlign(session, aligned.problem, place);
+    else if (aligned.kind === "axes" && aligned.axes.length > session.unifier.axes(known.axes).length) {
+      const own = new Set(known.axes.map(axisKey));
+      const alien = aligned.axes.flatMap((a) => (a.kind === "axis" && !own.has(a.name) ? [a.name] : []));
+      reportAlign(session, { kind: "missing", inLeft: alien, inRight: [] }, place);
+    }
     return scope;
   }
   const problem = assignResult(session, known, value);

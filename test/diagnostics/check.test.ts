@@ -14,7 +14,7 @@ import { diskHost } from "../../dsl/source.ts";
 // After changing a message on purpose: `ADA_UPDATE_SNAPSHOTS=1 npx vitest run test/diagnostics`, and read the difference.
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "check");
-const host = { ...diskHost(folder), workingFolder: folder };
+const host = { ...diskHost(folder, path.join(folder, "std")), workingFolder: folder };
 const isUpdate = process.env.ADA_UPDATE_SNAPSHOTS !== undefined;
 const cases = readdirSync(folder)
   .filter((file) => file.endsWith(".ada"))

@@ -196,7 +196,12 @@ function view(c: BuiltinCall): Type {
   const fixed = pattern.left.filter((item) => item.kind !== "row").length;
   const rows = pattern.left.length - fixed;
   if (rows > 1) return fail("a side can have one row only");
-  const hidden = hasRow(axes);
+  const hidden = hasOpenRow(axes);
+  const named = axes.filter((a) => a.kind === "axis").length;
+  if (!hidden && hasRow(axes) && (rows === 0 || named < fixed)) {
+    if (rows === 0) return fail("its left side lacks the row of the tensor: write `...b` in front");
+    return fail(`its left side has ${fixed} axes besides the row, but ${named === 1 ? "one is" : `${named} are`} named here`);
+  }
   if (rows === 0 ? axes.length !== fixed : axes.length < fixed) {
     if (hidden) return unknownType;
     return fail(
