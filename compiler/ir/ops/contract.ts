@@ -152,11 +152,12 @@ function convReference([x, kernel]: readonly NdArray[], attrs: ConvAttrs, shape:
         for (let ky = 0; ky < kh; ky++) {
           for (let kx = 0; kx < kw; kx++) {
             const weight = weights[((o * perGroup + c) * kh + ky) * kw + kx]!;
-            const columns = columnsAt[kx]!;
-            for (const [oy, iy] of rowsAt[ky]!) {
-              const to = plane + oy * ow;
-              const row = source + iy * w;
-              for (let i = 0; i < columns.length; i++) out[to + columns[i]![0]]! += weight * from[row + columns[i]![1]]!;
+            const { count, output, outputStep, input, inputStep } = columnsAt[kx]!;
+            const rows = rowsAt[ky]!;
+            for (let r = 0; r < rows.count; r++) {
+              let to = plane + (rows.output + r * rows.outputStep) * ow + output;
+              let at = source + (rows.input + r * rows.inputStep) * w + input;
+              for (let i = 0; i < count; i++, to += outputStep, at += inputStep) out[to]! += weight * from[at]!;
             }
           }
         }
@@ -166,14 +167,16 @@ function convReference([x, kernel]: readonly NdArray[], attrs: ConvAttrs, shape:
   return result;
 }
 
-/** For each kernel tap the pairs (output place, input place) that meet. */
-function placesByTap(out: number, size: number, taps: number, stride: number, low: number, dilation: number, spread: number): Pair[][] {
-  return range(0, taps).map((tap) =>
-    range(0, out).flatMap((o): Pair[] => {
-      const place = o * stride + tap * dilation - low;
-      return place >= 0 && place % spread === 0 && place / spread < size ? [[o, place / spread]] : [];
-    }),
-  );
+/** For each kernel tap the places of output and input that meet: they are evenly spaced. */
+function placesByTap(out: number, size: number, taps: number, stride: number, low: number, dilation: number, spread: number) {
+  return range(0, taps).map((tap) => {
+    const meets = range(0, out).flatMap((output) => {
+      const place = output * stride + tap * dilation - low;
+      return place >= 0 && place % spread === 0 && place / spread < size ? [{ output, input: place / spread }] : [];
+    });
+    const [first, second] = [meets[0] ?? { output: 0, input: 0 }, meets[1] ?? { output: 1, input: 1 }];
+    return { count: meets.length, ...first, outputStep: second.output - first.output, inputStep: second.input - first.input };
+  });
 }
 
 export const contractRows: { readonly [K in "dot" | "conv"]: OpRow<K> } = {
