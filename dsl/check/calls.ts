@@ -68,7 +68,13 @@ export function axesArg(arg: CallArg): Type {
 }
 
 /** Which argument belongs to which parameter, by position and by name. Unknown, doubled and surplus ones are reported. */
-export function matchParams(callee: string, params: readonly string[], args: readonly CallArg[], session: Session, onUnknown?: () => void): Map<string, CallArg> {
+export function matchParams(
+  callee: string,
+  params: readonly string[],
+  args: readonly CallArg[],
+  session: Session,
+  onUnknown?: () => void,
+): Map<string, CallArg> {
   const byName = new Map<string, CallArg>();
   const positional = args.filter((a) => a.name === null).length;
   // Arguments without a name go to the parameters that none is named for, in order.
@@ -171,7 +177,12 @@ export function setFunctionCheck(check: (session: Session, info: FunctionInfo, i
 /** A function whose body has been looked at, unless the nesting is too deep for that here. */
 export function checkedFunction(session: Session, item: FnItem | LossItem, file: string): FunctionInfo | null {
   const info = globalFunction(session, item, file);
-  if (info && session.isShallow) session.once(item, "body", true, () => (session.loudly(() => checkBody?.(session, info, item)), true));
+  if (info && session.isShallow) {
+    session.once(item, "body", true, () => {
+      session.loudly(() => checkBody?.(session, info, item));
+      return true;
+    });
+  }
   return info;
 }
 
@@ -181,11 +192,19 @@ function discharge(info: FunctionInfo, bound: Bound, span: Span, scope: Scope): 
   const { unifier } = session;
   let fulfilled = true;
   for (const obligation of info.obligations) {
-    const [left, right] = [unifier.size(bound.map.size(unifier.size(obligation.left))), unifier.size(bound.map.size(unifier.size(obligation.right)))];
+    const [left, right] = [
+      unifier.size(bound.map.size(unifier.size(obligation.left))),
+      unifier.size(bound.map.size(unifier.size(obligation.right))),
+    ];
     if (unifier.equate(left, right) !== "differ") continue;
     fulfilled = false;
     const related = obligation.origin ? [{ span: obligation.origin, label: "needed here" }] : [];
-    const args = { callee: info.name, equation: `${printSize(unifier.size(obligation.left))} = ${printSize(unifier.size(obligation.right))}`, left: printSize(left), right: printSize(right) };
+    const args = {
+      callee: info.name,
+      equation: `${printSize(unifier.size(obligation.left))} = ${printSize(unifier.size(obligation.right))}`,
+      left: printSize(left),
+      right: printSize(right),
+    };
     session.report("shape/unmet", span, args, { related });
     break;
   }
@@ -277,9 +296,15 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   const { session } = scope;
   const { unifier } = session;
   let strange = false;
-  const matched = matchParams(callee.name, callee.params.map((p) => p.name), args, session, () => {
-    strange = true;
-  });
+  const matched = matchParams(
+    callee.name,
+    callee.params.map((p) => p.name),
+    args,
+    session,
+    () => {
+      strange = true;
+    },
+  );
   const made = new Set<string>();
   const own = openMap(session, callee.declared, made);
   // What belongs to the instance comes first; the rest is the call's own.

@@ -87,7 +87,9 @@ export function functionInfo(node: FnItem | LossItem | ForwardDecl, name: string
     bodyContext: { kind: node.kind, name, random, updates, training: false, span: signature.span },
     span: node.span,
     obligations: [],
-    rowsOfPrompts: signature.params.some((p) => p.type.kind === "namedType" && p.type.name.name === "Prompt" && (p.type.axes ?? []).some((a) => a.kind === "rowAxis")),
+    rowsOfPrompts: signature.params.some(
+      (p) => p.type.kind === "namedType" && p.type.name.name === "Prompt" && (p.type.axes ?? []).some((a) => a.kind === "rowAxis"),
+    ),
   };
 }
 

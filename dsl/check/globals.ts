@@ -15,13 +15,13 @@ export function fileScope(session: Session, file: string, body: Body = hostBody)
   return new Scope(session, file, body, null, {
     resolve: (name) => {
       const place = session.lookup(file, name);
-      return place ? valueOf(session, place) : builtinValue(name);
+      return place ? valueOfItem(session, place) : builtinValue(name);
     },
   });
 }
 
 /** The type of an item as a value. */
-export function valueOf(session: Session, place: Place): Type | undefined {
+export function valueOfItem(session: Session, place: Place): Type | undefined {
   const { item, file } = place;
   switch (item.kind) {
     case "const":

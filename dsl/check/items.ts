@@ -14,15 +14,15 @@ import type {
   Stmt,
 } from "../ast.ts";
 import type { Span } from "../span.ts";
-import { anySize, variableSize } from "../types/size.ts";
 import { printSize } from "../types/printSize.ts";
-import type { Obligation } from "../types/unify.ts";
+import { anySize, variableSize } from "../types/size.ts";
 import { type AxisItem, axis, describeType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
+import type { Obligation } from "../types/unify.ts";
 import { walk } from "../walk.ts";
 import { checkedFunction, setFunctionCheck } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { bodyScope, type FunctionInfo, paramInfos } from "./functions.ts";
-import { fileScope, modelType, valueOf } from "./globals.ts";
+import { fileScope, modelType, valueOfItem } from "./globals.ts";
 import { assign, CallState } from "./match.ts";
 import { reportMismatch } from "./mismatch.ts";
 import { type ModuleInfo, moduleInfo, setModuleBodyCheck } from "./modules.ts";
@@ -38,32 +38,42 @@ import { Declared, typeOfNode } from "./typeNodes.ts";
 export function checkItem(session: Session, item: Item, file: string): void {
   switch (item.kind) {
     case "const":
-      return checkConst(session, item, file);
+      checkConst(session, item, file);
+      return;
     case "fn":
     case "loss":
-      return checkFunctionItem(session, item, file);
+      checkFunctionItem(session, item, file);
+      return;
     case "module":
       moduleInfo(session, item, file);
       return;
     case "model":
-      return checkModel(session, item, file);
+      checkModel(session, item, file);
+      return;
     case "dataset":
-      return checkDataset(session, item, file);
+      checkDataset(session, item, file);
+      return;
     case "schedule":
-      return checkSchedule(session, item, file);
+      checkSchedule(session, item, file);
+      return;
     case "step":
-      return checkStep(session, item, file);
+      checkStep(session, item, file);
+      return;
     case "optimizer":
-      return checkOptimizer(session, item, file);
+      checkOptimizer(session, item, file);
+      return;
     case "train":
-      return checkTrain(session, item, file);
+      checkTrain(session, item, file);
+      return;
     case "evaluate":
-      return checkEvaluate(session, item, file);
+      checkEvaluate(session, item, file);
+      return;
     case "test":
       runBlock(item.body, fileScope(session, file, bodyOf("test", item.title.value, item.span)));
       return;
     case "property":
-      return checkProperty(session, item, file);
+      checkProperty(session, item, file);
+      return;
     // Prompts, grammars, keys, surgery and tables are looked at when the program is compiled.
     case "import":
     case "type":
@@ -242,7 +252,7 @@ function checkInitial(
 
 // ---- constants, models -------------------------------------------------------------------------------------------------------------------
 function checkConst(session: Session, item: ConstItem, file: string): void {
-  valueOf(session, { item, file });
+  valueOfItem(session, { item, file });
   if (!item.type) return;
   const scope = fileScope(session, file);
   const want = typeOfNode(item.type, scope, new Declared());
@@ -277,7 +287,10 @@ function frozenUpdates(session: Session, type: Type, path: string, span: Span, s
     for (const element of type.elements ?? [type.element]) frozenUpdates(session, element, `${path}[…]`, span, seen);
     return;
   }
-  if (type.kind === "optional") return frozenUpdates(session, type.of, path, span, seen);
+  if (type.kind === "optional") {
+    frozenUpdates(session, type.of, path, span, seen);
+    return;
+  }
   if (type.kind !== "module" || seen.has(type.item)) return;
   seen.add(type.item);
   const info = moduleInfo(session, type.item, type.file);

@@ -86,7 +86,7 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
       reportMismatch(session, problem.inner, place);
       return;
     default:
-      return problem satisfies never;
+      problem satisfies never;
   }
 }
 
@@ -141,6 +141,6 @@ export function reportAlign(session: Session, problem: AlignProblem, place: Alig
       return;
     }
     default:
-      return problem satisfies never;
+      problem satisfies never;
   }
 }

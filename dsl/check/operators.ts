@@ -167,7 +167,7 @@ function textComparison(a: Type, b: Type): Type {
 }
 
 function hostType(op: BinaryExpr["op"], a: Type, b: Type): Type {
-  const [x, y] = [valueOf(a), valueOf(b)];
+  const [x, y] = [valueIn(a), valueIn(b)];
   const whole = a.kind !== "realNumber" && b.kind !== "realNumber";
   const number = (value: Size): Type => (whole ? int(value) : { kind: "realNumber", value });
   switch (op) {
@@ -204,7 +204,7 @@ function hostType(op: BinaryExpr["op"], a: Type, b: Type): Type {
   }
 }
 const notOrAny = (truth: Size) => (isAny(truth) ? truth : notTest(truth));
-function valueOf(type: Type): Size {
+function valueIn(type: Type): Size {
   return type.kind === "int" || type.kind === "realNumber" ? type.value : type.kind === "bool" ? type.truth : anySize();
 }
 

@@ -60,8 +60,16 @@ function reportResult(session: Session, problem: ResultProblem, place: ResultPla
       session.report("type/missing-field", span, { name: problem.name }, { related, label });
       return;
     case "inField":
-      if (problem.inner.kind === "size" || problem.inner.kind === "inField" || problem.inner.kind === "field") return reportResult(session, problem.inner, place);
-      session.report("type/mismatch", span, { found: `\`${problem.name}: ${label}\``, expected: `\`${printType(expected)}\`` }, { related });
+      if (problem.inner.kind === "size" || problem.inner.kind === "inField" || problem.inner.kind === "field") {
+        reportResult(session, problem.inner, place);
+        return;
+      }
+      session.report(
+        "type/mismatch",
+        span,
+        { found: `\`${problem.name}: ${label}\``, expected: `\`${printType(expected)}\`` },
+        { related },
+      );
       return;
     default:
       session.report("type/mismatch", span, { found: describeType(found), expected: `\`${printType(expected)}\`` }, { related });

@@ -4,7 +4,7 @@ import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, di
 import type { Program } from "../program.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size, substituteSize, variablesOf } from "../types/size.ts";
-import { mapType, type Type, unknownType } from "../types/type.ts";
+import { mapType, type Type, unknownType, weightOf } from "../types/type.ts";
 import { Unifier } from "../types/unify.ts";
 
 // What one check of a program shares: the unifier, what was found, the types of expressions, and the items of all files.
@@ -19,6 +19,9 @@ export interface Place {
 // call, so their number is bounded here; beyond it everything is unknown and nothing more is said.
 const mostEvaluations = 400_000;
 const deepestNesting = 90;
+const mostWeight = 4_000;
+const mostExpansions = 20_000;
+const deepestAlias = 8;
 
 interface FirstUse {
   readonly name: string;
@@ -32,6 +35,11 @@ export class Session {
   readonly types = new Map<Expr, Type>();
   /** Type aliases being written out. */
   readonly aliases = new Set<object>();
+  #expansions = 0;
+  /** Whether another type alias may be written out here. */
+  mayExpand(item: object): boolean {
+    return !this.aliases.has(item) && this.aliases.size < deepestAlias && ++this.#expansions < mostExpansions;
+  }
   readonly #found = new Map<string, Diagnostic>();
   readonly #items = new Map<string, ReadonlyMap<string, Place>>();
   readonly #memo = new Map<object, Map<string, unknown>>();
@@ -175,7 +183,8 @@ export class Session {
     this.#depth++;
     this.unifier.origin = span;
     try {
-      return run();
+      const type = run();
+      return weightOf(type) > mostWeight ? unknownType : type;
     } finally {
       this.#depth--;
       this.unifier.origin = origin;

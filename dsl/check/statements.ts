@@ -184,7 +184,13 @@ function runUpdate(statement: UpdateStmt, scope: Scope): Scope {
   if (known.kind === "tensor" && value.kind === "tensor") {
     // A state is updated by the names of its axes; along those it has and the value lacks, the value is repeated.
     const aligned = session.unifier.align(known.axes, value.axes);
-    const place = { span: statement.value.span, left: known.axes, right: value.axes, leftSpan: target.span, leftLabel: showAxes(known.axes) };
+    const place = {
+      span: statement.value.span,
+      left: known.axes,
+      right: value.axes,
+      leftSpan: target.span,
+      leftLabel: showAxes(known.axes),
+    };
     if (aligned.kind === "problem") reportAlign(session, aligned.problem, place);
     else if (aligned.kind === "axes" && aligned.axes.length > session.unifier.axes(known.axes).length) {
       const own = new Set(known.axes.map(axisKey));

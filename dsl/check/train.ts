@@ -87,14 +87,16 @@ function inherited(session: Session, item: TrainItem, file: string, seen: Set<Tr
 function checkSetting(session: Session, setting: Setting, scope: Scope, file: string): void {
   switch (setting.kind) {
     case "model":
-      return checkModel(session, setting, file);
+      checkModel(session, setting, file);
+      return;
     case "const":
     case "dataSetting":
       evaluate(setting.value, scope);
       return;
     case "numberSetting":
-      if (setting.name === "gradient") return checkGradient(session, setting.value, scope);
-      return checkNumber(session, setting.name, evaluate(setting.value, scope), setting.value.span, setting.name === "seed" ? 0n : 1n);
+      if (setting.name === "gradient") checkGradient(session, setting.value, scope);
+      else checkNumber(session, setting.name, evaluate(setting.value, scope), setting.value.span, setting.name === "seed" ? 0n : 1n);
+      return;
     case "accumulate":
       if (setting.count < 1)
         session.report("train/bad-number", setting.span, {
@@ -131,9 +133,11 @@ function checkSetting(session: Session, setting: Setting, scope: Scope, file: st
       }
       return;
     case "optimizerSetting":
-      return checkOptimizerSetting(session, setting, scope, file);
+      checkOptimizerSetting(session, setting, scope, file);
+      return;
     case "eachStep":
-      return checkMix(session, setting.mix, scope);
+      checkMix(session, setting.mix, scope);
+      return;
     case "precision":
       return;
     default:

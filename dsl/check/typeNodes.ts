@@ -122,7 +122,7 @@ function itemType(word: string, scope: Scope, declared: Declared): Type {
   if (item.kind !== "type") return unknownType;
   // An alias has its own sizes and rows at each use; their names are in scope where nothing else has them. One that holds itself is unknown.
   const { aliases } = session;
-  if (aliases.has(item)) return unknownType;
+  if (!session.mayExpand(item)) return unknownType;
   aliases.add(item);
   const own = new Declared();
   own.mode = declared.mode;

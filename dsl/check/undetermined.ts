@@ -1,6 +1,6 @@
 import type { Program } from "../program.ts";
 import { type Size, variablesOf } from "../types/size.ts";
-import { type AxisItem, mapType, type ModuleType, type Type } from "../types/type.ts";
+import { type AxisItem, type ModuleType, mapType, type Type } from "../types/type.ts";
 import { walk } from "../walk.ts";
 import { type ModuleInfo, moduleInfo } from "./modules.ts";
 import type { Session } from "./session.ts";
@@ -71,7 +71,15 @@ function parts(session: Session, info: ModuleInfo, mentioned: ReadonlySet<string
   for (const { part, type } of info.partInstances) {
     const name = part.path[0]?.name ?? "";
     if (mentioned.has(name) || type.kind !== "module") continue;
-    const open = [...(type satisfies ModuleType).sizes].find(([, size]) => variablesOf(session.unifier.size(size)).some((v) => v.kind === "open"));
-    if (open) session.report("shape/not-determined", part.span, { size: open[0] }, { help: `\`${name}\` is never used: call it in \`forward\`, or leave it out` });
+    const open = [...(type satisfies ModuleType).sizes].find(([, size]) =>
+      variablesOf(session.unifier.size(size)).some((v) => v.kind === "open"),
+    );
+    if (open)
+      session.report(
+        "shape/not-determined",
+        part.span,
+        { size: open[0] },
+        { help: `\`${name}\` is never used: call it in \`forward\`, or leave it out` },
+      );
   }
 }

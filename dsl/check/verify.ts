@@ -20,8 +20,9 @@ export function verifyChecked(checked: CheckedProgram): string[] {
     for (const item of file.ast.items) {
       for (const block of bodiesOf(item)) {
         walk(block, (node) => {
-          if (node.kind === "name" && !checked.resolution.resolve(node as Extract<Expr, { kind: "name" }>)) problems.push(`${at(node)} stands for nothing`);
-          const value = valueOf(node);
+          if (node.kind === "name" && !checked.resolution.resolve(node as Extract<Expr, { kind: "name" }>))
+            problems.push(`${at(node)} stands for nothing`);
+          const value = valueIn(node);
           if (!value) return undefined;
           const type = checked.typeOf(value);
           if (!type) problems.push(`${at(value)} has no type`);
@@ -47,7 +48,7 @@ function bodiesOf(item: AnyNode): Block[] {
   return blocks;
 }
 /** The value of a statement that makes one. */
-function valueOf(node: AnyNode): Expr | undefined {
+function valueIn(node: AnyNode): Expr | undefined {
   switch (node.kind) {
     case "let":
     case "tap":

@@ -127,6 +127,34 @@ export function axisKey(item: AxisItem): string {
   return item.kind === "axis" ? item.name : `...${item.row.id}`;
 }
 
+const weights = new WeakMap<object, number>();
+/** How many types it is made of, counted as if nothing were shared: what it costs to look at all of it. */
+export function weightOf(type: Type): number {
+  const known = weights.get(type);
+  if (known !== undefined) return known;
+  const weight = 1 + partsOf(type).reduce((sum, part) => sum + weightOf(part), 0);
+  weights.set(type, weight);
+  return weight;
+}
+function partsOf(type: Type): readonly Type[] {
+  switch (type.kind) {
+    case "optional":
+      return [type.of];
+    case "list":
+      return [type.element, ...(type.elements ?? [])];
+    case "record":
+      return [...type.fields.values()];
+    case "tuple":
+      return type.elements;
+    case "module":
+      return [...type.arguments.values()];
+    case "function":
+      return type.of ? [type.of] : [];
+    default:
+      return [];
+  }
+}
+
 export interface TypeMap {
   readonly size: (size: Size) => Size;
   readonly row: (row: RowVar) => readonly AxisItem[];
@@ -175,7 +203,9 @@ function mapModule(type: ModuleType, map: TypeMap): ModuleType {
 /** The same for a list of axes. */
 export function mapAxes(axes: readonly AxisItem[], map: TypeMap): AxisItem[] {
   return axes.flatMap((item) =>
-    item.kind === "axis" ? [{ ...item, name: map.axisName ? map.axisName(item.name) : item.name, size: map.size(item.size) }] : map.row(item.row),
+    item.kind === "axis"
+      ? [{ ...item, name: map.axisName ? map.axisName(item.name) : item.name, size: map.size(item.size) }]
+      : map.row(item.row),
   );
 }
 /** Replaces every size that depends on one of the variables by «nothing is known». */

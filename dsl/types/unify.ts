@@ -1,3 +1,4 @@
+import type { Span } from "../span.ts";
 import {
   anySize,
   constantOf,
@@ -15,7 +16,6 @@ import {
   variablesOf,
   withTest,
 } from "./size.ts";
-import type { Span } from "../span.ts";
 import { type AxisItem, axis, axisKey, mapAxes, mapType, type RowVar, type Type } from "./type.ts";
 
 // Unification of sizes and rows. Open variables are solved where an equation is linear in one of them. What can be decided is decided
@@ -206,6 +206,7 @@ function isNeverZero(difference: Size): boolean {
   const terms = difference.numerator;
   const positive = terms.filter((t) => t.coefficient.n > 0n).length;
   if (positive === 0 || positive === terms.length) return true;
-  const isName = (t: Size["numerator"][number]) => t.powers.length === 1 && t.powers[0]!.exponent === 1 && t.coefficient.d === 1n && (t.coefficient.n === 1n || t.coefficient.n === -1n);
+  const isName = (t: Size["numerator"][number]) =>
+    t.powers.length === 1 && t.powers[0]!.exponent === 1 && t.coefficient.d === 1n && (t.coefficient.n === 1n || t.coefficient.n === -1n);
   return terms.length === 2 && terms.every(isName);
 }

@@ -40,8 +40,19 @@ describe("messages", () => {
   test("every code of the checker has a program that causes it", () => {
     const shown = new Set(cases.flatMap((file) => check(file).codes));
     // Codes of elaboration, which knows concrete sizes, and of the front half.
-    const elsewhere = new Set(["shape/not-whole", "shape/unnamed-axis", "shape/unnamed-index", "call/too-deep", "module/not-in-a-model", "module/cycle", "time/tensor-chooses", "time/too-many-alternatives"]);
-    const own = Object.keys(diagnosticTable).filter((code) => /^(shape|type|call|body|effect|module|train|schedule|time|index)\//.test(code) && !elsewhere.has(code));
+    const elsewhere = new Set([
+      "shape/not-whole",
+      "shape/unnamed-axis",
+      "shape/unnamed-index",
+      "call/too-deep",
+      "module/not-in-a-model",
+      "module/cycle",
+      "time/tensor-chooses",
+      "time/too-many-alternatives",
+    ]);
+    const own = Object.keys(diagnosticTable).filter(
+      (code) => /^(shape|type|call|body|effect|module|train|schedule|time|index)\//.test(code) && !elsewhere.has(code),
+    );
     expect(own.filter((code) => !shown.has(code))).toEqual([]);
   });
 });

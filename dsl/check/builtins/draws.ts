@@ -58,6 +58,12 @@ const scheduleOf = (params: string): BuiltinRule => ({
   },
 });
 
+/** A fixed result, after looking at the arguments. */
+function after(c: BuiltinCall, type: Type): Type {
+  c.evaluateAll();
+  return type;
+}
+
 export const drawRules: Readonly<Record<string, BuiltinRule>> = {
   draw: { params: "from axes?:axes like?", type: draw },
   uniform: uniform("real", realType),
@@ -85,15 +91,15 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
       );
     },
   },
-  dirichlet: { params: "weights", type: (c) => (c.evaluateAll(), distribution("real", realType)) },
-  permutation: { params: "n", type: (c) => (c.evaluateAll(), distribution("i32", unknownType)) },
+  dirichlet: { params: "weights", type: (c) => after(c, distribution("real", realType)) },
+  permutation: { params: "n", type: (c) => after(c, distribution("i32", unknownType)) },
   linear: scheduleOf("values"),
   cosine: scheduleOf("values"),
   constant: scheduleOf("value"),
   polynomial: scheduleOf("values power?"),
   piecewise: scheduleOf("points"),
   cycle: scheduleOf("schedule times?"),
-  near: { params: "a b tolerance? relative?", type: (c) => (c.evaluateAll(), boolType) },
+  near: { params: "a b tolerance? relative?", type: (c) => after(c, boolType) },
   fresh: {
     params: "module from? surgery? seed?",
     type: (c) => {

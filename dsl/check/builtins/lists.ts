@@ -135,7 +135,7 @@ function reverse(c: BuiltinCall): Type {
 
 function has(c: BuiltinCall): Type {
   const arg = c.args.get("x");
-  if (!arg || arg.source.kind !== "expr") return boolType;
+  if (arg?.source.kind !== "expr") return boolType;
   const { expr, scope } = arg.source;
   const type = expr.kind === "name" ? (scope.lookup(expr.name) ?? errorType) : raw(c);
   if (expr.kind === "name") scope.session.record(expr, type);
