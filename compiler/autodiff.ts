@@ -41,9 +41,18 @@ export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly 
     const shares = b.withOrigin(v.origins, () =>
       (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g),
     );
-    v.args.forEach((argument, place) => {
-      const share = shares[place];
-      if (share && needed.has(argument)) b.withOrigin(v.origins, () => accumulate(argument, share, v));
+    b.withOrigin(v.origins, () => {
+      for (const argument of new Set(v.args)) {
+        if (!needed.has(argument)) continue;
+        // What a value gets at several places of one op is summed first: x·x gives 2·(g·x), not two more sums.
+        const own = shares.filter((share, place) => v.args[place] === argument && share !== null) as Value[];
+        if (own.length > 0)
+          accumulate(
+            argument,
+            own.reduce((sum, share) => b.add(sum, share)),
+            v,
+          );
+      }
     });
   }
   return wrt.map((w) => cotangentOf.get(w) ?? b.splat(0, w.shape));

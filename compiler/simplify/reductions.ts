@@ -1,7 +1,7 @@
 import type { Builder } from "../ir/builder.ts";
 import { freeAxes } from "../ir/ops/contract.ts";
 import type { Value } from "../ir/value.ts";
-import { argumentOf, is, type Rule, rule, splatOf } from "./rule.ts";
+import { argumentOf, is, type Rule, rule } from "./rule.ts";
 
 // Reductions and products over axes that hold nothing new.
 
@@ -56,12 +56,6 @@ export const reductionRules: readonly Rule[] = [
     const count = repeated.reduce((n, axis) => n * x.shape[axis]!, 1);
     const reduced = reduceBy(b, v.op, fewer, rest);
     return v.op === "sum" ? b.mul(reduced, count) : reduced;
-  }),
-  rule("sum-scaled", "sum", (b, v) => {
-    const x = v.args[0]!;
-    if (is(x, "neg")) return b.neg(b.sum(argumentOf(x), v.attrs.axes));
-    const factor = is(x, "mul") && x.dtype === "f32" ? splatOf(x.args[1]) : undefined;
-    return factor === undefined ? null : b.mul(b.sum(argumentOf(x), v.attrs.axes), factor);
   }),
   rule("reduce-permuted", reduces, (b, v) => {
     // The order of the axes that vanish does not matter; when the others keep their order, neither does the permute.

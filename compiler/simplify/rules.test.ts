@@ -183,9 +183,30 @@ const examples: Readonly<Record<string, readonly (readonly [before: Make, after:
     [(b, { row }) => b.sum(spread(b, row), [0]), (b, { row }) => b.mul(row, 2)],
     [(b, { row }) => b.reduceMax(spread(b, row)), (b, { row }) => b.reduceMax(row)],
   ],
-  "sum-scaled": [
+  "add-self": [[(b, { x }) => b.add(x, x), (b, { x }) => b.mul(x, 2)]],
+  "factor-factor": [
+    [
+      (b, { x, row }) => b.mul(b.mul(x, spread(b, row)), spread(b, b.exp(row))),
+      (b, { x, row }) => b.mul(x, spread(b, b.mul(row, b.exp(row)))),
+    ],
+    [(b, { x, row }) => b.mul(b.mul(spread(b, row), x), 3), (b, { x, row }) => b.mul(x, spread(b, b.mul(row, 3)))],
+  ],
+  "sum-centred": [
+    [(b, { x }) => b.sum(b.sub(x, b.spreadBack(b.mean(x, [1]), x, [1])), [1]), (b) => b.splat(0, [2])],
+    [(b, { x, row }) => b.sum(b.mul(b.sub(x, spread(b, b.mean(x, [0]))), spread(b, row)), [0]), (b) => b.splat(0, [3])],
+  ],
+  "sum-factor": [
     [(b, { x }) => b.sum(b.mul(x, 3), [1]), (b, { x }) => b.mul(b.sum(x, [1]), 3)],
     [(b, { x }) => b.sum(b.neg(x), [1]), (b, { x }) => b.neg(b.sum(x, [1]))],
+    [(b, { x, y, row }) => b.sum(b.mul(b.mul(x, spread(b, row)), y), [0]), (b, { x, y, row }) => b.mul(b.sum(b.mul(x, y), [0]), row)],
+    [(b, { x, row }) => b.sum(b.mul(x, spread(b, row)), [1]), (b, { x, row }) => b.sum(b.mul(x, spread(b, row)), [1])],
+  ],
+  "sum-terms": [
+    [
+      (b, { x, y, row }) => b.sum(b.add(b.mul(x, spread(b, row)), b.mul(y, 3)), [0]),
+      (b, { x, y, row }) => b.add(b.mul(b.sum(x, [0]), row), b.mul(b.sum(y, [0]), 3)),
+    ],
+    [(b, { x, y }) => b.sum(b.sub(x, y), [0]), (b, { x, y }) => b.sum(b.sub(x, y), [0])],
   ],
   "reduce-permuted": [[(b, { x }) => b.sum(b.permute(x, [1, 0]), [0]), (b, { x }) => b.sum(x, [1])]],
   "reduce-all-reshaped": [[(b, { x }) => b.sum(b.reshape(x, [6])), (b, { x }) => b.sum(x)]],
