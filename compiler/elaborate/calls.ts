@@ -36,6 +36,10 @@ export function valueArg(value: Val, span: Span, name: string | null = null): Ca
   return { name, span, row: false, source: { kind: "value", value } };
 }
 
+export function exprArg(expr: Expr, scope: Scope): CallArg {
+  return { name: null, span: expr.span, row: false, source: { kind: "expr", expr, scope } };
+}
+
 export function argumentValue(arg: CallArg): Val {
   if (arg.row) return argumentAxes(arg);
   return arg.source.kind === "value" ? arg.source.value : evaluate(arg.source.expr, arg.source.scope);

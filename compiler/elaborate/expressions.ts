@@ -104,6 +104,13 @@ export function evaluate(expr: Expr, scope: Scope): Val {
 function nameValue(name: string, span: Span, scope: Scope): Val {
   const val = scope.lookup(name);
   if (val !== undefined) return val;
+  if (scope.isOpenSize(name))
+    fail(
+      "shape/not-determined",
+      span,
+      { size: name },
+      { label: "no use of it says so", help: "a part takes its sizes from what goes through it: call it first, or give the size" },
+    );
   const near = nearest(name, scope.names());
   fail("name/unknown", span, { name }, near ? { help: `did you mean \`${near}\`?` } : {});
 }

@@ -6,7 +6,7 @@ import { toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
 import { argumentValue, axisNamesIn, type CallArg, enter } from "./calls.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
-import { fail } from "./failure.ts";
+import { attempt, fail } from "./failure.ts";
 import type { Instance, LeafEntry } from "./instance.ts";
 import { Scope } from "./scope.ts";
 import { bindCall, bindValue, matchArguments, resolveType, sizeOf } from "./signature.ts";
@@ -52,6 +52,7 @@ export function instantiate(module: ModuleVal, args: readonly CallArg[], span: S
     values,
     resolve: (name) => resolveMember(holder.instance!, name),
     resolveSize: (name) => sizes.get(name)?.value,
+    isOpenSize: (name) => sizeNames.has(name) && !sizes.has(name),
     names: () => item.members.flatMap(namesOfMember),
   });
   const instance: Instance = {
@@ -320,6 +321,13 @@ function lastName(path: string): string {
   return path.slice(path.lastIndexOf(".") + 1);
 }
 
+/** A part for the walk below. In a frozen model what nothing used may stay undetermined: it is not part of the program. */
+function reach(instance: Instance, name: string): Val | undefined {
+  if (instance.trained) return resolveMember(instance, name);
+  const made = attempt(() => resolveMember(instance, name));
+  return made.ok ? made.value : undefined;
+}
+
 /** All instances of a value in the order of declaration, each once. */
 export function* instancesIn(value: Val, seen: Set<Instance> = new Set()): Iterable<Instance> {
   if (value.kind === "instance") {
@@ -329,7 +337,7 @@ export function* instancesIn(value: Val, seen: Set<Instance> = new Set()): Itera
     yield instance;
     for (const member of instance.module.members) {
       if (member.kind !== "part") continue;
-      const part = resolveMember(instance, member.path[0]!.name);
+      const part = reach(instance, member.path[0]!.name);
       if (part) yield* instancesIn(part, seen);
     }
   }

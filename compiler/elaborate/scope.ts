@@ -8,9 +8,13 @@ export interface ScopeContent {
   readonly values?: ReadonlyMap<string, Val>;
   readonly sizes?: ReadonlyMap<string, number>;
   readonly rows?: ReadonlyMap<string, readonly AxisItem[]>;
+  /** Sizes of axes that a named value has: they count where nothing else has the name. */
+  readonly axisSizes?: ReadonlyMap<string, number>;
   /** Names that are made when first asked for: items of a file, parts of a module. */
   readonly resolve?: (name: string) => Val | undefined;
   readonly resolveSize?: (name: string) => number | undefined;
+  /** Sizes that this place has and that no use has solved yet. */
+  readonly isOpenSize?: (name: string) => boolean;
   /** For «did you mean»: what `resolve` knows. */
   readonly names?: () => Iterable<string>;
 }
@@ -46,6 +50,15 @@ export class Scope {
       const made = resolve?.(name);
       if (made !== undefined) return made;
     }
+    const size = this.axisSize(name);
+    return size === undefined ? undefined : { kind: "number", value: size };
+  }
+
+  private axisSize(name: string): number | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      const size = scope.content.axisSizes?.get(name);
+      if (size !== undefined) return size;
+    }
     return undefined;
   }
 
@@ -61,7 +74,13 @@ export class Scope {
         if (values?.has(name) === true && value.kind !== "tensor" && value.kind !== "list") return undefined;
       }
     }
-    return undefined;
+    return this.axisSize(name);
+  }
+
+  /** Whether a name that stands for nothing yet is a size waiting to be solved from use. */
+  isOpenSize(name: string): boolean {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) if (scope.content.isOpenSize?.(name)) return true;
+    return false;
   }
 
   row(name: string): readonly AxisItem[] | undefined {

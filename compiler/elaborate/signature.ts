@@ -3,12 +3,13 @@ import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
 import { axisItems, isOrderedSubset, renameAxes, requireUnique, showAxes, spreadTo } from "./axes.ts";
-import { argumentAxes, argumentValue, type CallArg } from "./calls.ts";
+import { argumentAxes, argumentValue, type CallArg, exprArg } from "./calls.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { scalarType } from "./hostExpr.ts";
 import type { Instance } from "./instance.ts";
 import type { Scope } from "./scope.ts";
+import { numbersOf, tableOf } from "./tables.ts";
 import {
   type AxisItem,
   axesOf,
@@ -229,8 +230,10 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   const axesParams: { readonly name: string; readonly value: Extract<Val, { kind: "axes" }> }[] = [];
   const defaults: Param[] = [];
   for (const param of callee.params) {
-    const arg = given.get(param.name.name);
     const { type, scope: typeScope } = resolveType(param.type, scope);
+    const dtype = type.kind === "namedType" ? tensorDtype(type) : undefined;
+    let arg = given.get(param.name.name);
+    if (arg === undefined && dtype !== undefined && param.default?.kind === "bracket") arg = exprArg(param.default, scope);
     if (arg === undefined) {
       if (param.default !== null) defaults.push(param);
       else if (!isDim(type)) {
@@ -250,8 +253,11 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
       axesParams.push({ name: param.name.name, value });
       continue;
     }
-    const value = argumentValue(arg);
-    const dtype = type.kind === "namedType" ? tensorDtype(type) : undefined;
+    const written = argumentValue(arg);
+    const value =
+      type.kind === "namedType" && dtype !== undefined && written.kind === "list"
+        ? listAsTensor(type, dtype, written, arg.span, scope)
+        : written;
     if (value.kind === "none" && isOptional(type)) values.set(param.name.name, none);
     else if (type.kind === "namedType" && dtype !== undefined) {
       if (!isNumeric(value))
@@ -289,6 +295,19 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   }
   names.sizeScope = names.sizeScope.child({ sizes, rows: names.rows });
   return { scope: body, finish: (result, at) => finishResult(names, result, at) };
+}
+
+/** A list of numbers where a tensor is declared. */
+function listAsTensor(
+  type: NamedType,
+  dtype: "f32" | "i32" | "bool",
+  value: Extract<Val, { kind: "list" }>,
+  span: Span,
+  scope: Scope,
+): Val {
+  const axes = (type.axes ?? []).map((axis) => ({ name: axisName(axis), size: null }));
+  if (numbersOf(value) === undefined || (type.axes ?? []).some((a) => a.kind === "rowAxis")) return value;
+  return tableOf(scope.session, value, axes, span, dtype === "i32" ? "i32" : "f32");
 }
 
 function isDim(type: TypeNode): boolean {
@@ -463,6 +482,9 @@ function joinRow(names: CallNames, parts: readonly RowPiece[], taken: ReadonlySe
     }
   }
   return longest.axes.map((axis) => {
+    // an axis of the caller that another argument gives a declared name is the same axis inside
+    const declared = names.toCallee.get(axis.name);
+    if (declared !== undefined) return { name: declared, size: axis.size };
     const inner = taken.has(axis.name) ? `${plainAxis(axis.name)}~${names.callee.scope.session.freshAxes++}` : axis.name;
     names.toCallee.set(axis.name, inner);
     names.toCaller.set(inner, axis.name);

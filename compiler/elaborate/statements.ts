@@ -1,7 +1,7 @@
 import type { Binder, Block, Expr, Stmt } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
-import { spreadTo } from "./axes.ts";
+import { axisItems, spreadTo } from "./axes.ts";
 import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import { leafCell } from "./modules.ts";
@@ -133,7 +133,11 @@ function binderName(binder: Binder): string {
 
 /** A child scope in which the names of a binder stand for the parts of a value. */
 export function bindNames(binder: Binder, value: Val, scope: Scope): Scope {
-  if (binder.kind === "ident") return scope.with(binder.name, value);
+  if (binder.kind === "ident") {
+    const values = new Map([[binder.name, value]]);
+    if (value.kind !== "tensor" || value.axes.length === 0) return scope.child({ values });
+    return scope.child({ values, axisSizes: new Map(axisItems(value).map((a) => [a.name, a.size!])) });
+  }
   if (value.kind !== "tuple" && value.kind !== "list")
     fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
   if (value.items.length !== binder.elements.length)

@@ -3,7 +3,7 @@ import type { Span } from "../../../dsl/span.ts";
 import { argumentAxes, argumentValue, type CallArg } from "../calls.ts";
 import { fail } from "../failure.ts";
 import type { Scope } from "../scope.ts";
-import { compileNumber } from "../signature.ts";
+import { compileNumber, sizeOf } from "../signature.ts";
 import { type AxesVal, describe, isNumeric, type NumericVal, plainAxis, type TensorVal, type Val } from "../values.ts";
 import { contractRows } from "./contract.ts";
 import { dataRows } from "./data.ts";
@@ -143,6 +143,11 @@ export function callBuiltin(name: string, args: readonly CallArg[], span: Span, 
     while (params[next] !== undefined && made.args.has(params[next]!.name)) next++;
     if (arg.name === null || params.some((p) => p.name === arg.name)) {
       const param: ParamSpec | undefined = arg.name === null ? params[next++] : params.find((p) => p.name === arg.name);
+      if (param === undefined && row.rest === "sizes" && arg.source.kind === "expr" && arg.source.expr.kind === "name") {
+        // `view(x, pattern, h, w)`: a size under its own name
+        made.rest.set(arg.source.expr.name, { value: { kind: "number", value: sizeOf(arg.source.expr, scope) }, span: arg.span });
+        continue;
+      }
       if (param === undefined)
         fail("call/too-many-arguments", arg.span, {
           callee: plain,
