@@ -241,7 +241,9 @@ function pair(state: CallState, want: AxisItem, have: AxisItem): Mismatch | null
   if (!state.toCaller.has(want.name)) state.toCaller.set(want.name, have.name);
   const { unifier } = state.session;
   const before = unifier.size(want.size);
-  if (unifier.equate(want.size, have.size) !== "differ") return null;
+  // Two uses of one part stand in one body.
+  const where = state.session.firstUse(want.size) ? "here" : "call";
+  if (unifier.equate(want.size, have.size, where) !== "differ") return null;
   return { kind: "size", axis: have.name, left: unifier.size(have.size), right: before, wanted: want.size };
 }
 

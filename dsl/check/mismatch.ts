@@ -1,5 +1,5 @@
 import type { Span } from "../span.ts";
-import { printSize } from "../types/printSize.ts";
+import { describeSize, printSize } from "../types/printSize.ts";
 import { describeType, printType, type Type } from "../types/type.ts";
 import type { AlignProblem } from "../types/unify.ts";
 import { type Mismatch, showAxes } from "./match.ts";
@@ -58,7 +58,7 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
       session.report(
         "shape/axis-mismatch",
         place.span,
-        { axis: problem.axis, left: printSize(problem.left), right: printSize(problem.right) },
+        { axis: problem.axis, left: describeSize(problem.axis, problem.left), right: describeSize(problem.axis, problem.right) },
         { related, label },
       );
       return;
@@ -113,7 +113,7 @@ export function reportAlign(session: Session, problem: AlignProblem, place: Alig
   const label = showAxes(right);
   switch (problem.kind) {
     case "size": {
-      const [a, b] = [printSize(unifier.size(problem.right)), printSize(unifier.size(problem.left))];
+      const [a, b] = [describeSize(problem.axis, unifier.size(problem.right)), describeSize(problem.axis, unifier.size(problem.left))];
       const stretch =
         a === "1" || b === "1" ? { help: "an axis of size 1 is not stretched: take it away with `x[axis: 0]`, then it repeats" } : {};
       session.report("shape/axis-mismatch", place.span, { axis: problem.axis, left: a, right: b }, { label, related, ...stretch });

@@ -1,5 +1,5 @@
 import type { Span } from "../span.ts";
-import { printSize } from "../types/printSize.ts";
+import { describeSize } from "../types/printSize.ts";
 import { type AxisItem, axisKey, describeType, isSilent, printType, type Type } from "../types/type.ts";
 import { assign, CallState, type Mismatch } from "./match.ts";
 import type { Session } from "./session.ts";
@@ -52,7 +52,7 @@ function reportResult(session: Session, problem: ResultProblem, place: ResultPla
       session.report(
         "shape/axis-mismatch",
         span,
-        { axis: problem.axis, left: printSize(problem.left), right: printSize(problem.right) },
+        { axis: problem.axis, left: describeSize(problem.axis, problem.left), right: describeSize(problem.axis, problem.right) },
         { related, label },
       );
       return;
@@ -152,7 +152,7 @@ function compareAxes(session: Session, wanted: readonly AxisItem[], found: reado
     const other = have[i]!;
     if (item.kind !== "axis" || other.kind !== "axis") continue;
     const before = unifier.size(item.size);
-    if (unifier.equate(item.size, other.size) === "differ")
+    if (unifier.equate(item.size, other.size, "here") === "differ")
       return { kind: "size", axis: item.name, left: unifier.size(other.size), right: before, wanted: item.size };
   }
   return null;

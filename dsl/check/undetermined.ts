@@ -22,12 +22,12 @@ export function checkUndetermined(session: Session, program: Program): void {
   }
 }
 
+/** Names after a dot anywhere: a part of an instance may be used from outside. */
 function mentionedNames(program: Program): ReadonlySet<string> {
   const names = new Set<string>();
   for (const file of program.files.values())
     walk(file.ast, (node) => {
       const { name } = node as { readonly name?: string | { readonly name: string } };
-      if (node.kind === "name" && typeof name === "string") names.add(name);
       if (node.kind === "field" && typeof name === "object") names.add(name.name);
       return undefined;
     });
@@ -68,9 +68,14 @@ function leaves(session: Session, info: ModuleInfo): void {
 }
 
 function parts(session: Session, info: ModuleInfo, mentioned: ReadonlySet<string>): void {
+  const inside = new Set<string>();
+  walk(info.item, (node) => {
+    if (node.kind === "name") inside.add((node as { readonly name?: string } & typeof node).name ?? "");
+    return undefined;
+  });
   for (const { part, type } of info.partInstances) {
     const name = part.path[0]?.name ?? "";
-    if (mentioned.has(name) || type.kind !== "module") continue;
+    if (inside.has(name) || mentioned.has(name) || type.kind !== "module") continue;
     const open = [...(type satisfies ModuleType).sizes].find(([, size]) =>
       variablesOf(session.unifier.size(size)).some((v) => v.kind === "open"),
     );

@@ -111,3 +111,9 @@ export function printSize(size: Size): string {
   const plain = size.denominator.length === 1 && size.denominator[0]!.key === "";
   return plain ? above : `${size.numerator.length > 1 ? `(${above})` : above} / (${polynomialText(size.denominator)})`;
 }
+
+/** The size of an axis in a message: one that stands for every size under the axis' own name says only that. */
+export function describeSize(axis: string, size: Size): string {
+  const text = printSize(size);
+  return text === axis ? "any size" : text;
+}

@@ -2,6 +2,8 @@ import type { Span } from "../span.ts";
 import {
   anySize,
   constantOf,
+  constantSize,
+  divideSizes,
   flagTest,
   isAny,
   isConditional,
@@ -115,18 +117,42 @@ export class Unifier {
     if (row.kind === "open" && !axes.some((item) => item.kind === "row" && item.row.id === row.id)) this.#rows.set(row.id, axes);
   }
 
-  /** Makes two sizes equal if they can be. */
-  equate(left: Size, right: Size): Verdict {
+  /**
+   * Makes two sizes equal if they can be. Where both stand in one body (`here`), an equation between rigid variables that is not an
+   * identity is a mistake; across a call it is a duty of whoever calls.
+   */
+  equate(left: Size, right: Size, where: "here" | "call" = "call"): Verdict {
     const [a, b] = [this.size(left), this.size(right)];
     if (sameSize(a, b)) return "same";
     const difference = subtractSizes(a, b);
     if (isAny(difference)) return "open";
     const solved = this.#solve(difference);
     if (solved) return solved;
-    const verdict = decide(difference, 0);
-    if (verdict === "open") this.#obligations.push({ left: a, right: b, origin: this.origin });
+    const verdict = where === "here" && isPlain(this.#underDuties(difference)) ? "differ" : decide(difference, 0);
+    if (verdict === "open") {
+      this.#obligations.push({ left: a, right: b, origin: this.origin });
+      this.#takeAsDuty(difference);
+    }
     return verdict;
   }
+  /** What a duty of the caller makes of a rigid variable: below it, the body may count on that. */
+  readonly #duties = new Map<string, Size>();
+  #takeAsDuty(difference: Size): void {
+    if (isConditional(difference) || difference.denominator.length !== 1) return;
+    for (const term of difference.numerator) {
+      const [power] = term.powers;
+      if (term.powers.length !== 1 || power?.atom.kind !== "var" || power.exponent !== 1 || power.atom.variable.kind !== "rigid") continue;
+      const { variable } = power.atom;
+      const value = subtractSizes(variableSize(variable), divideSizes(difference, constantSize(term.coefficient)));
+      if (this.#duties.has(variable.id) || variablesOf(value).some((v) => v.id === variable.id)) continue;
+      this.#duties.set(variable.id, value);
+      return;
+    }
+  }
+  #underDuties(difference: Size): Size {
+    return substituteSize(difference, { variable: (v) => this.#duties.get(v.id) });
+  }
+
   /** Equal, different, or not decided, without solving anything. */
   compare(left: Size, right: Size): Verdict {
     const difference = subtractSizes(this.size(left), this.size(right));
@@ -138,7 +164,7 @@ export class Unifier {
     const solution = solveForOpen(difference);
     if (!solution) return undefined;
     const constant = constantOf(solution.value);
-    if (constant && (constant.d !== 1n || constant.n < 0n)) return "differ";
+    if (constant && constant.d !== 1n) return "differ";
     this.#sizes.set(solution.variable.id, solution.value);
     return "same";
   }
@@ -155,7 +181,7 @@ export class Unifier {
     const common = a.filter((item) => inB.has(axisKey(item)));
     const sizesOfB = new Map(b.flatMap((item) => (item.kind === "axis" ? [[item.name, item.size] as const] : [])));
     for (const item of common) {
-      if (item.kind === "axis" && this.equate(item.size, sizesOfB.get(item.name)!) === "differ")
+      if (item.kind === "axis" && this.equate(item.size, sizesOfB.get(item.name)!, "here") === "differ")
         return { kind: "problem", problem: { kind: "size", axis: item.name, left: item.size, right: sizesOfB.get(item.name)! } };
     }
     const [onlyA, onlyB] = [a.filter((item) => !inB.has(axisKey(item))), b.filter((item) => !inA.has(axisKey(item)))];
@@ -202,6 +228,13 @@ function decide(difference: Size, depth: number): Verdict {
   return yes === no ? yes : "open";
 }
 
+/** A polynomial in rigid variables, without divisions, floors and choices. */
+function isPlain(difference: Size): boolean {
+  if (isConditional(difference) || isAny(difference) || variablesOf(difference).some((v) => v.kind !== "rigid")) return false;
+  return (
+    difference.numerator.length > 0 && difference.numerator.every((t) => t.coefficient.d === 1n && t.powers.every((p) => p.exponent > 0))
+  );
+}
 function isNeverZero(difference: Size): boolean {
   const terms = difference.numerator;
   const positive = terms.filter((t) => t.coefficient.n > 0n).length;
