@@ -2,18 +2,29 @@ import { argumentSense, builtins } from "../builtins.ts";
 import type { Span } from "../span.ts";
 import { flagTest } from "../types/size.ts";
 import { bool, intType, realType, type Type, unknownType } from "../types/type.ts";
+import { argType, type CallArg } from "./arguments.ts";
+import { axesRules } from "./builtins/axes.ts";
 import { BuiltinCall, type BuiltinRule } from "./builtins/call.ts";
+import { contractRules } from "./builtins/contract.ts";
 import { drawRules, normal } from "./builtins/draws.ts";
 import { listRules } from "./builtins/lists.ts";
 import { mathRules } from "./builtins/math.ts";
-import { moveRules } from "./builtins/move.ts";
-import { argType, type CallArg } from "./calls.ts";
+import { piecesRules } from "./builtins/pieces.ts";
+import { viewRules } from "./builtins/view.ts";
 import type { Scope } from "./scope.ts";
 
 // The names the compiler knows. A function without a rule here (what data sets and evaluations call on the host) has an unknown result;
 // only its arguments are looked at.
 
-const rules: Readonly<Record<string, BuiltinRule>> = { ...mathRules, ...moveRules, ...listRules, ...drawRules };
+const rules: Readonly<Record<string, BuiltinRule>> = {
+  ...mathRules,
+  ...axesRules,
+  ...viewRules,
+  ...piecesRules,
+  ...contractRules,
+  ...listRules,
+  ...drawRules,
+};
 
 /** What a built-in name is as a value. */
 export function builtinValue(name: string): Type | undefined {

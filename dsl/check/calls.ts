@@ -1,8 +1,7 @@
-import type { Arg, Expr, FnExpr, FnItem, LossItem } from "../ast.ts";
-import { didYouMean } from "../nearest.ts";
+import type { FnExpr, FnItem, LossItem } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { printSize } from "../types/printSize.ts";
-import { anySize, flagTest, type Size, substituteSize, variableSize, variablesOf } from "../types/size.ts";
+import { anySize, type Size, substituteSize } from "../types/size.ts";
 import {
   type AxisItem,
   axisKey,
@@ -15,93 +14,20 @@ import {
   type TypeMap,
   unknownType,
 } from "../types/type.ts";
-import { axesOf } from "./axes.ts";
+import { argType, type CallArg, matchParams, typeArg } from "./arguments.ts";
+import { type Bound, bindArguments, reportMissing } from "./bindArguments.ts";
 import { callBuiltin } from "./builtins.ts";
-import { evaluate, evaluateBody } from "./expressions.ts";
+import { requireEffects } from "./effects.ts";
+import { evaluateBody } from "./expressions.ts";
 import { bodyScope, type FunctionInfo, functionInfo, type ParamInfo } from "./functions.ts";
 import { fileScope } from "./globals.ts";
-import { assign, CallState, closeRows } from "./match.ts";
-import { reportMismatch } from "./mismatch.ts";
 import { callModule, instantiate, methodInfo, moduleMap } from "./modules.ts";
 import { bind, type Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
+
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
 // Calls: which argument belongs to which parameter, whether it suits, and what comes out, under the caller's names.
-
-export interface CallArg {
-  readonly name: string | null;
-  readonly span: Span;
-  readonly nameSpan: Span;
-  readonly row: boolean; // `...b`
-  readonly source: { readonly kind: "type"; readonly type: Type } | { readonly kind: "expr"; readonly expr: Expr; readonly scope: Scope };
-}
-
-export function readArgs(args: readonly Arg[], scope: Scope): CallArg[] {
-  return args.map((arg) => {
-    for (const alternative of arg.alternatives) evaluate(alternative, scope);
-    const name = arg.name?.name ?? null;
-    return {
-      name,
-      span: arg.value.span,
-      nameSpan: arg.name?.span ?? arg.span,
-      row: arg.row,
-      source: { kind: "expr", expr: arg.value, scope },
-    };
-  });
-}
-export function typeArg(type: Type, span: Span): CallArg {
-  return { name: null, span, nameSpan: span, row: false, source: { kind: "type", type } };
-}
-/** The type of an argument that is a value. */
-export function argType(arg: CallArg): Type {
-  if (arg.source.kind === "type") return arg.source.type;
-  if (arg.row) return axesArg(arg);
-  return evaluate(arg.source.expr, arg.source.scope);
-}
-/** An argument that says axes: `over: c`, `over: [...b, h]`, `...s`. */
-export function axesArg(arg: CallArg): Type {
-  if (arg.source.kind === "type") return arg.source.type;
-  const { expr, scope } = arg.source;
-  if (arg.row) return { kind: "axes", axes: expr.kind === "name" ? (scope.row(expr.name) ?? null) : null };
-  return { kind: "axes", axes: axesOf(expr, scope) };
-}
-
-/** Which argument belongs to which parameter, by position and by name. Unknown, doubled and surplus ones are reported. */
-export function matchParams(
-  callee: string,
-  params: readonly string[],
-  args: readonly CallArg[],
-  session: Session,
-  onUnknown?: () => void,
-): Map<string, CallArg> {
-  const byName = new Map<string, CallArg>();
-  const positional = args.filter((a) => a.name === null).length;
-  // Arguments without a name go to the parameters that none is named for, in order.
-  const named = new Set(args.map((a) => a.name));
-  const waiting = params.filter((p) => !named.has(p));
-  let next = 0;
-  for (const arg of args) {
-    if (arg.name === "stream" && !params.includes("stream")) {
-      argType(arg); // the name of the random stream, in place of the chain of names
-      continue;
-    }
-    const name = arg.name ?? waiting[next++];
-    if (name === undefined) {
-      session.report("call/too-many-arguments", arg.span, { callee, most: params.length, given: positional });
-      argType(arg);
-    } else if (!params.includes(name)) {
-      const known = params.map((p) => `\`${p}\``).join(", ");
-      const help = didYouMean(name, params) ?? (known === "" ? "it takes none" : `it takes ${known}`);
-      session.report("call/unknown-argument", arg.nameSpan, { callee, name }, { help });
-      argType(arg);
-      onUnknown?.();
-    } else if (byName.has(name)) {
-      session.report("call/duplicate-argument", arg.name === null ? arg.span : arg.nameSpan, { name });
-    } else byName.set(name, arg);
-  }
-  return byName;
-}
 
 /** Calls anything that can be called. */
 export function callType(callee: Type, args: readonly CallArg[], span: Span, scope: Scope): Type {
@@ -132,7 +58,7 @@ export function callType(callee: Type, args: readonly CallArg[], span: Span, sco
         session,
       );
       for (const param of callee.item.params)
-        if (!given.has(param.name.name) && !param.default) missing(session, callee.item.name.name, param.name.name, span, param.span);
+        if (!given.has(param.name.name) && !param.default) reportMissing(session, callee.item.name.name, param.name.name, span, param.span);
       silentArgs([...given.values()]);
       return { kind: "schedule" };
     }
@@ -155,14 +81,6 @@ export function callType(callee: Type, args: readonly CallArg[], span: Span, sco
 function silentArgs(args: readonly CallArg[]): Type {
   for (const arg of args) if (!arg.row) argType(arg);
   return unknownType;
-}
-function missing(session: Session, callee: string, name: string, span: Span, there: Span): void {
-  session.report(
-    "call/missing-argument",
-    span,
-    { callee, name },
-    { related: [{ span: there, label: "declared here, without a default" }] },
-  );
 }
 
 export function globalFunction(session: Session, item: Extract<Type, { kind: "function" }>["item"], file: string): FunctionInfo | null {
@@ -234,162 +152,6 @@ function callItem(
   bindArguments({ name, params, declared, perElement: new Set() }, null, args, span, scope);
   return callee.kind === "datasetKind" ? { kind: "dataset", item: callee.item, file: callee.file } : unknownType;
 }
-
-interface Callee {
-  readonly name: string;
-  readonly params: readonly ParamInfo[];
-  readonly declared: Declared;
-  readonly perElement: ReadonlySet<string>;
-  readonly outer?: Scope;
-  /** Sizes left out must follow from the other arguments of the same call. */
-  readonly solvesDims?: boolean;
-}
-export interface Bound {
-  readonly state: CallState;
-  readonly map: TypeMap;
-  /** Types of the parameters inside, as far as the arguments settle them. */
-  readonly inner: ReadonlyMap<string, Type>;
-  readonly given: ReadonlyMap<string, Type>;
-  readonly failed: boolean;
-  readonly vague: boolean;
-  /** Sizes that only this call knows. */
-  readonly made: ReadonlySet<string>;
-}
-
-/** The replacement of a callee's variables by new open ones, whose ids are added to `made`. */
-function openMap(session: Session, declared: Declared, made: Set<string>): TypeMap {
-  const { unifier } = session;
-  const sizes = new Map<string, Size>();
-  const flags = new Map<string, Size>();
-  const rows = new Map<string, RowVar>();
-  return {
-    size: (size) =>
-      substituteSize(size, {
-        variable: (v) => {
-          if (!declared.own.has(v.id)) return undefined;
-          const known = sizes.get(v.id);
-          if (known) return known;
-          const fresh = unifier.fresh(v.name, "open");
-          made.add(fresh.id);
-          sizes.set(v.id, variableSize(fresh));
-          return variableSize(fresh);
-        },
-        flag: (id) => {
-          if (!declared.own.has(id)) return undefined;
-          const text = id.slice(0, id.lastIndexOf("#"));
-          const known = flags.get(id) ?? flagTest(unifier.freshFlag(text).id, text);
-          flags.set(id, known);
-          return known;
-        },
-      }),
-    row: (row): readonly AxisItem[] => {
-      if (!declared.own.has(row.id)) return [{ kind: "row", row }];
-      const known = rows.get(row.id) ?? unifier.freshRow(row.name, "open");
-      rows.set(row.id, known);
-      return [{ kind: "row", row: known }];
-    },
-  };
-}
-
-/** Gives arguments to parameters and reports what does not suit. */
-export function bindArguments(callee: Callee, instance: TypeMap | null, args: readonly CallArg[], span: Span, scope: Scope): Bound {
-  const { session } = scope;
-  const { unifier } = session;
-  let strange = false;
-  const matched = matchParams(
-    callee.name,
-    callee.params.map((p) => p.name),
-    args,
-    session,
-    () => {
-      strange = true;
-    },
-  );
-  const made = new Set<string>();
-  const own = openMap(session, callee.declared, made);
-  // What belongs to the instance comes first; the rest is the call's own.
-  const map: TypeMap = instance ? { size: (s) => own.size(instance.size(s)), row: own.row } : own;
-  const perElement = new Set<string>();
-  for (const param of callee.params) {
-    if (callee.perElement.size === 0 || param.type.kind !== "list") continue;
-    mapType(param.type, {
-      size: (size) => {
-        for (const v of substituted(size, callee.perElement, map)) perElement.add(v);
-        return size;
-      },
-      row: (row) => {
-        if (callee.perElement.has(row.id)) for (const item of map.row(row)) if (item.kind === "row") perElement.add(item.row.id);
-        return [{ kind: "row", row }];
-      },
-    });
-  }
-  const state = new CallState(session, perElement);
-  const wants = new Map(callee.params.map((p) => [p.name, mapType(p.type, map)]));
-  const given = new Map<string, Type>();
-  const omitted: ParamInfo[] = [];
-  let failed = false;
-  let vague = false;
-  const shaped = ({ type }: ParamInfo) => Number(["tensor", "optional", "list", "record"].includes(type.kind));
-  const ranked = [...callee.params].sort((a, b) => shaped(a) - shaped(b));
-  for (const param of callee.params) {
-    const arg = matched.get(param.name);
-    if (arg) given.set(param.name, param.type.kind === "axes" ? axesArg(arg) : argType(arg));
-  }
-  for (const param of ranked) {
-    const arg = matched.get(param.name);
-    const want = wants.get(param.name)!;
-    if (!arg) {
-      if (param.default) {
-        const type = session.quietly(() => evaluate(param.default!, callee.outer ?? scope));
-        assign(state, want, mapType(type, map));
-        if (param.type.kind !== "int" && param.type.kind !== "bool") given.set(param.name, mapType(type, map));
-      } else if (want.kind === "optional") assign(state, want, { kind: "none" });
-      else if (param.node.kind === "namedType" && param.node.name.name === "Dim") omitted.push(param);
-      else {
-        // A misspelt argument is one mistake, not two.
-        if (!strange) missing(session, callee.name, param.name, span, param.span);
-        failed = true;
-      }
-      continue;
-    }
-    const have = given.get(param.name)!;
-    if (have.kind === "error") failed = true;
-    if (isSilent(have)) vague = true;
-    const problem = assign(state, want, have);
-    if (!problem) continue;
-    failed = true;
-    reportMismatch(session, problem, { span: arg.span, have, want, name: param.name, declaredAt: param.span, callee: callee.name });
-  }
-  if (!failed && !vague && callee.solvesDims) {
-    for (const param of omitted) {
-      const want = wants.get(param.name)!;
-      if (want.kind !== "int" || !variablesOf(unifier.size(want.value)).some((v) => v.kind === "open")) continue;
-      const help = `say it in the call: \`${callee.name}(…, ${param.name}: 4)\``;
-      session.report("shape/not-determined", span, { size: param.name }, { help, related: [{ span: param.span, label: "declared here" }] });
-      failed = true;
-    }
-  }
-  for (const want of wants.values()) if (!vague) closeRows(unifier, want, state.rows);
-  const inner = new Map<string, Type>();
-  for (const param of callee.params) {
-    const want = unifier.type(wants.get(param.name)!);
-    const have = given.get(param.name);
-    const keepGiven = have && (["list", "axes", "module", "unknown", "realNumber"].includes(param.type.kind) || isSilent(have));
-    inner.set(param.name, keepGiven ? have : want.kind === "optional" && have?.kind === "none" ? have : want);
-  }
-  return { state, map, inner, given, failed, vague, made };
-}
-function substituted(size: Size, ids: ReadonlySet<string>, map: TypeMap): string[] {
-  const found: string[] = [];
-  substituteSize(size, {
-    variable: (v) => {
-      if (ids.has(v.id)) substituteSize(map.size(variableSize(v)), { variable: (w) => void found.push(w.id) as undefined });
-      return undefined;
-    },
-  });
-  return found;
-}
-
 /** Calls a function with a declared type. */
 export function callFunction(info: FunctionInfo, instance: TypeMap | null, args: readonly CallArg[], span: Span, scope: Scope): Type {
   const { session } = scope;
@@ -401,28 +163,6 @@ export function callFunction(info: FunctionInfo, instance: TypeMap | null, args:
   if (info.rowsOfPrompts && hasRows(info.result)) return unknownType;
   const result = mapType(info.result, { ...bound.map, axisName: (name) => bound.state.toCaller.get(name) ?? name });
   return finish(session, result, bound);
-}
-
-export function requireEffects(
-  info: { readonly random: boolean; readonly updates: boolean; readonly name: string },
-  span: Span,
-  scope: Scope,
-): void {
-  if (info.random) requireRandom(`\`${info.name}\` draws`, span, scope);
-  if (info.updates && info.name !== "forward") requireUpdates(`\`${info.name}\` updates state`, span, scope);
-}
-const contracts: ReadonlySet<string> = new Set(["fn", "loss", "forward"]);
-export function requireRandom(what: string, span: Span, scope: Scope): void {
-  const { body, session } = scope;
-  if (!contracts.has(body.kind) || body.random) return;
-  const related = body.span ? [{ span: body.span, label: "declared here, without `random`" }] : [];
-  session.report("effect/undeclared", span, { what, body: body.name, effect: "random" }, { related });
-}
-export function requireUpdates(what: string, span: Span, scope: Scope): void {
-  const { body, session } = scope;
-  if (!contracts.has(body.kind) || body.updates) return;
-  const related = body.span ? [{ span: body.span, label: "declared here, without `updates`" }] : [];
-  session.report("effect/undeclared", span, { what, body: body.name, effect: "updates" }, { related });
 }
 
 /** What leaves a call: solved, with nothing open that only this call knew. */

@@ -2,7 +2,7 @@ import type { Block, Expr, Stmt, UpdateStmt } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
-import { requireUpdates } from "./calls.ts";
+import { requireUpdates } from "./effects.ts";
 import { conditionOf, elementOf, evaluate, mentionsTraining } from "./expressions.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";

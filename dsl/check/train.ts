@@ -3,10 +3,11 @@ import { didYouMean } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { constantOf, variableSize } from "../types/size.ts";
 import { axis, describeType, isSilent, type Type, tensor } from "../types/type.ts";
-import { callFunction, globalFunction, readArgs, typeArg } from "./calls.ts";
+import { readArgs, typeArg } from "./arguments.ts";
+import { callFunction, globalFunction } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fileScope } from "./globals.ts";
-import { checkModel } from "./items.ts";
+import { checkModel } from "./models.ts";
 import type { Body, Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 

@@ -1,7 +1,7 @@
 import { didYouMean } from "../../nearest.ts";
 import type { Span } from "../../span.ts";
 import { describeType, errorType, isSilent, type TensorType, type Type } from "../../types/type.ts";
-import { argType, axesArg, type CallArg } from "../calls.ts";
+import { argType, axesArg, type CallArg } from "../arguments.ts";
 import type { Scope } from "../scope.ts";
 
 // One call of a built-in function: its arguments by name, each evaluated once.

@@ -10,10 +10,10 @@ import {
   textType,
   unknownType,
 } from "../../types/type.ts";
-import { requireRandom } from "../calls.ts";
+import { requireRandom } from "../effects.ts";
 import { elementOf } from "../expressions.ts";
+import { givenAxes } from "./axes.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
-import { givenAxes } from "./move.ts";
 
 // Distributions, what draws from them, and schedules.
 

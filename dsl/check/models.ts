@@ -1,0 +1,58 @@
+import type { ModelItem, Stmt } from "../ast.ts";
+import type { Span } from "../span.ts";
+import { describeType, type Type } from "../types/type.ts";
+import { walk } from "../walk.ts";
+import { modelType } from "./globals.ts";
+import { moduleInfo } from "./modules.ts";
+import type { Session } from "./session.ts";
+
+// Models: instances of modules, and what a frozen one must not do.
+
+export function checkModel(session: Session, item: ModelItem, file: string): void {
+  const type = modelType(session, item, file);
+  if (item.value && ["int", "realNumber", "tensor", "textValue", "function", "bool"].includes(type.kind)) {
+    session.report("type/mismatch", item.value.span, {
+      found: describeType(type),
+      expected: "a module with its arguments, as `Linear(64)`",
+    });
+    return;
+  }
+  if (item.mode === "frozen") frozenUpdates(session, type, item.name.name, item.name.span, new Set());
+}
+// State of a frozen model must stay: an `update` that does not ask whether the model is trained is a mistake.
+function frozenUpdates(session: Session, type: Type, path: string, span: Span, seen: Set<object>): void {
+  if (type.kind === "list") {
+    for (const element of type.elements ?? [type.element]) frozenUpdates(session, element, `${path}[…]`, span, seen);
+    return;
+  }
+  if (type.kind === "optional") {
+    frozenUpdates(session, type.of, path, span, seen);
+    return;
+  }
+  if (type.kind !== "module" || seen.has(type.item)) return;
+  seen.add(type.item);
+  const info = moduleInfo(session, type.item, type.file);
+  if (!info) return;
+  for (const member of type.item.members) {
+    if (member.kind !== "forward") continue;
+    for (const found of unguardedUpdates(member.body.statements)) {
+      const name = found.target.kind === "name" ? found.target.name : "its state";
+      session.report("module/frozen-update", span, { path: `${path}.${name}` }, { related: [{ span: found.span, label: "updated here" }] });
+    }
+  }
+  for (const { part, type: inner } of info.partInstances)
+    frozenUpdates(session, inner, `${path}.${part.path.map((p) => p.name).join(".")}`, span, seen);
+}
+function unguardedUpdates(statements: readonly Stmt[]): Extract<Stmt, { kind: "update" }>[] {
+  return statements.flatMap((statement) => {
+    if (statement.kind === "update") return [statement];
+    if (statement.kind === "for") return unguardedUpdates(statement.body.statements);
+    if (statement.kind !== "if") return [];
+    let asks = false;
+    walk(statement.condition, (node) => {
+      if (node.kind === "name" && (node as { readonly name?: string }).name === "training") asks = true;
+      return undefined;
+    });
+    return asks ? [] : [...unguardedUpdates(statement.then.statements), ...unguardedUpdates(statement.otherwise?.statements ?? [])];
+  });
+}
