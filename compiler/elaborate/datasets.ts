@@ -2,12 +2,13 @@ import type { DatasetItem, DatasetMember, TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { PlanDataset, PlanField } from "../plan/plan.ts";
+import { matchArguments } from "./arguments.ts";
 import { dataBuiltinNames } from "./builtins/table.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import { Scope } from "./scope.ts";
-import { matchArguments, sizeOf } from "./signature.ts";
+import { sizeOf } from "./sizes.ts";
 import { type BatchVal, type DatasetVal, describe, type ItemFactVal, type RecordVal, tensor, type Val } from "./values.ts";
 
 // Data sets as plain data for the runtime. Only fields that somebody reads are asked for.

@@ -4,8 +4,8 @@ import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { GraphResult } from "../ir/value.ts";
 import type { PlanMeasureArg } from "../plan/plan.ts";
+import { matchArguments } from "./arguments.ts";
 import { castTo } from "./arithmetic.ts";
-
 import { argumentValue, readArgs } from "./calls.ts";
 import { batchOf, datasetSpec } from "./datasets.ts";
 import { evaluate } from "./expressions.ts";
@@ -16,7 +16,7 @@ import type { Elaborated, EvaluateProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
 import { type Overrides, readOverrides } from "./settings.ts";
-import { compileNumber, matchArguments } from "./signature.ts";
+import { compileNumber } from "./sizes.ts";
 import { runStatement } from "./statements.ts";
 import type { DataBinding } from "./steps.ts";
 import { listEntries, replacing } from "./train.ts";

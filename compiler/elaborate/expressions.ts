@@ -11,7 +11,7 @@ import { memberOf } from "./modules.ts";
 import { applySchedule, combineSchedules, scheduleOf } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, sameEffects } from "./session.ts";
-import { compileNumber, sizeOf } from "./signature.ts";
+import { compileNumber, sizeOf } from "./sizes.ts";
 import { bindNames, runBody } from "./statements.ts";
 import {
   type AxesVal,

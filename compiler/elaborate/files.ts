@@ -8,7 +8,7 @@ import type { ModelRoot } from "./instance.ts";
 import { place } from "./modules.ts";
 import { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
-import { sizeOf } from "./signature.ts";
+import { sizeOf } from "./sizes.ts";
 import { tableOf } from "./tables.ts";
 import { type AxisItem, number, type Val } from "./values.ts";
 

@@ -7,7 +7,7 @@ import { evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
-import { compileNumber } from "./signature.ts";
+import { compileNumber } from "./sizes.ts";
 import { tableOf } from "./tables.ts";
 import { describe, describeTensor, isNumeric, list, number, plainAxis, type RangeVal, type TensorVal, tensor, type Val } from "./values.ts";
 

@@ -7,7 +7,7 @@ import { instancesIn, leafInit, ownLeaves } from "./modules.ts";
 import type { ArenaLayout, Leaf } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
-import { compileNumber } from "./signature.ts";
+import { compileNumber } from "./sizes.ts";
 import { plainAxis } from "./values.ts";
 
 // The leaves of the models that a program uses, the paths that name them, and where the trained ones lie in the flat arenas.

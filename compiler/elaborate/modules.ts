@@ -2,6 +2,7 @@ import type { Block, ForwardDecl, LeafDecl, ModuleItem, ModuleMember, PartDecl }
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
+import { matchArguments } from "./arguments.ts";
 import { toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
 import { argumentValue, axisNamesIn, type CallArg, enter } from "./calls.ts";
@@ -9,9 +10,11 @@ import { compileCondition, evaluate } from "./expressions.ts";
 import { attempt, fail } from "./failure.ts";
 import type { Instance, LeafEntry } from "./instance.ts";
 import { Scope } from "./scope.ts";
-import { bindCall, bindValue, matchArguments, resolveType, sizeOf } from "./signature.ts";
+import { bindCall } from "./signature.ts";
+import { sizeOf } from "./sizes.ts";
 import { runBlock } from "./statements.ts";
 import { tableOf } from "./tables.ts";
+import { bindValue, resolveType } from "./typeNodes.ts";
 import { type AxisItem, bool, describe, isNumeric, type ModuleVal, none, plainAxis, type TensorVal, tensor, type Val } from "./values.ts";
 
 // Modules: instances, their parts and their leaves. Parts and leaves are made when first needed, because their sizes may only be known then:

@@ -2,6 +2,7 @@ import type { OptimizerItem, PartPath } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { GraphResult, Value } from "../ir/value.ts";
 import { topologicalOrder } from "../ir/walk.ts";
+import { matchArguments } from "./arguments.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
 import { spreadTo } from "./axes.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
@@ -9,8 +10,8 @@ import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import type { ArenaLayout, Optimizer } from "./program.ts";
 import type { Scope } from "./scope.ts";
-import { bindValue, matchArguments, resolveType } from "./signature.ts";
 import { runBody } from "./statements.ts";
+import { bindValue, resolveType } from "./typeNodes.ts";
 import { describe, isNumeric, isScalar, type OptimizerVal, type ScalarVal, type TensorVal, tensor, type Val } from "./values.ts";
 
 // Optimisers over flat arenas: `p`, `g` and every `f32[n]` state hold all trained parameters; a scalar state is one number on the device.

@@ -1,11 +1,11 @@
 import type { Span } from "../../dsl/span.ts";
 import type { HostExpr } from "../plan/host.ts";
+import { matchArguments } from "./arguments.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { fromHost, hostIf, hostOp, toHost } from "./hostExpr.ts";
 import type { Session } from "./session.ts";
-import { matchArguments } from "./signature.ts";
 import { describe, isScalar, type ScalarVal, type ScheduleItemVal, type ScheduleVal, type Val } from "./values.ts";
 
 // Schedules are pure functions of the update, lowered to arithmetic: `constant(1) for 600 then linear(1 -> 0.1) to end`.

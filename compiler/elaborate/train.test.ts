@@ -96,6 +96,18 @@ describe("a train block", () => {
     const at = (update: number) => evaluateHost(rate.expr, { seed: 0, microStep: 2 * update, update, progress: update / 6 }) as number;
     expect([0, 1, 2, 3, 4, 5].map(at).map((x) => Math.round(1e6 * x) / 1e6)).toEqual([0, 0.033333, 0.066667, 0.1, 0.1, 0.1]);
   });
+  test("a mix of steps is a tree over updates, with weights that may follow a schedule", () => {
+    const body = "minimize mean(net(face.grey))";
+    const program = made(
+      head + step(body) + step(body, "rest") + step(body, "rare") + train("every 3 updates: rare otherwise: [0.25] fit | [rate(6)] rest"),
+    );
+    expect(program.steps.map((s) => s.name)).toEqual(["rare", "fit", "rest"]);
+    const { mix } = program;
+    if (mix.kind !== "every" || mix.otherwise.kind !== "of") throw new Error("another mix");
+    expect([mix.count, mix.mix]).toEqual([3, { kind: "of", choices: [{ weight: { kind: "number", value: 1 }, step: "rare" }] }]);
+    const weights = mix.otherwise.choices.map((c) => evaluateHost(c.weight, { seed: 0, microStep: 6, update: 3, progress: 0.5 }));
+    expect(weights).toEqual([0.25, 0.5]);
+  });
   test("entries", () => {
     expect(listEntries(programOf(simple).program)).toEqual({ train: ["run"], evaluate: [] });
   });

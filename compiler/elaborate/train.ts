@@ -17,7 +17,7 @@ import type { Elaborated, StepKind, TrainProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
 import { type Overrides, readOverrides, type SettableName, settingsOf } from "./settings.ts";
-import { compileNumber } from "./signature.ts";
+import { compileNumber } from "./sizes.ts";
 import { type DataBinding, elaborateStep } from "./steps.ts";
 import { describe, isScalar, type OptimizerVal, tensor } from "./values.ts";
 

@@ -1,5 +1,5 @@
 import { fail, unsupported } from "../failure.ts";
-import { compileNumber } from "../signature.ts";
+import { compileNumber } from "../sizes.ts";
 import { none, type PictureVal, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 

@@ -2,7 +2,7 @@ import { commonDtype, toTensor } from "../arithmetic.ts";
 import { axisIndex, axisItems, renameAxes, reorder, requireUnique, spreadTo } from "../axes.ts";
 import { fail } from "../failure.ts";
 import { putRows } from "../indexing.ts";
-import { compileNumber } from "../signature.ts";
+import { compileNumber } from "../sizes.ts";
 import { numbersOf, tableOf } from "../tables.ts";
 import {
   type AxisItem,

@@ -3,7 +3,7 @@ import type { Span } from "../../../dsl/span.ts";
 import { argumentAxes, argumentValue, type CallArg } from "../calls.ts";
 import { fail } from "../failure.ts";
 import type { Scope } from "../scope.ts";
-import { compileNumber, sizeOf } from "../signature.ts";
+import { compileNumber, sizeOf } from "../sizes.ts";
 import { type AxesVal, describe, isNumeric, type NumericVal, plainAxis, type TensorVal, type Val } from "../values.ts";
 import { contractRows } from "./contract.ts";
 import { dataRows } from "./data.ts";
