@@ -150,7 +150,7 @@ export function binaryType(expr: BinaryExpr, scope: Scope): Type {
   const dtype = (types: readonly Type[]): DType => {
     if (comparisons.has(op)) return "bool";
     const common = arithmeticDType(types);
-    return op === "/" || op === "**" ? (common === "i32" ? "real" : common) : common;
+    return op === "/" && common === "i32" ? "real" : common;
   };
   return elementwise(
     [

@@ -1,4 +1,4 @@
-import type { DatasetItem, EvaluateItem, OptimizerItem, PropertyItem, ScheduleItem, StepItem } from "../ast.ts";
+import type { DatasetItem, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, variableSize } from "../types/size.ts";
 import { type AxisItem, axis, describeType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
@@ -170,7 +170,8 @@ export function checkSchedule(session: Session, item: ScheduleItem, file: string
 export function checkProperty(session: Session, item: PropertyItem, file: string): void {
   const declared = new Declared();
   const outer = fileScope(session, file, bodyOf("property", item.title.value, item.span));
-  const values = new Map(item.forall.map((f) => [f.name.name, typeOfNode(f.type, outer, declared, f.name.name)]));
+  const drawn = item.forall.map((f): Param => ({ kind: "param", each: false, name: f.name, type: f.type, default: null, span: f.name.span }));
+  const values = new Map(paramInfos(drawn, outer, declared).map((p) => [p.name, p.type]));
   const scope = outer.child({ values, sizes: declared.sizes, rows: declared.rows });
   for (const f of item.forall) if (f.in) evaluate(f.in, scope);
   runBlock({ kind: "block", statements: item.body, span: item.span }, scope);
