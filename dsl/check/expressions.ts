@@ -310,9 +310,17 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
 function ifType(expr: IfExpr, scope: Scope): Type {
   const truth = conditionOf(expr.condition, scope);
   const inner = mentionsTraining(expr.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-  const then = evaluateBody(expr.then, inner);
+  const then = evaluateBody(expr.then, presentIn(expr.condition, inner));
   const otherwise = expr.otherwise ? evaluateBody(expr.otherwise, inner) : unknownType;
   return truth === null ? errorType : join(scope.session, then, otherwise, truth);
+}
+/** The scope in which what a condition asks to be present is present: `if has(mask) { … }`. */
+export function presentIn(condition: Expr, scope: Scope): Scope {
+  if (condition.kind === "binary" && condition.op === "and") return presentIn(condition.right, presentIn(condition.left, scope));
+  if (condition.kind !== "call" || condition.callee.kind !== "name" || condition.callee.name !== "has") return scope;
+  const value = condition.args[0]?.value;
+  const type = value?.kind === "name" ? scope.lookup(value.name) : undefined;
+  return value?.kind === "name" && type?.kind === "optional" ? scope.with(value.name, type.of) : scope;
 }
 /** True when a condition asks whether the model is trained. */
 export function mentionsTraining(expr: Expr): boolean {

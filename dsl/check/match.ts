@@ -26,6 +26,8 @@ export class CallState {
   readonly rows = new Map<string, readonly AxisItem[]>();
   /** Variables that belong to each element of a list, not to the call. */
   readonly perElement: ReadonlySet<string>;
+  /** The argument being matched may be absent: its sizes claim nothing. */
+  isMaybe = false;
   constructor(session: Session, perElement: ReadonlySet<string>) {
     this.session = session;
     this.perElement = perElement;
@@ -47,7 +49,7 @@ export function assign(state: CallState, want: Type, have: Type): Mismatch | nul
     }
     if (have.kind === "optional") {
       settle(have.present);
-      return assign(state, want.of, have.of);
+      return constantOf(have.present)?.n === 1n ? assign(state, want.of, have.of) : assignMaybe(state, want.of, have.of);
     }
     settle(constantSize(1));
     return assign(state, want.of, have);
@@ -119,6 +121,13 @@ export function assign(state: CallState, want: Type, have: Type): Mismatch | nul
     default:
       return null;
   }
+}
+function assignMaybe(state: CallState, want: Type, have: Type): Mismatch | null {
+  const before = state.isMaybe;
+  state.isMaybe = true;
+  const problem = assign(state, want, have);
+  state.isMaybe = before;
+  return problem?.kind === "row" ? null : problem;
 }
 const first = (problems: readonly (Mismatch | null)[]): Mismatch | null => problems.find((p) => p !== null) ?? null;
 
@@ -242,8 +251,8 @@ function pair(state: CallState, want: AxisItem, have: AxisItem): Mismatch | null
   const { unifier } = state.session;
   const before = unifier.size(want.size);
   // Two uses of one part stand in one body.
-  const where = state.session.firstUse(want.size) ? "here" : "call";
-  if (unifier.equate(want.size, have.size, where) !== "differ") return null;
+  const where = state.isMaybe ? "maybe" : state.session.firstUse(want.size) ? "here" : "call";
+  if (unifier.equate(want.size, have.size, where) !== "differ" || state.isMaybe) return null;
   return { kind: "size", axis: have.name, left: unifier.size(have.size), right: before, wanted: want.size };
 }
 

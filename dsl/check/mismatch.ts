@@ -81,10 +81,26 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
     case "field":
       session.report("type/missing-field", place.span, { name: problem.name }, { related, label });
       return;
-    case "inField":
-    case "element":
-      reportMismatch(session, problem.inner, place);
+    case "inField": {
+      const field = (type: Type) => (type.kind === "record" ? (type.fields.get(problem.name) ?? type) : type);
+      reportMismatch(session, problem.inner, {
+        ...place,
+        have: field(place.have),
+        want: field(place.want),
+        name: `${place.name}.${problem.name}`,
+      });
       return;
+    }
+    case "element": {
+      const element = (type: Type) => (type.kind === "list" ? (type.elements?.[problem.index] ?? type.element) : type);
+      reportMismatch(session, problem.inner, {
+        ...place,
+        have: element(place.have),
+        want: element(place.want),
+        name: `${place.name}[${problem.index}]`,
+      });
+      return;
+    }
     default:
       problem satisfies never;
   }

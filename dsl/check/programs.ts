@@ -170,7 +170,9 @@ export function checkSchedule(session: Session, item: ScheduleItem, file: string
 export function checkProperty(session: Session, item: PropertyItem, file: string): void {
   const declared = new Declared();
   const outer = fileScope(session, file, bodyOf("property", item.title.value, item.span));
-  const drawn = item.forall.map((f): Param => ({ kind: "param", each: false, name: f.name, type: f.type, default: null, span: f.name.span }));
+  const drawn = item.forall.map(
+    (f): Param => ({ kind: "param", each: false, name: f.name, type: f.type, default: null, span: f.name.span }),
+  );
   const values = new Map(paramInfos(drawn, outer, declared).map((p) => [p.name, p.type]));
   const scope = outer.child({ values, sizes: declared.sizes, rows: declared.rows });
   for (const f of item.forall) if (f.in) evaluate(f.in, scope);

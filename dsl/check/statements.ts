@@ -3,7 +3,7 @@ import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./effects.ts";
-import { conditionOf, elementOf, evaluate, mentionsTraining } from "./expressions.ts";
+import { conditionOf, elementOf, evaluate, mentionsTraining, presentIn } from "./expressions.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";
 import { reportAlign, reportMismatch } from "./mismatch.ts";
@@ -48,7 +48,7 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
     } else if (statement.kind === "if") {
       const condition = conditionOf(statement.condition, scope) ?? anySize();
       const inner = mentionsTraining(statement.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-      const then = runBlock(statement.then, inner);
+      const then = runBlock(statement.then, presentIn(statement.condition, inner));
       const otherwise = statement.otherwise ? runBlock(statement.otherwise, inner) : null;
       returns.push(...then.returns, ...(otherwise?.returns ?? []));
       if (then.type && otherwise?.type) add(join(scope.session, then.type, otherwise.type, condition));

@@ -119,9 +119,9 @@ export class Unifier {
 
   /**
    * Makes two sizes equal if they can be. Where both stand in one body (`here`), an equation between rigid variables that is not an
-   * identity is a mistake; across a call it is a duty of whoever calls.
+   * identity is a mistake; across a call it is a duty of whoever calls. What may be absent (`maybe`) binds nobody.
    */
-  equate(left: Size, right: Size, where: "here" | "call" = "call"): Verdict {
+  equate(left: Size, right: Size, where: "here" | "call" | "maybe" = "call"): Verdict {
     const [a, b] = [this.size(left), this.size(right)];
     if (sameSize(a, b)) return "same";
     const difference = subtractSizes(a, b);
@@ -129,7 +129,7 @@ export class Unifier {
     const solved = this.#solve(difference);
     if (solved) return solved;
     const verdict = where === "here" && isPlain(this.#underDuties(difference)) ? "differ" : decide(difference, 0);
-    if (verdict === "open") {
+    if (verdict === "open" && where !== "maybe") {
       this.#obligations.push({ left: a, right: b, origin: this.origin });
       this.#takeAsDuty(difference);
     }
@@ -214,9 +214,9 @@ export class Unifier {
 }
 
 const mostBranches = 5;
-// What a difference says when nothing can be solved. Sizes are positive, so a number other than 0 or a sum without subtraction is never 0;
-// two rigid names would have to be the same size, which nothing says. Any other equation between rigid variables may hold where the
-// function is called: an obligation of the caller. A choice differs if both its branches do.
+// What a difference says when nothing can be solved. Sizes are positive, so a number other than 0 or a sum without subtraction is never 0.
+// Any other equation between rigid variables may hold where the function is called: a duty of the caller. A choice differs if both its
+// branches do.
 function decide(difference: Size, depth: number): Verdict {
   const constant = constantOf(difference);
   if (constant) return constant.n === 0n ? "same" : "differ";
@@ -238,8 +238,5 @@ function isPlain(difference: Size): boolean {
 function isNeverZero(difference: Size): boolean {
   const terms = difference.numerator;
   const positive = terms.filter((t) => t.coefficient.n > 0n).length;
-  if (positive === 0 || positive === terms.length) return true;
-  const isName = (t: Size["numerator"][number]) =>
-    t.powers.length === 1 && t.powers[0]!.exponent === 1 && t.coefficient.d === 1n && (t.coefficient.n === 1n || t.coefficient.n === -1n);
-  return terms.length === 2 && terms.every(isName);
+  return positive === 0 || positive === terms.length;
 }

@@ -54,7 +54,7 @@ function expand(c: BuiltinCall): Type {
   const x = asNumeric({ type: value, span: c.spanOf("x") }, c.scope);
   if (!x || isSilent(x)) return x ? unknownType : errorType;
   const own = x.kind === "tensor" ? c.scope.session.unifier.axes(x.axes) : [];
-  const dtype = x.kind === "tensor" ? x.dtype : x.kind === "int" ? "real" : x.kind === "bool" ? "bool" : "real";
+  const dtype = x.kind === "tensor" ? x.dtype : x.kind === "int" ? "i32" : x.kind === "bool" ? "bool" : "real";
   let target: readonly AxisItem[] | undefined;
   if (c.has("like")) {
     const like = c.type("like");
