@@ -2,6 +2,7 @@ import type { Span } from "../span.ts";
 import { flagTest, type Size, substituteSize, variableSize, variablesOf } from "../types/size.ts";
 import { type AxisItem, isSilent, mapType, type RowVar, type Type, type TypeMap } from "../types/type.ts";
 import { argType, axesArg, type CallArg, matchParams } from "./arguments.ts";
+import { axesOf } from "./axes.ts";
 import { evaluate } from "./expressions.ts";
 import type { ParamInfo } from "./functions.ts";
 import { assign, CallState, closeRows } from "./match.ts";
@@ -117,7 +118,11 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
     const want = wants.get(param.name)!;
     if (!arg) {
       if (param.default) {
-        const type = session.quietly(() => evaluate(param.default!, callee.outer ?? scope));
+        const written = param.default;
+        const place = callee.outer ?? scope;
+        const type = session.quietly(
+          (): Type => (param.type.kind === "axes" ? { kind: "axes", axes: axesOf(written, place) } : evaluate(written, place)),
+        );
         assign(state, want, mapType(type, map));
         if (param.type.kind !== "int" && param.type.kind !== "bool") given.set(param.name, mapType(type, map));
       } else if (want.kind === "optional") assign(state, want, { kind: "none" });
@@ -148,6 +153,7 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   }
   for (const want of wants.values()) if (!vague) closeRows(unifier, want, state.rows);
   const inner = new Map<string, Type>();
+  for (const [name, type] of given) if (type.kind === "axes") given.set(name, unifier.type(type));
   for (const param of callee.params) {
     const want = unifier.type(wants.get(param.name)!);
     const have = given.get(param.name);

@@ -101,7 +101,7 @@ function undeterminedResult(session: Session, info: FunctionInfo, returned: read
 
 export function checkDefaults(session: Session, params: FunctionInfo["params"], scope: Scope): void {
   for (const param of params) {
-    if (!param.default) continue;
+    if (!param.default || param.type.kind === "axes") continue;
     const type = evaluate(param.default, scope);
     if (param.type.kind === "int" && type.kind === "int") continue;
     const problem = assign(new CallState(session, new Set()), param.type, type);

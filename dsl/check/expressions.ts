@@ -1,4 +1,5 @@
 import type { Block, BracketExpr, Expr, IfExpr, ListComp } from "../ast.ts";
+import { builtins } from "../builtins.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
@@ -40,7 +41,7 @@ function typeOf(expr: Expr, scope: Scope): Type {
     case "error":
       return errorType;
     case "name":
-      return scope.lookup(expr.name) ?? errorType; // what no name means is reported with the names
+      return scope.lookup(expr.name) ?? notAValue(expr.name, expr.span, scope);
     case "tuple":
       return { kind: "tuple", elements: expr.elements.map((e) => evaluate(e, scope)) };
     case "bracket":
@@ -77,6 +78,13 @@ function typeOf(expr: Expr, scope: Scope): Type {
     case "range": {
       const from = evaluate(expr.from, scope);
       const to = expr.to ? evaluate(expr.to, scope) : null;
+      for (const [end, type] of [
+        [expr.from, from],
+        [expr.to, to],
+      ] as const) {
+        if (!end || !type || !["builtin", "function", "moduleKind", "module", "textValue", "record"].includes(type.kind)) continue;
+        scope.session.report("type/mismatch", end.span, { found: describeType(type), expected: "a number" });
+      }
       const [a, b] = [sizeOfNumber(from), to ? sizeOfNumber(to) : null];
       return {
         kind: "range",
@@ -123,6 +131,22 @@ function typeOf(expr: Expr, scope: Scope): Type {
     default:
       return expr satisfies never;
   }
+}
+/** A name that is there, but stands for no value. What no name means is reported with the names. */
+function notAValue(name: string, span: Span, scope: Scope): Type {
+  const kind = scope.session.lookup(scope.file, name)?.item.kind;
+  const words =
+    kind === "train"
+      ? "a `train` block"
+      : kind === "evaluate"
+        ? "an `evaluate` block"
+        : kind === "type"
+          ? "a type"
+          : builtins.get(name)?.kind === "type"
+            ? "a type"
+            : null;
+  if (words) scope.session.report("name/wrong-kind", span, { name, kind: words, expected: "a value" });
+  return errorType;
 }
 const isAxisLike = (source: { readonly kind: string; readonly expr?: Expr }) =>
   source.kind === "expr" && (source.expr?.kind === "bracket" || source.expr?.kind === "name");
@@ -273,8 +297,12 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
   switch (type.kind) {
     case "bool":
       return type.truth;
-    case "optional":
-      return anySize();
+    case "optional": {
+      if (type.of.kind === "bool" || isSilent(type.of) || type.of.kind === "tensor") return anySize();
+      const help = `whether it is there: \`has(${scope.session.textOf(expr.span)})\``;
+      scope.session.report("type/mismatch", expr.span, { found: describeType(type), expected: "a condition" }, { help });
+      return null;
+    }
     case "tensor": {
       if (type.time === "host" && type.axes.length === 0) return anySize();
       if (type.dtype !== "bool") break;
@@ -384,6 +412,8 @@ export function fieldType(base: Type, name: string, span: Span, scope: Scope): T
     case "function":
     case "closure":
     case "builtin":
+    case "schedule":
+    case "scheduleKind":
       checker.report("type/no-field", span, { what: describeType(base), name });
       return errorType;
     case "moduleKind":

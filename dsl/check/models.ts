@@ -1,4 +1,5 @@
 import type { ModelItem, Stmt } from "../ast.ts";
+import { didYouMean } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { describeType, type Type } from "../types/type.ts";
 import { walk } from "../walk.ts";
@@ -8,7 +9,19 @@ import type { Session } from "./session.ts";
 
 // Models: instances of modules, and what a frozen one must not do.
 
-export function checkModel(session: Session, item: ModelItem, file: string): void {
+/** Names of the models that a file defines or imports. */
+function modelsOf(session: Session, file: string): string[] {
+  return session.namesOf(file).filter((name) => session.lookup(file, name)?.item.kind === "model");
+}
+/** `isReplacement`: in a `train` or `evaluate` block, where it stands for a model of the file. */
+export function checkModel(session: Session, item: ModelItem, file: string, isReplacement = false): void {
+  if (!item.value && isReplacement) {
+    const known = modelsOf(session, file);
+    if (known.includes(item.name.name)) return;
+    const help = didYouMean(item.name.name, known) ?? "a block replaces a model of its file; there is none of that name";
+    session.report("name/unknown", item.name.span, { name: item.name.name }, { help });
+    return;
+  }
   const type = modelType(session, item, file);
   if (item.value && ["int", "realNumber", "tensor", "textValue", "function", "bool"].includes(type.kind)) {
     session.report("type/mismatch", item.value.span, {

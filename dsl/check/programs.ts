@@ -102,7 +102,7 @@ export function checkEvaluate(session: Session, item: EvaluateItem, file: string
   for (const member of item.members) {
     switch (member.kind) {
       case "model":
-        checkModel(session, member, file);
+        checkModel(session, member, file, true);
         if (member.value) scope = scope.with(member.name.name, modelType(session, member, file));
         break;
       case "dataMember": {

@@ -73,6 +73,10 @@ export class Session {
     return this.#items.get(file)?.get(name) ?? (prelude === null ? undefined : this.#items.get(prelude)?.get(name));
   }
 
+  /** The names that a file defines or imports. */
+  namesOf(file: string): string[] {
+    return [...(this.#items.get(file)?.keys() ?? [])];
+  }
   get diagnostics(): Diagnostic[] {
     return [...this.#found.values()];
   }

@@ -88,7 +88,7 @@ function inherited(session: Session, item: TrainItem, file: string, seen: Set<Tr
 function checkSetting(session: Session, setting: Setting, scope: Scope, file: string): void {
   switch (setting.kind) {
     case "model":
-      checkModel(session, setting, file);
+      checkModel(session, setting, file, true);
       return;
     case "const":
     case "dataSetting":
@@ -178,6 +178,12 @@ function checkOptimizerSetting(
   file: string,
 ): void {
   const callee = setting.value.kind === "call" ? setting.value.callee : setting.value;
+  const place = callee.kind === "name" ? session.lookup(file, callee.name) : undefined;
+  if (callee.kind === "name" && place && place.item.kind !== "optimizer") {
+    const kind = place.item.kind === "step" ? "a step" : `a ${place.item.kind}`;
+    session.report("name/wrong-kind", callee.span, { name: callee.name, kind, expected: "an optimizer" });
+    return;
+  }
   const type = evaluate(callee, scope);
   if (setting.value.kind === "call") evaluate(setting.value, scope);
   if (type.kind !== "optimizerKind") {

@@ -169,7 +169,10 @@ function sizeNamed(name: string, node: TypeNode, scope: Scope, declared: Declare
 function declaredSize(expr: Expr, node: TypeNode, scope: Scope, declared: Declared): Size {
   if (expr.kind === "number" && Number.isInteger(expr.value)) return constantSize(expr.value);
   for (const name of namesIn(expr)) {
-    if (declared.sizes.has(name.name) || scope.size(name.name) !== undefined || scope.lookup(name.name) !== undefined) continue;
+    if (declared.sizes.has(name.name) || scope.size(name.name) !== undefined) continue;
+    // A function of that name does not stop a size from having it.
+    const value = scope.lookup(name.name);
+    if (value && !isCallable(value)) continue;
     if (declared.mode === "open") {
       const known = [...declared.sizes.keys(), ...scope.names()];
       undetermined(name.name, name, known, scope);
@@ -184,6 +187,17 @@ function undetermined(size: string, at: Expr, known: readonly string[], scope: S
   const help = didYouMean(size, known) ?? `a size is named by an axis of a parameter, or by a parameter \`${size}: Dim\``;
   scope.session.report("shape/not-determined", at.span, { size }, { help });
 }
+
+const callables: ReadonlySet<Type["kind"]> = new Set([
+  "builtin",
+  "function",
+  "moduleKind",
+  "promptKind",
+  "scheduleKind",
+  "datasetKind",
+  "optimizerKind",
+]);
+const isCallable = (type: Type) => callables.has(type.kind);
 
 /** All plain names in a size expression. */
 export function namesIn(expr: Expr): Extract<Expr, { kind: "name" }>[] {

@@ -32,6 +32,7 @@ function draw(c: BuiltinCall): Type {
   if (c.has("like")) {
     const like = c.type("like");
     if (like.kind === "tensor") return tensor(from.dtype, like.axes, from.dtype === "text" ? "host" : "device");
+    if (like.kind === "int" || like.kind === "realNumber" || like.kind === "bool") return tensor(from.dtype, []);
     return isSilent(like) ? unknownType : c.mismatch("like", "a tensor");
   }
   if (!c.has("axes")) return from.host;

@@ -127,7 +127,13 @@ function reduce(c: BuiltinCall, dtype: (of: DType) => DType): Type {
   if (x.kind === "list") return reduceList(c, x);
   const numeric = asNumeric({ type: x, span: c.spanOf("x") }, c.scope);
   if (!numeric) return errorType;
-  if (numeric.kind !== "tensor") return numeric;
+  if (numeric.kind !== "tensor") {
+    const over = c.has("over") ? c.type("over") : null;
+    const named = over?.kind === "axes" ? over.axes?.find((a) => a.kind === "axis") : undefined;
+    if (isSilent(numeric) || named?.kind !== "axis") return numeric;
+    missingAxis(named.name, [], c.spanOf("over"), c.scope);
+    return errorType;
+  }
   const axes = reducedAxes(c, c.scope.session.unifier.axes(numeric.axes), "x");
   if (axes === null) return errorType;
   if (axes === undefined) return unknownType;

@@ -47,7 +47,7 @@ function view(c: BuiltinCall): Type {
   const rowLength = axes.length - fixed;
   const rowAxes = new Map<string, readonly AxisItem[]>();
   let at = 0;
-  for (const [i, item] of pattern.left.entries()) {
+  for (const item of pattern.left) {
     if (item.kind === "row") {
       rowAxes.set(item.name, axes.slice(rowAt, rowAt + rowLength));
       at += rowLength;
@@ -55,10 +55,11 @@ function view(c: BuiltinCall): Type {
     }
     const found = axes[at++]!;
     if (found.kind === "row") return unknownType;
-    const problem = splitAxis(item, found, sizes, c, pattern.left.length === 1 && i === 0);
+    const problem = splitAxis(item, found, sizes, c);
     if (problem) return problem === "silent" ? errorType : fail(problem, item.span);
   }
-  return buildRight(c, pattern.right, rowAxes, sizes, x, fail);
+  const learnt = pattern.left.flatMap((item) => (item.kind === "group" ? item.parts : item.kind === "axis" ? [item.name] : []));
+  return buildRight(c, pattern.right, { rows: rowAxes, sizes, learnt }, x, fail);
 }
 
 /** Learns the sizes of the pieces of one axis; a text says what does not fit. */
@@ -67,7 +68,6 @@ function splitAxis(
   found: Extract<AxisItem, { kind: "axis" }>,
   sizes: Map<string, Size>,
   c: BuiltinCall,
-  _only: boolean,
 ): string | null {
   const { session } = c.scope;
   const { unifier } = session;
@@ -116,15 +116,26 @@ function splitAxis(
   }
 }
 
+/** What the left side of a pattern says. */
+interface LeftSide {
+  readonly rows: ReadonlyMap<string, readonly AxisItem[]>;
+  readonly sizes: ReadonlyMap<string, Size>;
+  readonly learnt: readonly string[];
+}
 function buildRight(
   c: BuiltinCall,
   items: readonly PatternItem[],
-  rows: ReadonlyMap<string, readonly AxisItem[]>,
-  sizes: ReadonlyMap<string, Size>,
+  { rows, sizes, learnt }: LeftSide,
   x: TensorType,
   fail: (problem: string, span?: PatternItem["span"]) => Type,
 ): Type {
   const axes: AxisItem[] = [];
+  const placed = new Set(items.flatMap((item) => (item.kind === "group" ? item.parts : item.name === null ? [] : [item.name])));
+  for (const name of learnt) {
+    const size = sizes.get(name);
+    if (placed.has(name) || !size || c.scope.session.unifier.equate(size, constantSize(1), "here") !== "differ") continue;
+    return fail(`\`${name}\` of size ${printSize(size)} is missing on the right`);
+  }
   for (const item of items) {
     switch (item.kind) {
       case "row": {
