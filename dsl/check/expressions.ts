@@ -132,19 +132,17 @@ function typeOf(expr: Expr, scope: Scope): Type {
       return expr satisfies never;
   }
 }
+const notValues: Readonly<Record<string, string>> = {
+  train: "a `train` block",
+  evaluate: "an `evaluate` block",
+  type: "a type",
+  step: "a step",
+  keys: "a `keys` block",
+};
 /** A name that is there, but stands for no value. What no name means is reported with the names. */
 function notAValue(name: string, span: Span, scope: Scope): Type {
   const kind = scope.session.lookup(scope.file, name)?.item.kind;
-  const words =
-    kind === "train"
-      ? "a `train` block"
-      : kind === "evaluate"
-        ? "an `evaluate` block"
-        : kind === "type"
-          ? "a type"
-          : builtins.get(name)?.kind === "type"
-            ? "a type"
-            : null;
+  const words = (kind && notValues[kind]) ?? (builtins.get(name)?.kind === "type" ? "a type" : undefined);
   if (words) scope.session.report("name/wrong-kind", span, { name, kind: words, expected: "a value" });
   return errorType;
 }

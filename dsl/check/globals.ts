@@ -48,10 +48,10 @@ export function valueOfItem(session: Session, place: Place): Type | undefined {
     case "grammar":
       return { kind: "distribution", dtype: "text", host: { kind: "textValue", text: null } };
     case "stateItem":
-    case "step":
     case "surgery":
-    case "keys":
       return unknownType;
+    case "step":
+    case "keys":
     case "train":
     case "evaluate":
     case "type":

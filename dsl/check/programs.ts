@@ -30,7 +30,11 @@ export function checkDataset(session: Session, item: DatasetItem, file: string):
     if (member.kind === "letMember") scope = scope.with(member.name.name, type);
     if (member.kind === "source" && member.when) condition(session, member.when, scope);
     if (member.kind === "fieldDecl") {
-      const want = typeOfNode(member.type, scope, new Declared());
+      const sizes = new Declared();
+      const want = typeOfNode(member.type, scope, sizes);
+      const [unsaid] = sizes.sizes.keys();
+      if (unsaid !== undefined)
+        session.report("shape/not-determined", member.type.span, { size: unsaid }, { help: `write the size: \`${unsaid}: 4\`` });
       const problem = assignResult(session, want, type);
       if (problem)
         reportMismatch(session, problem, {

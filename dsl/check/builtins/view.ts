@@ -131,6 +131,9 @@ function buildRight(
 ): Type {
   const axes: AxisItem[] = [];
   const placed = new Set(items.flatMap((item) => (item.kind === "group" ? item.parts : item.name === null ? [] : [item.name])));
+  const parts = items.flatMap((item) => (item.kind === "group" ? item.parts : item.kind === "axis" ? [item.name] : []));
+  const doubled = parts.find((name, i) => parts.indexOf(name) !== i);
+  if (doubled !== undefined) return fail(`\`${doubled}\` stands twice on the right`);
   for (const name of learnt) {
     const size = sizes.get(name);
     if (placed.has(name) || !size || c.scope.session.unifier.equate(size, constantSize(1), "here") !== "differ") continue;

@@ -25,3 +25,9 @@ train train_it {
   each step: learn
   optimizer learn(lr: 1)
 }
+dataset unsaid(root: Path) {
+  source folder(root, files: "*.png")
+  field image: f32[c: 3, size] = load(file)
+}
+fn doubled(x: real[n, m]) -> real[k: n * n] { return view(x, `n m -> k=(n n)`) }
+fn a_step(x: real[n]) -> real[n] { return learn }
