@@ -45,14 +45,14 @@ export function usersOf(order: readonly Value[]): Map<Value, Value[]> {
   return users;
 }
 
-/** The same graph in another builder, each value made anew by `b` (which may have its own idea of it). */
-export function rebuild(graph: Graph, b: Builder): Graph {
+/** The same graph in another builder, each value made anew by `b` (which may have its own idea of it), or by `special` where that gives one. */
+export function rebuild(graph: Graph, b: Builder, special: (v: Value, args: readonly Value[]) => Value | null = () => null): Graph {
   const made = new Map<Value, Value>();
   for (const v of graphValues(graph)) {
     const args = v.args.map((a) => made.get(a)!);
     made.set(
       v,
-      b.withOrigin(v.origins, () => b.make(v.op, args, v.attrs, { labels: v.labels })),
+      b.withOrigin(v.origins, () => special(v, args) ?? b.make(v.op, args, v.attrs, { labels: v.labels })),
     );
   }
   return { name: graph.name, results: graph.results.map((r) => ({ name: r.name, value: made.get(r.value)! })) };

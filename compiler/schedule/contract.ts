@@ -21,6 +21,7 @@ export interface ContractShape {
   readonly n: readonly GemmAxis[]; // the last one is walked in vectors
   readonly k: readonly GemmAxis[];
   readonly alongM: boolean; // the left operand's vectors run along the last m axis instead of the last k axis
+  readonly leftContiguous: boolean;
   readonly rightContiguous: boolean;
 }
 
@@ -58,6 +59,7 @@ function shapeOf(gemm: Gemm, storedFor: (v: Value) => Stored | undefined): Contr
     n: columns ? moveLast(gemm.n, columns.name) : gemm.n,
     k: alongK ? moveLast(gemm.k, alongK.name) : longest ? moveLast(gemm.k, longest.name) : gemm.k,
     alongM: alongM !== undefined,
+    leftContiguous: alongK !== undefined || alongM !== undefined,
     rightContiguous: columns !== undefined,
   };
 }
@@ -209,11 +211,7 @@ export function lowerContract(
           const result = accumulators[i]![j]!;
           const at = (nAt: readonly [string, Ix][]): readonly Ix[] => gemm.resultAt(new Map([...batchAt, ...along(shape.m, row), ...nAt]));
           const put = (index: readonly Ix[], value: TileExpr, to: Scope) => {
-            const expected = index.map((ix) => ix.key).join();
-            emitter.bind(anchor, (asked) => {
-              if (asked.map((ix) => ix.key).join() !== expected) throw new Error(`internal: %${anchor.id} is read at another place than it is computed for`);
-              return value;
-            });
+            emitter.bind(anchor, () => value); // fusion has proven that the outputs read it at this place only
             const values = region.outputs.map((o) => emitter.emit(o.value, outputIndex(o.value, anchor, index), to));
             for (const [o, output] of region.outputs.entries()) emitter.store(output, outputIndex(output.value, anchor, index), values[o]!, to);
           };

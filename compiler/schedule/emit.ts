@@ -49,8 +49,9 @@ export class Scope {
 export interface KernelBuffer {
   readonly tile: TileBuffer;
   readonly stored: Stored;
-  /** Positions read or written, in elements of the tensor: what decides whether an output may take over an input's memory. */
-  readonly accesses: string[];
+  /** Positions read and written, in elements of the tensor: they decide whether an output may take over an input's memory. */
+  readonly loads: string[];
+  readonly stores: string[];
 }
 
 export interface EmitEnvironment {
@@ -67,8 +68,12 @@ export class Emitter {
   readonly #variables = new Map<string, TileExpr>();
   #serial = 0;
 
-  constructor(environment: EmitEnvironment) {
+  readonly #taken: ReadonlyMap<string, Stored>;
+
+  /** `taken`: stored inputs (by id) whose memory an output takes over; they are read through the output's binding. */
+  constructor(environment: EmitEnvironment, taken: ReadonlyMap<string, Stored> = new Map()) {
     this.#environment = environment;
+    this.#taken = taken;
   }
 
   /** Gives an index variable its meaning. */
@@ -263,7 +268,7 @@ export class Emitter {
         const binary = BINARY[value.op];
         if (!binary) throw new Error(`internal: %${value.id} (${value.op}) is neither stored nor computed by this kernel's template`);
         const width = Math.max(args[0]!.type.width, args[1]!.type.width) as 1 | 4;
-        return t.binary(binary, t.widen(args[0]!, width), t.widen(args[1]!, width));
+        return t.binary(binary, t.widen(args[0]!, width), t.widen(safeOperand(binary, args[1]!, scope), width));
       }
     }
   }
@@ -282,7 +287,7 @@ export class Emitter {
     const key = `load ${buffer.tile.name} ${flat.key}`;
     const known = scope.lookup(key);
     if (known) return known;
-    buffer.accesses.push(flat.key);
+    buffer.loads.push(flat.key);
     const at = buffer.tile.type.width === 4 ? div(substitute(flat, VEC, ixConst(0)), 4) : flat;
     const value = scope.block.let("x", t.load(buffer.tile, this.index(at, scope)));
     scope.known.set(key, value);
@@ -295,15 +300,15 @@ export class Emitter {
     const flat = flatten(index, stridesOf(stored.value.shape, stored.order));
     if (!dependsOn(flat, VEC)) {
       const buffer = this.buffer(stored, 1, "readWrite");
-      buffer.accesses.push(flat.key);
+      buffer.stores.push(flat.key);
       scope.block.store(buffer.tile, this.index(flat, scope), value);
     } else if (strideOf(flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(flat, 4, VEC)) {
       const buffer = this.buffer(stored, 4, "readWrite");
-      buffer.accesses.push(flat.key);
+      buffer.stores.push(flat.key);
       scope.block.store(buffer.tile, this.index(div(substitute(flat, VEC, ixConst(0)), 4), scope), t.widen(value, 4));
     } else {
       const buffer = this.buffer(stored, 1, "readWrite");
-      buffer.accesses.push(flat.key);
+      buffer.stores.push(flat.key);
       const wide = scope.block.let("y", t.widen(value, 4));
       for (const l of [0, 1, 2, 3] as const) {
         scope.block.store(buffer.tile, this.index(substitute(flat, VEC, ixConst(l)), scope), t.part(wide, l));
@@ -318,7 +323,10 @@ export class Emitter {
   }
 
   /** The kernel's view of a stored tensor as scalars or vectors. */
-  buffer(stored: Stored, width: 1 | 4, access: "read" | "readWrite"): KernelBuffer {
+  buffer(asked: Stored, width: 1 | 4, wish: "read" | "readWrite"): KernelBuffer {
+    const heir = wish === "read" ? this.#taken.get(asked.id) : undefined;
+    const stored = heir ?? asked;
+    const access = heir ? "readWrite" : wish;
     const known = this.buffers.find((b) => b.stored.id === stored.id && b.tile.type.width === width && b.tile.access === access);
     if (known) return known;
     const size = stored.value.shape.reduce((a, b) => a * b, 1);
@@ -329,10 +337,23 @@ export class Emitter {
       storage: "buffer",
       length: size / width,
     };
-    const buffer = { tile, stored, accesses: [] };
+    const buffer = { tile, stored, loads: [], stores: [] };
     this.buffers.push(buffer);
     return buffer;
   }
+}
+
+/** Shift distances are taken modulo 32 and a divisor 0 counts as 1, as the op table says; what is known needs no care. */
+function safeOperand(op: BinaryOp, operand: TileExpr, scope: Scope): TileExpr {
+  if (operand.kind === "lit" && operand.value !== 0) return operand;
+  const { scalar, width } = operand.type;
+  if (op === "shl" || op === "shr") return t.and(operand, t.lit(31, scalar, width));
+  if (op !== "idiv" && op !== "imod") return operand;
+  const part = (given: TileExpr): TileExpr => {
+    const x = scope.block.let("d", given);
+    return t.select(t.eq(x, t.lit(0, scalar)), t.lit(1, scalar), x);
+  };
+  return width === 1 ? part(operand) : t.vecOf(...(t.partsOf(operand).map(part) as [TileExpr, TileExpr, TileExpr, TileExpr]));
 }
 
 function tileScalar(dtype: DType): "f32" | "i32" | "u32" | "bool" {

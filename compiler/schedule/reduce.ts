@@ -1,5 +1,5 @@
 import type { Region } from "../fuse/region.ts";
-import { add, type Ix, ixConst, ixVar, scale, unflatten } from "../index/ix.ts";
+import { add, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
@@ -67,7 +67,6 @@ export function lowerReduce(
       return index;
     };
     const keptIndex = (): Ix[] => shape.map((_, a) => a).filter((a) => !gone.has(a)).map((a) => rowIndex[rowAxes.indexOf(a)]!);
-    const expected = keptIndex().map((ix) => ix.key).join();
 
     /** Runs over the inner space; `visit` gets the index of one element or vector of it. */
     const loop = (visit: (e: Ix, item: TileExpr, scope: Scope) => void) => {
@@ -87,7 +86,6 @@ export function lowerReduce(
     };
 
     // Reductions that need no other run in one pass; then those that need only these; and so on.
-    const done = new Set<Value>();
     for (const stage of stages(anchors)) {
       const state = stage.map((a) => {
         const scalar = a.op === "argmax" ? a.args[0]!.dtype : a.dtype;
@@ -112,11 +110,7 @@ export function lowerReduce(
         let result: TileExpr = place ?? (innerWidth === 4 ? t.reduceParts(op, best) : best);
         if (lanes > 1) result = t.reduceLanes(op, result);
         const settled = body.let("r", result);
-        emitter.bind(anchor, (index) => {
-          if (index.map((ix) => ix.key).join() !== expected) throw new Error(`internal: %${anchor.id} is read at another row than it is computed for`);
-          return settled;
-        });
-        done.add(anchor);
+        emitter.bind(anchor, () => settled); // fusion has proven that it is read at this row only
       }
     }
 
@@ -177,6 +171,3 @@ export function stages(anchors: readonly ReduceValue[]): ReduceValue[][] {
   }
   return result.filter((s) => s.length > 0);
 }
-
-/** The index at which nothing is left: for a reduction to a single number. */
-export const noIndex: readonly Ix[] = [ixConst(0)].slice(1);

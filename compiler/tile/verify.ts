@@ -278,11 +278,14 @@ class Verifier {
       this.#refuse(e.value !== 0, () => "division by zero");
       return;
     }
+    if (isGuardedDivisor(e)) return;
     const range = ranges.range(e);
     this.#refuse(isNothing(range) || range.low > 0 || range.high < 0, () => `division by ${expressionText(e)}, which may be zero`);
   }
 
   #shiftCount(e: TileExpr, ranges: Ranges): void {
+    // A vector of distances that a template has cut to five bits.
+    if (e.kind === "binary" && e.op === "and" && e.right.kind === "lit" && e.right.value >= 0 && e.right.value < 32) return;
     const range = e.kind === "lit" ? { low: e.value, high: e.value } : ranges.range(e);
     this.#refuse(range.low >= 0 && range.high < 32, () => `shift by ${expressionText(e)}, which may leave 0 to 31`);
   }
@@ -294,4 +297,13 @@ function noteStores(statements: readonly TileStmt[], into: Set<string>): void {
     if (s.kind === "storeShared") into.add(s.array);
     for (const block of blocksOf(s)) noteStores(block, into);
   }
+}
+
+/** `select(x == 0, n, x)` with n not 0: the divisor that a template makes of a value it knows nothing of. */
+function isGuardedDivisor(e: TileExpr): boolean {
+  if (e.kind === "vec") return e.parts.every(isGuardedDivisor);
+  if (e.kind !== "select" || e.then.kind !== "lit" || e.then.value === 0) return false;
+  const { condition, otherwise } = e;
+  if (condition.kind !== "binary" || condition.op !== "eq" || condition.right.kind !== "lit" || condition.right.value !== 0) return false;
+  return condition.left.kind === "ref" && otherwise.kind === "ref" && condition.left.name === otherwise.name;
 }

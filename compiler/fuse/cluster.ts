@@ -1,0 +1,410 @@
+import { rowOf } from "../ir/ops.ts";
+import type { Graph, Value } from "../ir/value.ts";
+import { graphValues, usersOf } from "../ir/walk.ts";
+import { type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
+import { type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
+import { profit } from "./profit.ts";
+import type { Template } from "./region.ts";
+
+// Fusion: which values exist in memory (roots) and which kernel makes them. First every value is given the kernels that need it, from the
+// results backwards: with one it is computed there, with several it is computed again if that is cheap, else stored. Then kernels are
+// merged: epilogues into contractions and reductions, chains over one row, maps that read each other point by point, siblings that read the
+// same. Merging needs a proof of legality and room for its buffers; no merge can make a cycle, because only neighbours in depth are merged.
+
+export interface Cluster {
+  readonly template: Template;
+  readonly anchors: readonly Value[];
+  readonly outputs: readonly Value[]; // to be stored
+  readonly reads: readonly Value[]; // stored elsewhere, or leaves in memory
+}
+export interface Clusters {
+  readonly clusters: readonly Cluster[]; // producers before readers
+  readonly stored: ReadonlySet<Value>;
+}
+export interface ClusterOptions {
+  readonly fuse: boolean;
+  readonly maxBuffers: number;
+}
+
+/** Leaves that lie in memory: everything the host or another leg provides. */
+export function isMemoryLeaf(v: Value): boolean {
+  return v.op === "table" || (v.op === "input" && v.attrs.role !== "uniform");
+}
+/** Leaves that a kernel makes up itself. */
+function isFreeLeaf(v: Value): boolean {
+  return v.op === "const" || v.op === "iota" || (v.op === "input" && v.attrs.role === "uniform");
+}
+const isContraction = (v: Value): boolean => v.op === "dot" || v.op === "conv";
+const isReduction = (v: Value): boolean => v.op === "sum" || v.op === "reduceMax" || v.op === "argmax";
+const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || v.op === "scatterAdd";
+const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker";
+const HEAVY = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "pow", "sqrt", "rsqrt", "div", "random", "idiv", "imod"]);
+const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+interface Draft {
+  anchors: Value[];
+  members: Value[]; // roots made here, whether stored in the end or not
+}
+
+export function cluster(graph: Graph, options: ClusterOptions): Clusters {
+  const order = graphValues(graph);
+  const users = usersOf(order);
+  const results = new Set(graph.results.map((r) => r.value));
+  let forced = new Set<Value>();
+  for (;;) {
+    const roots = options.fuse ? findRoots(order, users, results, forced) : everything(order, results);
+    const state = new Merger(order, roots, results, options.maxBuffers);
+    const crowded = state.tooManyBuffers();
+    if (crowded.length > 0) {
+      const before = forced.size;
+      forced = new Set([...forced, ...crowded]);
+      if (forced.size === before) throw new Error("internal: fuse: a kernel cannot be made small enough for the device's buffer limit");
+      continue;
+    }
+    if (options.fuse) state.merge();
+    return state.finish();
+  }
+}
+
+function everything(order: readonly Value[], results: ReadonlySet<Value>): Set<Value> {
+  return new Set(order.filter((v) => results.has(v) || (!isMemoryLeaf(v) && !isFreeLeaf(v))));
+}
+
+/** The values to be stored before any merging. */
+function findRoots(order: readonly Value[], users: ReadonlyMap<Value, readonly Value[]>, results: ReadonlySet<Value>, forced: ReadonlySet<Value>): Set<Value> {
+  const cost = computeCost(order);
+  const roots = new Set<Value>();
+  const consumers = new Map<Value, Set<Value>>(); // roots in whose kernels a value is computed
+  const feeds = new Map<Value, "contraction" | "scatter" | "gather">(); // through views only
+  for (let i = order.length - 1; i >= 0; i--) {
+    const v = order[i]!;
+    const into = new Set<Value>();
+    let repeated = false;
+    for (const u of users.get(v)!) {
+      if (roots.has(u)) into.add(u);
+      else for (const r of consumers.get(u) ?? []) into.add(r);
+      if (isContraction(u)) feeds.set(v, "contraction");
+      else if (u.op === "scatterAdd") feeds.set(v, "scatter");
+      else if (u.op === "gather" && u.args[0] === v && !feeds.has(v)) feeds.set(v, "gather");
+      else if (isView(u) && !roots.has(u) && feeds.has(u)) feeds.set(v, feeds.get(u)!);
+      if (u.op === "broadcast" && count(u.shape) >= profit.broadcastFactor * count(v.shape)) repeated = true;
+    }
+    consumers.set(v, into);
+    if (results.has(v) || forced.has(v) || isAnchor(v)) {
+      roots.add(v);
+      continue;
+    }
+    if (isMemoryLeaf(v) || isFreeLeaf(v) || isView(v)) continue;
+    const { operations, reads } = cost.get(v)!;
+    const cheap = operations <= profit.cloneOperations && reads <= profit.cloneReads;
+    if (feeds.has(v)) roots.add(v);
+    else if (into.size > 1 && !cheap) roots.add(v);
+    else if (repeated && (reads > 1 || operations >= profit.heavyOperation)) roots.add(v);
+  }
+  return roots;
+}
+
+/** Operations and tensors read to compute a value from stored ones, taking anchors as stored. */
+function computeCost(order: readonly Value[]): Map<Value, { operations: number; reads: number }> {
+  const cost = new Map<Value, { operations: number; reads: number }>();
+  const sources = new Map<Value, ReadonlySet<Value>>();
+  const limit = 12;
+  for (const v of order) {
+    if (isMemoryLeaf(v)) {
+      cost.set(v, { operations: 0, reads: 1 });
+      sources.set(v, new Set([v]));
+      continue;
+    }
+    const from = new Set<Value>();
+    let operations = isView(v) || isFreeLeaf(v) ? 0 : HEAVY.has(v.op) ? profit.heavyOperation : 1;
+    for (const a of v.args) {
+      if (isAnchor(a)) from.add(a);
+      else {
+        operations += cost.get(a)!.operations;
+        for (const s of sources.get(a)!) if (from.size < limit) from.add(s);
+      }
+    }
+    cost.set(v, { operations: Math.min(operations, 1000), reads: from.size });
+    sources.set(v, from);
+  }
+  return cost;
+}
+
+class Merger {
+  readonly #position: Map<Value, number>;
+  readonly #roots: ReadonlySet<Value>;
+  readonly #results: ReadonlySet<Value>;
+  readonly #limit: number;
+  readonly #draftOf = new Map<Value, Draft>();
+  readonly #readsOf = new Map<Draft, Set<Value>>();
+  #drafts: Draft[] = [];
+
+  constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number) {
+    this.#position = new Map(order.map((v, i) => [v, i]));
+    this.#roots = roots;
+    this.#results = results;
+    this.#limit = limit;
+    for (const v of order) {
+      if (!roots.has(v)) continue;
+      const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v] };
+      this.#drafts.push(draft);
+      this.#draftOf.set(v, draft);
+    }
+  }
+
+  #inlined(...drafts: readonly Draft[]): Inlined {
+    return (v) => {
+      if (this.#roots.has(v)) return drafts.includes(this.#draftOf.get(v)!);
+      return !isMemoryLeaf(v);
+    };
+  }
+  #draftReads(d: Draft): Set<Value> {
+    let reads = this.#readsOf.get(d);
+    if (!reads) {
+      reads = this.#reads(d.members);
+      this.#readsOf.set(d, reads);
+    }
+    return reads;
+  }
+  /** Stored values and memory leaves that a kernel with these members reads. */
+  #reads(members: readonly Value[]): Set<Value> {
+    const own = new Set(members);
+    const reads = new Set<Value>();
+    const seen = new Set<Value>();
+    const stack: Value[] = [...members];
+    while (stack.length > 0) {
+      const v = stack.pop()!;
+      if (seen.has(v)) continue;
+      seen.add(v);
+      if ((isMemoryLeaf(v) && !own.has(v)) || (this.#roots.has(v) && !own.has(v))) {
+        reads.add(v);
+        continue;
+      }
+      // A result that is a leaf is copied: it reads itself.
+      if (own.has(v) && isMemoryLeaf(v)) reads.add(v);
+      stack.push(...v.args);
+    }
+    return reads;
+  }
+  /** The member values that somebody outside needs. */
+  #outputs(draft: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): Value[] {
+    return draft.members.filter((m) => this.#results.has(m) || [...(readers.get(m) ?? [])].some((d) => d !== draft));
+  }
+  #readers(): Map<Value, Set<Draft>> {
+    const readers = new Map<Value, Set<Draft>>();
+    for (const d of this.#drafts) {
+      for (const r of this.#draftReads(d)) {
+        if (!readers.has(r)) readers.set(r, new Set());
+        readers.get(r)!.add(d);
+      }
+    }
+    return readers;
+  }
+  /** Longest way from the leaves. */
+  #depths(): Map<Draft, number> {
+    const depth = new Map<Draft, number>();
+    const visit = (d: Draft): number => {
+      const known = depth.get(d);
+      if (known !== undefined) return known;
+      depth.set(d, 0);
+      let n = 0;
+      for (const r of this.#draftReads(d)) {
+        const from = this.#draftOf.get(r);
+        if (from && from !== d) n = Math.max(n, visit(from) + 1);
+      }
+      depth.set(d, n);
+      return n;
+    };
+    const sorted = [...this.#drafts].sort((a, b) => this.#place(a) - this.#place(b));
+    for (const d of sorted) visit(d);
+    return depth;
+  }
+  #place(d: Draft): number {
+    return Math.max(...d.members.map((m) => this.#position.get(m)!));
+  }
+
+  /** Values to store so that every kernel stays within the buffer limit. */
+  tooManyBuffers(): Value[] {
+    const force: Value[] = [];
+    for (const d of this.#drafts) {
+      if (this.#draftReads(d).size + 1 <= this.#limit) continue;
+      // Of the values computed inside, the one that reads most, but few enough to be a kernel of its own.
+      let best: Value | null = null;
+      let most = 1;
+      const seen = new Set<Value>();
+      const visit = (v: Value): void => {
+        if (seen.has(v)) return;
+        seen.add(v);
+        for (const a of v.args) {
+          if (this.#roots.has(a) || isMemoryLeaf(a) || isFreeLeaf(a)) continue;
+          const n = this.#reads([a]).size;
+          if (n > most && n + 1 <= this.#limit) {
+            best = a;
+            most = n;
+          } else if (n + 1 > this.#limit || most === 1) visit(a);
+        }
+      };
+      visit(d.members[0]!);
+      if (best) force.push(best);
+      else throw new Error(`internal: fuse: %${d.members[0]!.id} reads more buffers than a kernel may have`);
+    }
+    return force;
+  }
+
+  merge(): void {
+    for (let round = 0; round < 12; round++) {
+      const vertical = this.#mergeNeighbours();
+      const siblings = this.#mergeSiblings();
+      if (!vertical && !siblings) return;
+    }
+  }
+
+  #join(into: Draft, other: Draft): void {
+    this.#readsOf.delete(into);
+    into.members.push(...other.members);
+    into.anchors.push(...other.anchors);
+    into.members.sort((a, b) => this.#position.get(a)! - this.#position.get(b)!);
+    into.anchors.sort((a, b) => this.#position.get(a)! - this.#position.get(b)!);
+    for (const m of other.members) this.#draftOf.set(m, into);
+    this.#drafts = this.#drafts.filter((d) => d !== other);
+  }
+  #fits(a: Draft, b: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): boolean {
+    const members = [...a.members, ...b.members];
+    const reads = this.#reads(members);
+    const outputs = members.filter((m) => this.#results.has(m) || [...(readers.get(m) ?? [])].some((d) => d !== a && d !== b));
+    return reads.size + outputs.length <= this.#limit;
+  }
+
+  #mergeNeighbours(): boolean {
+    let changed = false;
+    const order = [...this.#drafts].sort((a, b) => this.#place(a) - this.#place(b));
+    let readers = this.#readers();
+    let depth = this.#depths();
+    for (const reader of order) {
+      if (!this.#drafts.includes(reader)) continue;
+      for (let again = true; again; ) {
+        again = false;
+        const producers = new Set([...this.#draftReads(reader)].map((r) => this.#draftOf.get(r)).filter((d) => d !== undefined && d !== reader) as Draft[]);
+        for (const producer of [...producers].sort((a, b) => this.#place(b) - this.#place(a))) {
+          if (depth.get(reader)! !== depth.get(producer)! + 1) continue;
+          if (!this.#mayFollow(producer, reader, readers) || !this.#fits(producer, reader, readers)) continue;
+          this.#join(reader, producer);
+          readers = this.#readers();
+          depth = this.#depths();
+          changed = true;
+          again = true;
+          break;
+        }
+      }
+    }
+    return changed;
+  }
+
+  /** Whether the reader's kernel may be the end of the producer's. */
+  #mayFollow(producer: Draft, reader: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): boolean {
+    const inlined = this.#inlined(producer, reader);
+    const first = producer.anchors[0];
+    const second = reader.anchors[0];
+    if (first === undefined) {
+      if (second !== undefined) return false;
+      return reader.members.every((m) => producer.members.every((p) => isPointwise(m, p, inlined)));
+    }
+    if (first.op === "scatterAdd") return false;
+    if (isContraction(first)) {
+      if (second !== undefined) return false;
+      // A result that others read too stays stored; then the map gains nothing unless it is small.
+      const alone = [...(readers.get(first) ?? [])].every((d) => d === reader) && !this.#results.has(first);
+      return alone && reader.members.every((m) => isEpilogue(m, first, inlined));
+    }
+    const anchors = producer.anchors as ReduceValue[];
+    const space = anchors[0]!.args[0]!.shape;
+    const inner = reducedAxes(anchors[0]!).reduce((n, a) => n * space[a]!, 1);
+    const rows = count(space) / inner;
+    const wide = (v: Value): boolean => v.shape.length === space.length;
+    const parallel = rows >= profit.fewRows || inner <= profit.shortRow;
+    if (second === undefined) {
+      if (reader.members.some(wide) && !parallel) return false;
+      return reader.members.every((m) => anchors.every((a) => isInRow(m, a, inlined)));
+    }
+    if (!isReduction(second) || !parallel) return false;
+    const later = reader.anchors as ReduceValue[];
+    return (
+      later.every((l) => anchors.every((a) => isReductionInRow(l, a, inlined))) &&
+      reader.members.every((m) => later.includes(m as ReduceValue) || anchors.every((a) => isInRow(m, a, inlined)))
+    );
+  }
+
+  /** Kernels of one depth that run over the same elements and read something in common become one. */
+  #mergeSiblings(): boolean {
+    let changed = false;
+    const depth = this.#depths();
+    const readers = this.#readers();
+    const groups = new Map<string, Draft[]>();
+    for (const d of this.#drafts) {
+      const key = this.#siblingKey(d);
+      if (!key) continue;
+      const whole = `${depth.get(d)} ${key}`;
+      if (!groups.has(whole)) groups.set(whole, []);
+      groups.get(whole)!.push(d);
+    }
+    for (const group of groups.values()) {
+      for (let i = 0; i < group.length; i++) {
+        const a = group[i]!;
+        if (!this.#drafts.includes(a)) continue;
+        for (const b of group.slice(i + 1)) {
+          if (!this.#drafts.includes(b) || !this.#haveInCommon(a, b) || !this.#fits(a, b, readers)) continue;
+          this.#join(a, b);
+          changed = true;
+        }
+      }
+    }
+    return changed;
+  }
+  #siblingKey(d: Draft): string | null {
+    if (d.anchors.length === 0) return `map ${d.members[0]!.shape.join()}`;
+    if (d.anchors.every((a) => a.op === "sum" || a.op === "reduceMax")) {
+      const anchors = d.anchors as ReduceValue[];
+      if (!anchors.every((a) => sameSpace(a, anchors[0]!))) return null;
+      return `reduce ${anchors[0]!.args[0]!.shape.join()} ${[...reducedAxes(anchors[0]!)].sort().join()}`;
+    }
+    return null;
+  }
+  #haveInCommon(a: Draft, b: Draft): boolean {
+    const reads = this.#draftReads(a);
+    const size = Math.max(...a.members.map((m) => count(m.shape)), ...a.anchors.map((m) => count(m.args[0]!.shape)));
+    return [...this.#draftReads(b)].some((r) => reads.has(r) && count(r.shape) * 2 >= size) || size <= 256;
+  }
+
+  finish(): Clusters {
+    const readers = this.#readers();
+    const depth = this.#depths();
+    const sorted = [...this.#drafts].sort((a, b) => depth.get(a)! - depth.get(b)! || this.#place(a) - this.#place(b));
+    const clusters = this.#inUse(sorted).map((d): Cluster => ({
+      template: templateOf(d),
+      anchors: d.anchors,
+      outputs: this.#outputs(d, readers),
+      reads: [...this.#draftReads(d)].sort((a, b) => this.#position.get(a)! - this.#position.get(b)!),
+    }));
+    return { clusters: clusters.filter((c) => c.outputs.length > 0), stored: new Set(clusters.flatMap((c) => c.outputs)) };
+  }
+  /** Producers before readers, and otherwise in the order of the program, so that values die young. */
+  #inUse(drafts: readonly Draft[]): Draft[] {
+    const done = new Set<Draft>();
+    const result: Draft[] = [];
+    const visit = (d: Draft): void => {
+      if (done.has(d)) return;
+      done.add(d);
+      const from = [...this.#draftReads(d)].map((r) => this.#draftOf.get(r)).filter((x) => x !== undefined && x !== d) as Draft[];
+      for (const f of from.sort((a, b) => this.#place(a) - this.#place(b))) visit(f);
+      result.push(d);
+    };
+    for (const d of [...drafts].sort((a, b) => this.#place(a) - this.#place(b))) visit(d);
+    return result;
+  }
+}
+
+function templateOf(d: Draft): Template {
+  const anchor = d.anchors[0];
+  if (!anchor) return "map";
+  return isContraction(anchor) ? "contract" : isReduction(anchor) ? "reduce" : "index";
+}

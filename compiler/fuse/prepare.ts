@@ -1,0 +1,77 @@
+import { Builder } from "../ir/builder.ts";
+import type { Graph, Value } from "../ir/value.ts";
+import { rebuild } from "../ir/walk.ts";
+import { profit } from "./profit.ts";
+
+// Last rewrite before fusion: gives contractions and reductions the shape that their templates are good at. A product with a vector is a
+// reduction; a long reduction to few results becomes two, so that there is work for every invocation; both in fixed order, so results are
+// the same in every run.
+
+/** The graph in the form that fusion expects. */
+export function prepare(graph: Graph): Graph {
+  const b = new Builder();
+  return rebuild(graph, b, (v, args) => {
+    switch (v.op) {
+      case "dot":
+        return thinDot(b, v, args);
+      case "sum":
+      case "reduceMax":
+        return longReduction(b, v, args);
+      default:
+        return null;
+    }
+  });
+}
+
+/** A dot in which an operand has no axes of its own: multiply and sum. */
+function thinDot(b: Builder, v: Extract<Value, { readonly op: "dot" }>, args: readonly Value[]): Value | null {
+  const [x, y] = args as [Value, Value];
+  const { batchA, batchB, contractA, contractB } = v.attrs;
+  const freeX = x.shape.length - batchA.length - contractA.length;
+  const freeY = y.shape.length - batchB.length - contractB.length;
+  if (freeX > 0 && freeY > 0) return null;
+  const axesOf = (value: Value, batch: readonly number[], contract: readonly number[]): number[] => {
+    const free = value.shape.map((_, i) => i).filter((i) => !batch.includes(i) && !contract.includes(i));
+    return [...batch, ...free, ...contract];
+  };
+  const px = b.permute(x, axesOf(x, batchA, contractA));
+  const py = b.permute(y, axesOf(y, batchB, contractB));
+  const wide = freeX > 0 ? px : py;
+  const thin = freeX > 0 ? py : px;
+  const rank = wide.shape.length;
+  const places = [...batchA.map((_, i) => i), ...contractA.map((_, i) => rank - contractA.length + i)];
+  const product = b.mul(wide, b.broadcastInDim(thin, wide.shape, places));
+  return b.sum(product, contractA.map((_, i) => rank - contractA.length + i));
+}
+
+/** A reduction of very many elements to few: first over the inner part, then over the rest. */
+function longReduction(b: Builder, v: Extract<Value, { readonly op: "sum" | "reduceMax" }>, args: readonly Value[]): Value | null {
+  const [x] = args as [Value];
+  const { axes } = v.attrs;
+  const inner = axes.reduce((n, a) => n * x.shape[a]!, 1);
+  const rows = x.shape.reduce((n, s) => n * s, 1) / inner;
+  if (inner < profit.longReduction || rows >= profit.enoughRows) return null;
+  const reduce = (y: Value, over: readonly number[]): Value => (v.op === "sum" ? b.sum(y, over) : b.reduceMax(y, over));
+  if (axes.length > 1) {
+    // Keep the first axis for the second pass (or as many as give enough rows).
+    let kept = 1;
+    let outer = x.shape[axes[0]!]!;
+    while (kept < axes.length - 1 && rows * outer < profit.enoughRows / 4) outer *= x.shape[axes[kept++]!]!;
+    const first = axes.slice(kept);
+    const partial = reduce(x, first);
+    return reduce(partial, axes.slice(0, kept).map((a) => a - first.filter((f) => f < a).length));
+  }
+  const axis = axes[0]!;
+  const size = x.shape[axis]!;
+  const parts = largestDivisor(size, Math.ceil(profit.enoughRows / rows));
+  if (parts === 1 || size / parts < 16) return null;
+  const split = b.reshape(x, [...x.shape.slice(0, axis), parts, size / parts, ...x.shape.slice(axis + 1)]);
+  return reduce(reduce(split, [axis + 1]), [axis]);
+}
+
+/** The largest divisor of n that is at most `limit` and leaves a multiple of 4, if there is one. */
+function largestDivisor(n: number, limit: number): number {
+  let best = 1;
+  for (let d = 1; d <= Math.min(limit, n); d++) if (n % d === 0 && (n / d) % 4 === 0) best = d;
+  return best;
+}

@@ -1,0 +1,410 @@
+import { createHash } from "node:crypto";
+import type { CompileOptions } from "./compile.ts";
+import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
+import { prepare } from "./fuse/prepare.ts";
+import type { Region, Stored } from "./fuse/region.ts";
+import { printGraph } from "./ir/print.ts";
+import type { Graph, Value } from "./ir/value.ts";
+import { graphInputs, graphValues, topologicalOrder } from "./ir/walk.ts";
+import { requireVerified } from "./ir/verify.ts";
+import { layout, printLaid } from "./layout.ts";
+import { type Lifetime, overlap, SlotPool, samePlace } from "./memory.ts";
+import type { UniformDecl } from "./plan/host.ts";
+import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
+import { printProblem, verifyPlan } from "./plan/verify.ts";
+import { type LoweredRegion, lowerRegion } from "./schedule/lower.ts";
+import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
+import { printTileKernel } from "./tile/print.ts";
+import { verifyKernel } from "./tile/verify.ts";
+import { printKernel } from "./wgsl/print.ts";
+
+// Makes a plan leg by leg. In: graphs, and the places of what outlives a leg (inputs, parameters, states, outputs). Each leg goes through
+// simplify, fuse, layout, schedule, memory and printing; legs share kernels by content and slots by size. Every level is verified.
+
+export const compilerVersion = "0.1.0";
+
+export interface LegRequest {
+  readonly name: string;
+  readonly graph: Graph;
+  /** Places of the memory leaves, by input name. */
+  readonly inputs: ReadonlyMap<string, PlanBinding>;
+  /** Places of the results, by result name. A place may be that of an input: then the leg changes it. */
+  readonly results: ReadonlyMap<string, PlanBinding>;
+  /** Inputs that the host writes before the leg, and results that it may read, by name in the graph. */
+  readonly written: ReadonlySet<string>;
+  readonly read: ReadonlySet<string>;
+  /** Bytes to clear first. */
+  readonly clear?: readonly PlanBinding[];
+}
+
+interface DraftBuffer {
+  readonly name: string;
+  readonly use: BufferUse;
+  bytes: number;
+  readonly data?: string;
+}
+
+export class PlanBuilder {
+  readonly #target: PlanTarget;
+  readonly #options: CompileOptions;
+  readonly #uniforms: readonly UniformDecl[];
+  readonly #buffers: DraftBuffer[] = [];
+  readonly #kernels: PlanKernel[] = [];
+  readonly #kernelOf = new Map<string, number>();
+  readonly #legs: PlanLeg[] = [];
+  readonly #pool = new SlotPool();
+  readonly #slotBuffers = new Map<number, number>();
+  readonly #constants = new Map<string, PlanBinding>();
+  readonly #features = new Set<string>();
+
+  constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
+    this.#target = target;
+    this.#uniforms = uniforms;
+    this.#options = options;
+  }
+
+  /** A buffer of `bytes` (rounded up to what buffers may have). */
+  buffer(name: string, bytes: number, use: BufferUse): PlanBinding {
+    this.#buffers.push({ name, use, bytes: Math.max(16, Math.ceil(bytes / 16) * 16) });
+    return { buffer: this.#buffers.length - 1, offset: 0, bytes };
+  }
+
+  #time<T>(pass: string, work: () => T): T {
+    const start = performance.now();
+    const result = work();
+    this.#options.onTime?.(pass, performance.now() - start);
+    return result;
+  }
+
+  leg(request: LegRequest): void {
+    const { onStage, verify = true } = this.#options;
+    const simple = this.#time("simplify", () => {
+      if (this.#options.simplify === false) return stripMarkers(request.graph);
+      return simplify(stripMarkers(request.graph), new Simplifier());
+    });
+    if (verify) requireVerified(simple, "simplify");
+    onStage?.("simple", request.name, () => printGraph(simple));
+    // A result that is an input, or a second name of another result, is moved and not computed.
+    const computed = new Map<Value, string>();
+    const moved: { readonly name: string; readonly from: Value }[] = [];
+    for (const r of simple.results) {
+      if (isMemoryLeaf(r.value) || computed.has(r.value)) moved.push({ name: r.name, from: r.value });
+      else computed.set(r.value, r.name);
+    }
+    const graph = this.#time("prepare", () => {
+      const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
+      return this.#options.fuse === false ? wanted : prepare(wanted);
+    });
+    const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
+    // Preparing may have made two results one value.
+    const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
+    const clusters = this.#time("fuse", () =>
+      cluster(graph, { fuse: this.#options.fuse !== false, maxBuffers: this.#target.maxStorageBuffers }),
+    );
+    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value))));
+    onStage?.("fused", request.name, () => printLaid(laid));
+
+    const placeOfInput = (v: Value): PlanBinding => {
+      if (v.op === "table") return this.#constant(v);
+      if (v.op !== "input") throw new Error(`internal: %${v.id} has no place`);
+      const place = request.inputs.get(v.attrs.name);
+      if (!place) throw new Error(`internal: leg ${request.name}: input '${v.attrs.name}' has no place`);
+      return place;
+    };
+
+    // Which inputs each region reads, so that a result may go to its place only when nobody needs the old content any more.
+    const regions = orderForUpdates(laid.regions, (r) => r.outputs.some((o) => this.#changesInput(o, request, nameOf)));
+    const readsOf = regions.map((r) => memoryReads(r));
+    const lowered: LoweredRegion[] = [];
+    const direct = new Map<string, PlanBinding>(); // stored id -> final place
+    const late: { readonly stored: Stored; readonly to: PlanBinding }[] = [];
+    this.#time("schedule", () => {
+      for (const [i, region] of regions.entries()) {
+        const takeover = new Map<Stored, Stored>();
+        for (const output of region.outputs) {
+          const name = nameOf.get(output.value);
+          const place = name === undefined ? undefined : request.results.get(name);
+          if (!place) continue;
+          const clash = (v: Value): boolean => overlap(placeOfInput(v), place);
+          const later = readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || moved.some((m) => isMemoryLeaf(m.from) && clash(m.from));
+          const here = [...readsOf[i]!.entries()].filter(([v]) => clash(v));
+          const same = here.length === 1 && samePlace(placeOfInput(here[0]![0]), place) && this.#options.inPlace !== false;
+          if (later || (here.length > 0 && !same)) continue;
+          if (same) takeover.set(here[0]![1], output);
+          direct.set(output.id, place);
+        }
+        const make = (t: ReadonlyMap<Stored, Stored>) =>
+          lowerRegion(region, { uniformIndex: (name) => this.#uniformIndex(name), target: this.#target, takeover: t });
+        let kernel = make(takeover);
+        if (!kernel) {
+          // Reads and writes of the same element are not one after the other: write elsewhere and copy.
+          for (const output of takeover.values()) direct.delete(output.id);
+          kernel = make(new Map());
+        }
+        for (const output of region.outputs) {
+          const name = nameOf.get(output.value);
+          const place = name === undefined ? undefined : request.results.get(name);
+          if (place && !direct.has(output.id)) late.push({ stored: output, to: place });
+        }
+        lowered.push(kernel!);
+      }
+    });
+
+    // Lifetimes: from the region that makes a tensor to the last that reads it; what is copied at the end lives until then.
+    const ends = regions.length;
+    const lives = new Map<string, { stored: Stored; from: number; to: number }>();
+    for (const [i, region] of regions.entries()) {
+      for (const output of region.outputs) if (!direct.has(output.id)) lives.set(output.id, { stored: output, from: i, to: i });
+      for (const b of lowered[i]!.buffers) {
+        const life = lives.get(b.stored.id);
+        if (life) life.to = Math.max(life.to, i);
+      }
+    }
+    for (const l of late) lives.get(l.stored.id)!.to = ends;
+    const tensors = [...lives.values()];
+    const sized: Lifetime[] = tensors.map((t) => ({ bytes: bytesOf(t.stored.value), from: t.from, to: t.to }));
+    const memory = this.#pool.assign(sized);
+    const slotOf = new Map(tensors.map((t, i) => [t.stored.id, memory.slots[i]!.index]));
+
+    const placeOf = (stored: Stored): PlanBinding => {
+      const final = direct.get(stored.id);
+      if (final) return final;
+      const slot = slotOf.get(stored.id);
+      if (slot !== undefined) return { buffer: this.#slotBuffer(slot), offset: 0, bytes: bytesOf(stored.value) };
+      return placeOfInput(stored.value);
+    };
+    const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
+    const resultPlace = (name: string): PlanBinding => {
+      const place = request.results.get(name);
+      if (!place) throw new Error(`internal: leg ${request.name}: result '${name}' has no place`);
+      return place;
+    };
+    for (const m of moved) {
+      if (!isMemoryLeaf(m.from)) continue;
+      const from = placeOfInput(m.from);
+      if (!samePlace(from, resultPlace(m.name))) ops.push({ kind: "copy", from, to: resultPlace(m.name) });
+    }
+    this.#time("print", () => {
+      for (const [i, region] of regions.entries()) {
+        const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
+        if (verify) this.#verifyKernel(kernel, region);
+        onStage?.("tiles", request.name, () => `# ${what}\n${printTileKernel(kernel)}`);
+        ops.push({
+          kind: "dispatch",
+          kernel: this.#kernel(kernel, what),
+          bindings: buffers.map((b) => placeOf(b.stored)),
+          grid: kernel.grid,
+          what,
+          template: region.template,
+          flops,
+          bytesMoved,
+          origins: originsOf(region),
+        });
+      }
+    });
+    for (const l of late) ops.push({ kind: "copy", from: placeOf(l.stored), to: l.to });
+    for (const m of moved) if (!isMemoryLeaf(m.from)) ops.push({ kind: "copy", from: resultPlace(computed.get(m.from)!), to: resultPlace(m.name) });
+    for (const r of doubled) ops.push({ kind: "copy", from: resultPlace(nameOf.get(r.value)!), to: resultPlace(r.name) });
+
+    const resultValues = new Map(simple.results.map((r) => [r.name, r.value]));
+    const inputValues = new Map(graphInputs(request.graph).map((v) => [v.attrs.name, v]));
+    this.#append({
+      name: request.name,
+      ops,
+      outputs: [...request.read].map((name) => ({ name, at: resultPlace(name), dtype: resultValues.get(name)!.dtype, shape: resultValues.get(name)!.shape })),
+      inputs: [...request.written].flatMap((name) => {
+        const v = inputValues.get(name);
+        return v ? [{ name, at: request.inputs.get(name)!, dtype: v.dtype, shape: v.shape }] : [];
+      }),
+      figures: {
+        peakBytes: memory.peakBytes,
+        liveBytes: memory.liveBytes,
+        flops: lowered.reduce((sum, l) => sum + l.flops, 0),
+        bytesMoved: lowered.reduce((sum, l) => sum + l.bytesMoved, 0),
+      },
+    });
+  }
+
+  /** A leg of a name that is there already goes on where that one ended. */
+  #append(leg: PlanLeg): void {
+    const at = this.#legs.findIndex((l) => l.name === leg.name);
+    const before = this.#legs[at];
+    if (!before) {
+      this.#legs.push(leg);
+      return;
+    }
+    this.#legs[at] = {
+      name: leg.name,
+      ops: [...before.ops, ...leg.ops],
+      outputs: [...before.outputs, ...leg.outputs],
+      inputs: [...before.inputs, ...leg.inputs],
+      figures: {
+        peakBytes: Math.max(before.figures.peakBytes, leg.figures.peakBytes),
+        liveBytes: Math.max(before.figures.liveBytes, leg.figures.liveBytes),
+        flops: before.figures.flops + leg.figures.flops,
+        bytesMoved: before.figures.bytesMoved + leg.figures.bytesMoved,
+      },
+    };
+  }
+  #changesInput(output: Stored, request: LegRequest, nameOf: ReadonlyMap<Value, string>): boolean {
+    const name = nameOf.get(output.value);
+    const place = name === undefined ? undefined : request.results.get(name);
+    return place !== undefined && [...request.inputs.values()].some((p) => overlap(p, place));
+  }
+  #uniformIndex(name: string): number {
+    const index = this.#uniforms.findIndex((u) => u.name === name);
+    if (index < 0) throw new Error(`internal: uniform '${name}' is not declared`);
+    return index;
+  }
+  #slotBuffer(slot: number): number {
+    let id = this.#slotBuffers.get(slot);
+    if (id === undefined) {
+      id = this.buffer(`slot${slot}`, 16, "slot").buffer;
+      this.#slotBuffers.set(slot, id);
+    }
+    return id;
+  }
+  #constant(v: Extract<Value, { readonly op: "table" }>): PlanBinding {
+    const numbers = v.attrs.data;
+    const bytes = v.dtype === "f32" ? Float32Array.from(numbers) : v.dtype === "i32" ? Int32Array.from(numbers) : Uint32Array.from(numbers);
+    const padded = new Uint8Array(Math.max(16, Math.ceil(bytes.byteLength / 16) * 16));
+    padded.set(new Uint8Array(bytes.buffer));
+    const data = Buffer.from(padded).toString("base64");
+    const key = `${v.dtype} ${data}`;
+    let place = this.#constants.get(key);
+    if (!place) {
+      this.#buffers.push({ name: `constant${this.#constants.size}`, use: "constant", bytes: padded.byteLength, data });
+      place = { buffer: this.#buffers.length - 1, offset: 0, bytes: bytes.byteLength };
+      this.#constants.set(key, place);
+    }
+    return place;
+  }
+  #kernel(kernel: LoweredRegion["kernel"], what: string): number {
+    const printed = printKernel(kernel);
+    for (const f of printed.features) this.#features.add(f);
+    if (kernel.subgroupSize !== null) this.#features.add("subgroups");
+    const known = this.#kernelOf.get(printed.wgsl);
+    if (known !== undefined) return known;
+    const id = createHash("sha256").update(printed.wgsl).digest("hex").slice(0, 16);
+    this.#options.onStage?.("wgsl", id, () => printed.wgsl);
+    this.#kernels.push({ id, name: what, wgsl: printed.wgsl, bindings: printed.bindings });
+    this.#kernelOf.set(printed.wgsl, this.#kernels.length - 1);
+    return this.#kernels.length - 1;
+  }
+  #verifyKernel(kernel: LoweredRegion["kernel"], region: Region): void {
+    const t = this.#target;
+    const problems = verifyKernel(kernel, {
+      maxWorkgroupSize: 256,
+      maxSharedBytes: 16384,
+      maxStorageBuffers: t.maxStorageBuffers,
+      maxStorageTextures: 4,
+      maxWorkgroupsPerDimension: t.maxWorkgroupsPerDimension,
+      maxBindingBytes: t.maxBindingBytes,
+      subgroupSize: t.subgroupSize,
+    });
+    if (problems.length === 0) return;
+    const where = originsOf(region)[0] ?? "";
+    throw new Error(`internal: schedule (${region.template}, ${where}): ${problems.map((p) => p.message).slice(0, 4).join("; ")}\n${printTileKernel(kernel)}`);
+  }
+
+  finish(program: Plan["program"]): Plan {
+    for (const [slot, id] of this.#slotBuffers) this.#buffers[id]!.bytes = Math.max(16, this.#pool.slots[slot]!.bytes);
+    if (this.#uniforms.length > 0) this.buffer("uniforms", Math.ceil(this.#uniforms.length / 4) * 16, "uniform");
+    const plan: Plan = {
+      format: 1,
+      compiler: compilerVersion,
+      target: { ...this.#target, features: [...this.#features].sort() },
+      kernels: this.#kernels,
+      buffers: this.#buffers.map((b, id): PlanBuffer => ({ id, name: b.name, bytes: b.bytes, use: b.use, ...(b.data === undefined ? {} : { data: b.data }) })),
+      legs: this.#legs,
+      uniforms: this.#uniforms,
+      program,
+    };
+    if (this.#options.verify !== false) {
+      const problems = this.#time("verify plan", () => verifyPlan(plan));
+      if (problems.length > 0) throw new Error(`internal: plan: ${problems.slice(0, 5).map(printProblem).join("; ")}`);
+    }
+    this.#options.onStage?.("plan", "", () => printPlan(plan));
+    return plan;
+  }
+}
+
+/** Bytes of a tensor in memory. */
+export function bytesOf(v: { readonly shape: readonly number[] }): number {
+  return 4 * v.shape.reduce((a, b) => a * b, 1);
+}
+
+/** Regions in an order that respects reads, with those that change an input as late as possible. */
+function orderForUpdates(regions: readonly Region[], changes: (r: Region) => boolean): Region[] {
+  const producer = new Map<string, Region>();
+  for (const r of regions) for (const o of r.outputs) producer.set(o.id, r);
+  const needs = new Map(regions.map((r) => [r, [...storedReads(r)].map((s) => producer.get(s.id)).filter((p) => p !== undefined && p !== r) as Region[]]));
+  const done = new Set<Region>();
+  const result: Region[] = [];
+  const visit = (r: Region): void => {
+    if (done.has(r)) return;
+    done.add(r);
+    for (const p of needs.get(r)!) visit(p);
+    result.push(r);
+  };
+  for (const r of regions) if (!changes(r)) visit(r);
+  for (const r of regions) visit(r);
+  return result;
+}
+
+/** What a region reads from memory, found by walking its body. */
+function storedReads(region: Region): Set<Stored> {
+  const reads = new Set<Stored>();
+  const seen = new Set<Value>();
+  const own = new Set(region.outputs.map((o) => o.value));
+  const stack: Value[] = [];
+  const enter = (v: Value, top: boolean): void => {
+    const stored = region.reads.get(v);
+    const packed = top && region.template === "map" && stored !== undefined && !region.outputs.some((o) => o.id === stored.id);
+    if (stored && (packed || !top) && !(own.has(v) && !packed)) {
+      reads.add(stored);
+      return;
+    }
+    if (seen.has(v)) return;
+    seen.add(v);
+    stack.push(v);
+  };
+  for (const o of region.outputs) enter(o.value, true);
+  while (stack.length > 0) for (const a of stack.pop()!.args) enter(a, false);
+  return reads;
+}
+/** The memory leaves that a region reads, with their stored form. */
+function memoryReads(region: Region): Map<Value, Stored> {
+  return new Map([...storedReads(region)].filter((s) => isMemoryLeaf(s.value)).map((s) => [s.value, s]));
+}
+
+function originsOf(region: Region): string[] {
+  const values = region.anchors.length > 0 ? region.anchors : region.outputs.map((o) => o.value);
+  const places = new Set<string>();
+  for (const v of values) for (const o of v.origins) places.add(`${o.span.file}:${o.span.start}`);
+  return [...places].slice(0, 4);
+}
+
+/** Stable text of a plan's operations. */
+export function printPlan(plan: Plan): string {
+  const lines: string[] = [];
+  for (const leg of plan.legs) {
+    lines.push(`leg ${leg.name}  # ${leg.ops.length} ops, peak ${leg.figures.peakBytes} bytes, live ${leg.figures.liveBytes}`);
+    for (const op of leg.ops) {
+      const at = (b: PlanBinding): string => `${plan.buffers[b.buffer]!.name}${b.offset > 0 ? `+${b.offset}` : ""}:${b.bytes}`;
+      if (op.kind === "dispatch") lines.push(`  ${plan.kernels[op.kernel]!.id} ${op.grid.join("x")} ${op.bindings.map(at).join(" ")}  # ${op.what}`);
+      else if (op.kind === "copy") lines.push(`  copy ${at(op.from)} -> ${at(op.to)}`);
+      else lines.push(`  clear ${at(op.target)}`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** All memory leaves of a graph by name. */
+export function memoryLeaves(graph: Graph): Extract<Value, { readonly op: "input" }>[] {
+  return graphValues(graph).filter((v): v is Extract<Value, { readonly op: "input" }> => v.op === "input" && v.attrs.role !== "uniform");
+}
+/** Whether anything in the graph is reached from these values: used to leave out what a leg does not need. */
+export function reaches(roots: readonly Value[], target: Value): boolean {
+  return topologicalOrder(roots).includes(target);
+}

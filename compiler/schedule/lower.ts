@@ -1,0 +1,121 @@
+import type { Region, Stored } from "../fuse/region.ts";
+import { ixVar } from "../index/ix.ts";
+import type { Value } from "../ir/value.ts";
+import type { TileKernel } from "../tile/tile.ts";
+import { mainAccess } from "./access.ts";
+import { lowerContract } from "./contract.ts";
+import { Emitter, type KernelBuffer } from "./emit.ts";
+import { type ContractValue, gemmOf, sizeOf } from "./gemm.ts";
+import { type LoweredBody, lowerMap } from "./map.ts";
+import { lowerReduce, type ReduceValue } from "./reduce.ts";
+import { lowerScatter } from "./scatter.ts";
+import type { ScheduleTarget } from "./target.ts";
+
+// A region becomes one kernel. In: the region, the form in which it reads each value. Out: a tile program with its buffers, and what it costs.
+
+export interface LoweredRegion {
+  readonly kernel: TileKernel;
+  readonly buffers: readonly KernelBuffer[]; // in binding order
+  readonly what: string;
+  readonly flops: number;
+  readonly bytesMoved: number;
+}
+
+export interface LowerOptions {
+  readonly uniformIndex: (name: string) => number;
+  readonly target: ScheduleTarget;
+  /** Inputs whose memory an output of this region takes over: the kernel then has one binding for both. */
+  readonly takeover: ReadonlyMap<Stored, Stored>;
+}
+
+/** The region's kernel, or null if a takeover that was asked for would read an element after it was written. */
+export function lowerRegion(region: Region, options: LowerOptions): LoweredRegion | null {
+  const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
+  const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
+  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex }, taken);
+  const body = lowerBody(region, emitter, storedFor, options.target);
+  for (const output of taken.values()) {
+    const views = emitter.buffers.filter((b) => b.stored.id === output.id);
+    // Each element is read, if at all, by the invocation that writes it, just before: every index read is one that is written.
+    if (views.length > 1 || views[0]!.loads.some((l) => !views[0]!.stores.includes(l))) return null;
+  }
+  const kernel: TileKernel = {
+    name: region.template,
+    workgroupSize: body.workgroupSize,
+    subgroupSize: body.subgroupSize,
+    grid: body.grid,
+    buffers: emitter.buffers.map((b) => b.tile),
+    usesUniforms: emitter.usesUniforms,
+    shared: [],
+    body: body.body,
+  };
+  return { kernel, buffers: emitter.buffers, what: describe(region), flops: flopsOf(region), bytesMoved: bytesMoved(emitter.buffers) };
+}
+
+function lowerBody(region: Region, emitter: Emitter, storedFor: (v: Value) => Stored | undefined, target: ScheduleTarget): LoweredBody {
+  switch (region.template) {
+    case "map":
+      return lowerMap(region, emitter, target);
+    case "reduce":
+      return lowerReduce(region, emitter, reduceOrder(region, storedFor), target);
+    case "contract":
+      return lowerContract(region, emitter, storedFor, target);
+    case "index":
+      return lowerScatter(region, emitter, target);
+    default:
+      return region.template satisfies never;
+  }
+}
+
+/** The axes of a reduction's space, outermost first, as its largest operand lies in memory. */
+function reduceOrder(region: Region, storedFor: (v: Value) => Stored | undefined): readonly number[] {
+  const argument = (region.anchors[0] as ReduceValue).args[0]!;
+  const index = argument.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1));
+  const axes = argument.shape.map((_, axis) => axis);
+  const access = mainAccess(argument, index, storedFor);
+  if (!access) return axes;
+  const stride = (axis: number): number => {
+    if (argument.shape[axis] === 1) return Number.MAX_SAFE_INTEGER;
+    const term = access.flat.terms.find((x) => x.atom.kind === "var" && x.atom.name === `s${axis}`);
+    // An axis that moves through a quotient or not at all counts as far apart.
+    return term ? Math.abs(term.coeff) : Number.MAX_SAFE_INTEGER - 1;
+  };
+  return axes.sort((a, b) => stride(b) - stride(a) || a - b);
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+function flopsOf(region: Region): number {
+  let flops = 0;
+  for (const anchor of region.anchors) {
+    if (anchor.op === "dot" || anchor.op === "conv") {
+      const gemm = gemmOf(anchor as ContractValue, false);
+      flops += 2 * sizeOf(gemm.batch) * sizeOf(gemm.m) * sizeOf(gemm.n) * sizeOf(gemm.k);
+    } else flops += count(anchor.args[0]!.shape);
+  }
+  if (region.anchors.length === 0) for (const o of region.outputs) flops += count(o.value.shape);
+  return flops;
+}
+function bytesMoved(buffers: readonly KernelBuffer[]): number {
+  const seen = new Map<string, number>();
+  for (const b of buffers) seen.set(`${b.stored.id} ${b.tile.access}`, 4 * count(b.stored.value.shape));
+  return [...seen.values()].reduce((a, b) => a + b, 0);
+}
+
+/** A few words about a kernel, for profiles. */
+function describe(region: Region): string {
+  const output = region.outputs[0]!.value;
+  const anchor = region.anchors[0];
+  const shape = `[${output.shape.join(", ")}]`;
+  if (!anchor) return `${output.op} -> ${shape}`;
+  const after = output === anchor ? "" : ` + ${output.op}`;
+  if (anchor.op === "conv") {
+    const [o, c, kh, kw] = anchor.args[1]!.shape;
+    return `conv ${kh}x${kw} ${c}->${o}${after} -> ${shape}`;
+  }
+  if (anchor.op === "dot") {
+    const gemm = gemmOf(anchor as ContractValue, false);
+    return `dot ${sizeOf(gemm.m)}x${sizeOf(gemm.k)}x${sizeOf(gemm.n)}${after} -> ${shape}`;
+  }
+  return `${region.anchors.map((a) => a.op).join("+")} of [${anchor.args[0]?.shape.join(", ")}]${after} -> ${shape}`;
+}
