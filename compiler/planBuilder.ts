@@ -5,7 +5,7 @@ import { prepare } from "./fuse/prepare.ts";
 import type { Region, Stored } from "./fuse/region.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
-import { graphInputs, graphValues, topologicalOrder } from "./ir/walk.ts";
+import { graphInputs, graphValues } from "./ir/walk.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { layout, printLaid } from "./layout.ts";
 import { type Lifetime, overlap, SlotPool, samePlace } from "./memory.ts";
@@ -56,6 +56,7 @@ export class PlanBuilder {
   readonly #slotBuffers = new Map<number, number>();
   readonly #constants = new Map<string, PlanBinding>();
   readonly #features = new Set<string>();
+  #scratch: number | undefined;
 
   constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
     this.#target = target;
@@ -114,7 +115,13 @@ export class PlanBuilder {
 
     // Which inputs each region reads, so that a result may go to its place only when nobody needs the old content any more.
     const regions = orderForUpdates(laid.regions, (r) => r.outputs.some((o) => this.#changesInput(o, request, nameOf)));
-    const readsOf = regions.map((r) => memoryReads(r));
+    const allReads = regions.map((r) => storedReads(r));
+    const readsOf = allReads.map((reads) => new Map([...reads].filter((s) => isMemoryLeaf(s.value)).map((s) => [s.value, s])));
+    const writers = new Map<number, number>(); // results per buffer
+    for (const name of nameOf.values()) {
+      const buffer = request.results.get(name)?.buffer;
+      if (buffer !== undefined) writers.set(buffer, (writers.get(buffer) ?? 0) + 1);
+    }
     const lowered: LoweredRegion[] = [];
     const direct = new Map<string, PlanBinding>(); // stored id -> final place
     const late: { readonly stored: Stored; readonly to: PlanBinding }[] = [];
@@ -129,7 +136,9 @@ export class PlanBuilder {
           const later = readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || moved.some((m) => isMemoryLeaf(m.from) && clash(m.from));
           const here = [...readsOf[i]!.entries()].filter(([v]) => clash(v));
           const same = here.length === 1 && samePlace(placeOfInput(here[0]![0]), place) && this.#options.inPlace !== false;
-          if (later || (here.length > 0 && !same)) continue;
+          // A kernel that reads this result and writes another of the same buffer would bind the buffer twice.
+          const shared = writers.get(place.buffer)! > 1 && allReads.some((reads, j) => j !== i && [...reads].some((s) => s.id === output.id));
+          if (later || shared || (here.length > 0 && !same)) continue;
           if (same) takeover.set(here[0]![1], output);
           direct.set(output.id, place);
         }
@@ -182,7 +191,7 @@ export class PlanBuilder {
     for (const m of moved) {
       if (!isMemoryLeaf(m.from)) continue;
       const from = placeOfInput(m.from);
-      if (!samePlace(from, resultPlace(m.name))) ops.push({ kind: "copy", from, to: resultPlace(m.name) });
+      if (!samePlace(from, resultPlace(m.name))) ops.push(...this.#copy(from, resultPlace(m.name)));
     }
     this.#time("print", () => {
       for (const [i, region] of regions.entries()) {
@@ -202,9 +211,9 @@ export class PlanBuilder {
         });
       }
     });
-    for (const l of late) ops.push({ kind: "copy", from: placeOf(l.stored), to: l.to });
-    for (const m of moved) if (!isMemoryLeaf(m.from)) ops.push({ kind: "copy", from: resultPlace(computed.get(m.from)!), to: resultPlace(m.name) });
-    for (const r of doubled) ops.push({ kind: "copy", from: resultPlace(nameOf.get(r.value)!), to: resultPlace(r.name) });
+    for (const l of late) ops.push(...this.#copy(placeOf(l.stored), l.to));
+    for (const m of moved) if (!isMemoryLeaf(m.from)) ops.push(...this.#copy(resultPlace(computed.get(m.from)!), resultPlace(m.name)));
+    for (const r of doubled) ops.push(...this.#copy(resultPlace(nameOf.get(r.value)!), resultPlace(r.name)));
 
     const resultValues = new Map(simple.results.map((r) => [r.name, r.value]));
     const inputValues = new Map(graphInputs(request.graph).map((v) => [v.attrs.name, v]));
@@ -225,6 +234,18 @@ export class PlanBuilder {
     });
   }
 
+  /** A copy; within one buffer, which the API refuses, by way of another. */
+  #copy(from: PlanBinding, to: PlanBinding): PlanOp[] {
+    if (from.buffer !== to.buffer) return [{ kind: "copy", from, to }];
+    this.#scratch ??= this.buffer("scratch", 16, "slot").buffer;
+    const draft = this.#buffers[this.#scratch]!;
+    draft.bytes = Math.max(draft.bytes, Math.ceil(from.bytes / 16) * 16);
+    const between: PlanBinding = { buffer: this.#scratch, offset: 0, bytes: from.bytes };
+    return [
+      { kind: "copy", from, to: between },
+      { kind: "copy", from: between, to },
+    ];
+  }
   /** A leg of a name that is there already goes on where that one ended. */
   #append(leg: PlanLeg): void {
     const at = this.#legs.findIndex((l) => l.name === leg.name);
@@ -373,11 +394,6 @@ function storedReads(region: Region): Set<Stored> {
   while (stack.length > 0) for (const a of stack.pop()!.args) enter(a, false);
   return reads;
 }
-/** The memory leaves that a region reads, with their stored form. */
-function memoryReads(region: Region): Map<Value, Stored> {
-  return new Map([...storedReads(region)].filter((s) => isMemoryLeaf(s.value)).map((s) => [s.value, s]));
-}
-
 function originsOf(region: Region): string[] {
   const values = region.anchors.length > 0 ? region.anchors : region.outputs.map((o) => o.value);
   const places = new Set<string>();
@@ -403,8 +419,4 @@ export function printPlan(plan: Plan): string {
 /** All memory leaves of a graph by name. */
 export function memoryLeaves(graph: Graph): Extract<Value, { readonly op: "input" }>[] {
   return graphValues(graph).filter((v): v is Extract<Value, { readonly op: "input" }> => v.op === "input" && v.attrs.role !== "uniform");
-}
-/** Whether anything in the graph is reached from these values: used to leave out what a leg does not need. */
-export function reaches(roots: readonly Value[], target: Value): boolean {
-  return topologicalOrder(roots).includes(target);
 }

@@ -68,7 +68,7 @@ export async function runFunctionPlan(
 }
 
 function uniformWords(uniforms: readonly UniformDecl[], environment: HostEnvironment): Uint32Array {
-  const words = new Uint32Array(Math.ceil(uniforms.length / 4) * 4);
+  const words = new Uint32Array(uniforms.length);
   const floats = new Float32Array(words.buffer);
   for (const [i, u] of uniforms.entries()) {
     const value = Number(evaluateHost(u.expr, environment));
