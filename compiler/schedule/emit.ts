@@ -58,6 +58,8 @@ export interface EmitEnvironment {
   /** The memory form in which this region reads a value, if it is not computed in the region. */
   readonly storedFor: (value: Value) => Stored | undefined;
   readonly uniformIndex: (name: string) => number;
+  /** Stored tensors (by id) that are read as vectors through a texture, the cheaper load on some adapters. */
+  readonly textures: ReadonlySet<string>;
 }
 
 export class Emitter {
@@ -334,7 +336,7 @@ export class Emitter {
       name: `b${this.buffers.length}`,
       type: t.typeOf(tileScalar(stored.value.dtype), width),
       access,
-      storage: "buffer",
+      storage: access === "read" && width === 4 && this.#environment.textures.has(stored.id) ? "texture" : "buffer",
       length: size / width,
     };
     const buffer = { tile, stored, loads: [], stores: [] };

@@ -32,7 +32,8 @@ export interface LowerOptions {
 export function lowerRegion(region: Region, options: LowerOptions): LoweredRegion | null {
   const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
-  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex }, taken);
+  const textures = options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
+  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex, textures }, taken);
   const body = lowerBody(region, emitter, storedFor, options.target);
   for (const output of taken.values()) {
     const views = emitter.buffers.filter((b) => b.stored.id === output.id);
@@ -81,6 +82,19 @@ function reduceOrder(region: Region, storedFor: (v: Value) => Stored | undefined
     return term ? Math.abs(term.coeff) : Number.MAX_SAFE_INTEGER - 1;
   };
   return axes.sort((a, b) => stride(b) - stride(a) || a - b);
+}
+
+/** The operands that are worth a copy into a texture: f32, and read often enough for it. */
+function operandTextures(region: Region, storedFor: (v: Value) => Stored | undefined): Set<string> {
+  const gemm = gemmOf(region.anchors[0] as ContractValue, false);
+  const textures = new Set<string>();
+  for (const operand of [gemm.left, gemm.right]) {
+    const access = mainAccess(operand, operand.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1)), storedFor);
+    const size = access ? count(access.stored.value.shape) : 0;
+    // A texture's rows are whole: what is smaller than a row, or no multiple of a vector, stays a buffer.
+    if (access && access.stored.value.dtype === "f32" && size % 4 === 0 && flopsOf(region) >= 64 * size) textures.add(access.stored.id);
+  }
+  return textures;
 }
 
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
