@@ -27,10 +27,14 @@ export function packageRoot(): string {
   return folder;
 }
 
-/** The working folder when the file lies in it, else the file's own folder. */
+/** The working folder when the file lies in it; else the nearest folder around the file that is a package or a repository; else its own. */
 export function projectRootOf(entry: string, workingFolder = process.cwd()): string {
   const absolute = path.resolve(workingFolder, entry);
-  return isInside(absolute, workingFolder) ? workingFolder : path.dirname(absolute);
+  if (isInside(absolute, workingFolder)) return workingFolder;
+  for (let folder = path.dirname(absolute); ; folder = path.dirname(folder)) {
+    if (existsSync(path.join(folder, "package.json")) || existsSync(path.join(folder, ".git"))) return folder;
+    if (folder === path.dirname(folder)) return path.dirname(absolute);
+  }
 }
 
 /** Whether a path lies in a folder (both absolute). */
