@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import { type CompileOptions, compileEvaluate, compileTrain } from "../compiler/compile.ts";
+import {
+  type Elaborated,
+  type EvaluateProgram,
+  elaborateEvaluate,
+  elaborateTrain,
+  listEntries,
+  type TrainProgram,
+} from "../compiler/elaborate/index.ts";
+import type { EvaluatePlan, Plan, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
+import { type CheckedProgram, checkFully } from "../dsl/check/index.ts";
+import type { Diagnostic } from "../dsl/diagnostic.ts";
+import { hasErrors } from "../dsl/diagnostics.ts";
+import { didYouMean } from "../dsl/nearest.ts";
+import { loadProgram } from "../dsl/program.ts";
+import { renderDiagnostics } from "../dsl/render.ts";
+import { diskHost, projectRootOf } from "../dsl/source.ts";
+import type { CompileFile } from "./job.ts";
+import { targetOf } from "./target.ts";
+
+// The one way from a file to plans: load, names, check, elaborate, compile. In: a path, overrides (`--set`), a target. Out: one plan per
+// block, train blocks first, or what is wrong as text for people. Warnings do not stop it and are given along.
+
+export interface FileRequest {
+  readonly file: string;
+  readonly overrides?: Readonly<Record<string, string>>;
+  readonly target: PlanTarget;
+  /** The one block; default: all. */
+  readonly block?: string;
+  readonly options?: CompileOptions;
+  readonly colour?: boolean;
+}
+export interface ElaboratedTrain {
+  readonly kind: "train";
+  readonly program: TrainProgram;
+}
+export interface ElaboratedEvaluate {
+  readonly kind: "evaluate";
+  readonly program: EvaluateProgram;
+}
+export type ElaboratedBlock = ElaboratedTrain | ElaboratedEvaluate;
+
+/** A failure of the author's, as text; `status` is the exit status it calls for. */
+export interface FileFailure {
+  readonly ok: false;
+  readonly text: string;
+  readonly status: 1 | 2;
+}
+export interface CheckedFile {
+  readonly ok: true;
+  readonly checked: CheckedProgram;
+  readonly sourceHash: string;
+  /** Rendered warnings, or an empty text. */
+  readonly warnings: string;
+}
+export interface ElaboratedFile extends CheckedFile {
+  readonly blocks: readonly ElaboratedBlock[];
+}
+export interface CompiledBlock {
+  readonly plan: Plan & { readonly program: TrainPlan | EvaluatePlan };
+  /** Milliseconds of this block's elaboration and compilation, and of reading and checking the file. */
+  readonly compileMs: number;
+}
+export interface CompiledFile {
+  readonly ok: true;
+  readonly blocks: readonly CompiledBlock[];
+  readonly sourceHash: string;
+  readonly warnings: string;
+}
+
+/** Reads and checks a file with all it imports. */
+export function checkFile({
+  file,
+  overrides = {},
+  colour = false,
+}: Pick<FileRequest, "file" | "overrides" | "colour">): CheckedFile | FileFailure {
+  const host = diskHost(projectRootOf(file));
+  if (!host.exists(file))
+    return { ok: false, status: 2, text: `error: there is no file "${file}"\nhelp: name a program, as in pipelines/quickstart.ada\n` };
+  const checked = checkFully(loadProgram(file, host));
+  const text = rendered(checked, checked.diagnostics, colour);
+  if (hasErrors(checked.diagnostics)) return { ok: false, status: 1, text };
+  return { ok: true, checked, sourceHash: hashOf(checked, overrides), warnings: text };
+}
+
+/** The blocks of a file with concrete sizes. */
+export function elaborateFile(request: Omit<FileRequest, "target">): ElaboratedFile | FileFailure {
+  const read = checkFile(request);
+  if (!read.ok) return read;
+  const names = chooseBlocks(read.checked, request);
+  if ("text" in names) return names;
+  const blocks: ElaboratedBlock[] = [];
+  let { warnings } = read;
+  for (const { kind, name } of names.blocks) {
+    const made = elaborateBlock(read.checked, kind, name, request.overrides ?? {});
+    if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, request.colour ?? false) };
+    warnings += rendered(read.checked, made.warnings, request.colour ?? false);
+    blocks.push(made.value);
+  }
+  return { ...read, warnings, blocks };
+}
+
+/** The blocks of a file as verified plans. */
+export function compileBlocks(request: FileRequest): CompiledFile | FileFailure {
+  const started = performance.now();
+  const read = checkFile(request);
+  if (!read.ok) return read;
+  const names = chooseBlocks(read.checked, request);
+  if ("text" in names) return names;
+  const readMs = performance.now() - started;
+  const blocks: CompiledBlock[] = [];
+  let { warnings } = read;
+  for (const { kind, name } of names.blocks) {
+    const begun = performance.now();
+    const made = elaborateBlock(read.checked, kind, name, request.overrides ?? {});
+    if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, request.colour ?? false) };
+    warnings += rendered(read.checked, made.warnings, request.colour ?? false);
+    const plan = compileBlock(made.value, read.sourceHash, request);
+    blocks.push({ plan, compileMs: readMs + performance.now() - begun });
+  }
+  return { ok: true, blocks, sourceHash: read.sourceHash, warnings };
+}
+
+/** How `adac run` and `adac eval` compile: for the adapter they have opened. */
+export const compileFile: CompileFile = ({ file, overrides, adapter }) => {
+  const made = compileBlocks({ file, overrides, target: targetOf(adapter), colour: process.stderr.isTTY === true });
+  if (!made.ok) return made;
+  if (made.warnings !== "") process.stderr.write(made.warnings);
+  return {
+    ok: true,
+    trains: made.blocks.flatMap(({ plan }) => (isTrain(plan) ? [plan] : [])),
+    evaluations: made.blocks.flatMap(({ plan }) => (isEvaluate(plan) ? [plan] : [])),
+  };
+};
+
+export const isTrain = (plan: Plan): plan is Plan & { readonly program: TrainPlan } => plan.program.kind === "train";
+export const isEvaluate = (plan: Plan): plan is Plan & { readonly program: EvaluatePlan } => plan.program.kind === "evaluate";
+
+function elaborateBlock(
+  checked: CheckedProgram,
+  kind: ElaboratedBlock["kind"],
+  name: string,
+  overrides: Readonly<Record<string, string>>,
+): Elaborated<ElaboratedBlock> {
+  const { program, resolution } = checked;
+  if (kind === "train") {
+    const made = elaborateTrain(program, resolution, name, overrides);
+    return made.ok ? { ...made, value: { kind, program: made.value } } : made;
+  }
+  const made = elaborateEvaluate(program, resolution, name, overrides);
+  return made.ok ? { ...made, value: { kind, program: made.value } } : made;
+}
+
+/** One elaborated block as a plan. */
+export function compileBlock(
+  block: ElaboratedBlock,
+  sourceHash: string,
+  { target, options = {} }: Pick<FileRequest, "target" | "options">,
+): CompiledBlock["plan"] {
+  const plan =
+    block.kind === "train"
+      ? compileTrain(block.program, sourceHash, target, options)
+      : compileEvaluate(block.program, sourceHash, target, options);
+  if (!isTrain(plan) && !isEvaluate(plan))
+    throw new Error(`internal: block ${block.program.name} became a plan of kind ${plan.program.kind}`);
+  return plan;
+}
+
+type Chosen = { readonly blocks: readonly { readonly kind: ElaboratedBlock["kind"]; readonly name: string }[] };
+
+function chooseBlocks(checked: CheckedProgram, { file, block }: Pick<FileRequest, "file" | "block">): Chosen | FileFailure {
+  const { train, evaluate } = listEntries(checked.program);
+  const all = [
+    ...train.map((name) => ({ kind: "train" as const, name })),
+    ...evaluate.map((name) => ({ kind: "evaluate" as const, name })),
+  ];
+  const names = all.map((one) => one.name);
+  if (all.length === 0)
+    return {
+      ok: false,
+      status: 1,
+      text: `error: ${file} has no block to compile\nhelp: write one: \`train NAME { … }\` or \`evaluate NAME { … }\`\n`,
+    };
+  if (block === undefined) return { blocks: all };
+  const chosen = all.filter((one) => one.name === block);
+  if (chosen.length > 0) return { blocks: chosen };
+  return {
+    ok: false,
+    status: 2,
+    text: `error: ${file} has no block ${block}\nhelp: ${didYouMean(block, names) ?? `it has: ${names.join(", ")}`}\n`,
+  };
+}
+
+function rendered(checked: CheckedProgram, diagnostics: readonly Diagnostic[], colour: boolean): string {
+  if (diagnostics.length === 0) return "";
+  return `${renderDiagnostics(diagnostics, (id) => checked.program.files.get(id)?.text, { colour })}\n`;
+}
+
+/** Of every source file by name and content, and of the overrides by name: what a checkpoint must agree with. */
+function hashOf(checked: CheckedProgram, overrides: Readonly<Record<string, string>>): string {
+  const hash = createHash("sha256");
+  const add = (...texts: string[]) => {
+    for (const text of texts) hash.update(`${Buffer.byteLength(text)}:`).update(text);
+  };
+  for (const { id, text } of [...checked.program.files.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) add("file", id, text);
+  for (const [key, value] of Object.entries(overrides).sort(([a], [b]) => (a < b ? -1 : 1))) add("set", key, value);
+  return hash.digest("hex");
+}

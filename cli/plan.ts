@@ -1,0 +1,203 @@
+import type { EvaluatePlan, Plan, PlanLeg, TrainPlan } from "../compiler/plan/plan.ts";
+import type { LegProfile } from "../runtime/execute/profile.ts";
+import { type CompiledBlock, compileBlocks } from "./compileFile.ts";
+import { problemText, processStreams, type Streams } from "./job.ts";
+import { defaultTarget, namedTargets, type TargetName, targetOf } from "./target.ts";
+
+// `adac plan FILE`: what each step of a program costs, known without running it; with `--measure` also how long each kind of kernel takes on
+// the adapter at hand. A step is one leg: the dearest of its alternatives; the optimiser's update is a row of its own.
+
+export interface PlanRequest {
+  readonly file: string;
+  readonly json?: boolean;
+  readonly measure?: boolean;
+  readonly target?: TargetName;
+  readonly block?: string;
+  readonly driver?: string;
+  readonly overrides?: Readonly<Record<string, string>>;
+  readonly streams?: Streams;
+}
+
+/** One row of `adac plan --json`; kept stable. Bytes and operations are of one run of the leg. */
+export interface PlanRow {
+  readonly block: string;
+  readonly step: string;
+  readonly leg: string;
+  /** Numbers that the block trains or holds (all models of the block). */
+  readonly parameters: number;
+  readonly peakBytes: number;
+  readonly liveBytes: number;
+  readonly dispatches: number;
+  readonly uniqueKernels: number;
+  readonly flops: number;
+  readonly bytesMoved: number;
+  /** Milliseconds from source to plan, of the whole block. */
+  readonly compileMs: number;
+  /** Dispatches by template. */
+  readonly templates: Readonly<Record<string, number>>;
+  readonly measured?: LegProfile;
+}
+
+/** Runs the command; gives the exit status. */
+export async function planCommand(request: PlanRequest): Promise<number> {
+  const streams = request.streams ?? processStreams;
+  const colour = streams.err.isTTY === true;
+  const compile = (target: Parameters<typeof compileBlocks>[0]["target"]) => compileBlocks({ ...request, target, colour });
+  if (!request.measure) {
+    const made = compile(namedTargets[request.target ?? defaultTarget]);
+    if (!made.ok) {
+      streams.err.write(made.text);
+      return made.status;
+    }
+    streams.err.write(made.warnings);
+    print(made.blocks, made.blocks.flatMap(rowsOf), request, streams);
+    return 0;
+  }
+  if (request.target !== undefined) {
+    streams.err.write(
+      problemText({
+        message: "--measure runs on the adapter at hand and takes no --target",
+        help: "leave out one of the two; --driver chooses the adapter",
+      }),
+    );
+    return 2;
+  }
+  const [{ openDevice }, { createSession }, { profileLeg }] = await Promise.all([
+    import("../runtime/device/openDevice.ts"),
+    import("../runtime/execute/session.ts"),
+    import("../runtime/execute/profile.ts"),
+  ]);
+  const opened = await openDevice(request.driver === undefined ? {} : { driver: request.driver });
+  if (!opened.ok) {
+    streams.err.write(problemText({ message: opened.reason, help: opened.help }));
+    return 1;
+  }
+  try {
+    const made = compile(targetOf(opened.adapter));
+    if (!made.ok) {
+      streams.err.write(made.text);
+      return made.status;
+    }
+    streams.err.write(made.warnings);
+    const rows: PlanRow[] = [];
+    for (const block of made.blocks) {
+      const session = await createSession(opened, block.plan);
+      if (!session.ok) {
+        streams.err.write(problemText(session.failure));
+        return 1;
+      }
+      try {
+        session.session.run(block.plan.program.initLeg);
+        for (const row of rowsOf(block)) rows.push({ ...row, measured: await profileLeg(session.session, row.leg) });
+      } finally {
+        session.session.dispose();
+      }
+    }
+    if (!request.json) streams.out.write(`on ${opened.adapter.name} (${opened.adapter.driver})\n`);
+    print(made.blocks, rows, request, streams);
+    return 0;
+  } finally {
+    opened.close();
+  }
+}
+
+/** The rows of a block: its steps, then the update; an evaluate block is one row. */
+export function rowsOf({ plan, compileMs }: CompiledBlock): PlanRow[] {
+  const { program } = plan;
+  if (program.kind === "evaluate") return [row(plan, program, program.name, [program.leg], compileMs)];
+  const steps = program.steps.map((step) =>
+    row(
+      plan,
+      program,
+      step.name,
+      step.alternatives.map((alternative) => alternative.next),
+      compileMs,
+    ),
+  );
+  return [...steps, row(plan, program, "update", [program.updateLeg], compileMs)];
+}
+
+function row(plan: Plan, program: TrainPlan | EvaluatePlan, step: string, legs: readonly string[], compileMs: number): PlanRow {
+  const candidates = legs.map((name) => {
+    const leg = plan.legs.find((one) => one.name === name);
+    if (leg === undefined) throw new Error(`internal: the plan has no leg ${name}`);
+    return leg;
+  });
+  const dearest = candidates.reduce((best, leg) => (leg.figures.flops > best.figures.flops ? leg : best));
+  const dispatches = dispatchesOf(dearest);
+  const templates: Record<string, number> = {};
+  for (const op of dispatches) templates[op.template] = (templates[op.template] ?? 0) + 1;
+  return {
+    block: program.name,
+    step,
+    leg: dearest.name,
+    parameters: parametersOf(program),
+    peakBytes: dearest.figures.peakBytes,
+    liveBytes: dearest.figures.liveBytes,
+    dispatches: dispatches.length,
+    uniqueKernels: new Set(dispatches.map((op) => op.kernel)).size,
+    flops: dearest.figures.flops,
+    bytesMoved: dearest.figures.bytesMoved,
+    compileMs: Math.round(compileMs * 10) / 10,
+    templates,
+  };
+}
+const dispatchesOf = (leg: PlanLeg) => leg.ops.flatMap((op) => (op.kind === "dispatch" ? [op] : []));
+const parametersOf = ({ stored }: TrainPlan | EvaluatePlan): number =>
+  stored.filter((tensor) => tensor.role === "param").reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+function print(blocks: readonly CompiledBlock[], rows: readonly PlanRow[], request: PlanRequest, { out }: Streams): void {
+  if (request.json) {
+    out.write(`${JSON.stringify(rows)}\n`);
+    return;
+  }
+  for (const block of blocks) {
+    const { plan, compileMs } = block;
+    const own = rows.filter((one) => one.block === plan.program.name);
+    const persistent = plan.buffers.filter((b) => b.use === "persistent").reduce((sum, b) => sum + b.bytes, 0);
+    const slots = plan.buffers.filter((b) => b.use === "slot").reduce((sum, b) => sum + b.bytes, 0);
+    out.write(
+      `${plan.program.kind} ${plan.program.name}: ${count(own[0]?.parameters ?? 0)} parameters, ${plan.kernels.length} kernels, compiled in ${compileMs.toFixed(0)} ms\n` +
+        `  memory: ${bytes(persistent)} keep their content, ${bytes(slots)} of slots shared by all legs\n`,
+    );
+    for (const one of own) out.write(rowText(one));
+  }
+}
+
+function rowText(one: PlanRow): string {
+  const ratio =
+    one.liveBytes === 0
+      ? ""
+      : ` = ${(one.peakBytes / one.liveBytes).toFixed(3)} of the most that is alive at once (${bytes(one.liveBytes)})`;
+  const templates = Object.entries(one.templates).map(([template, n]) => `${template} ${n}`);
+  const lines = [
+    `  ${one.step} (leg ${one.leg})`,
+    `    peak        ${bytes(one.peakBytes)}${ratio}`,
+    `    dispatches  ${one.dispatches} of ${one.uniqueKernels} kernels: ${templates.join(", ")}`,
+    `    arithmetic  ${count(one.flops)} operations, ${bytes(one.bytesMoved)} moved`,
+  ];
+  if (one.measured) {
+    const { measured } = one;
+    lines.push(
+      `    time        ${measured.totalMs.toFixed(2)} ms by ${measured.method}, ${(one.flops / measured.totalMs / 1e6).toFixed(1)} Gflop/s`,
+    );
+    for (const { template, count: n, ms } of [...measured.templates].sort((a, b) => b.ms - a.ms))
+      lines.push(`      ${template.padEnd(10)}${ms.toFixed(2).padStart(9)} ms in ${n}`);
+    for (const { what, count: n, ms, flops } of measured.rows.slice(0, 10))
+      lines.push(
+        `        ${ms.toFixed(2).padStart(8)} ms ${n > 1 ? `${n} x ` : ""}${what}${flops > 0 ? ` (${(flops / ms / 1e6).toFixed(1)} Gflop/s)` : ""}`,
+      );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function count(n: number): string {
+  if (n >= 1e12) return `${(n / 1e12).toFixed(2)} T`;
+  if (n >= 1e9) return `${(n / 1e9).toFixed(2)} G`;
+  if (n >= 1e6) return `${(n / 1e6).toFixed(2)} M`;
+  return n.toLocaleString("en").replaceAll(",", " ");
+}
+function bytes(n: number): string {
+  if (n >= 2 ** 20) return `${(n / 2 ** 20).toFixed(1)} MiB`;
+  return n >= 1024 ? `${(n / 1024).toFixed(1)} KiB` : `${n} bytes`;
+}
