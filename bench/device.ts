@@ -51,12 +51,14 @@ export interface PreparedKernel extends Contender {
   readonly destroy: () => void;
 }
 
-/** Makes a kernel ready: its pipeline, its textures, one warm run. `slice` runs only the first 1/slice of the grid's largest side. */
-export async function prepareKernel(opened: OpenedDevice, kernel: HandKernel, operands: readonly GPUBuffer[], slice = 1): Promise<PreparedKernel> {
+/** Makes a kernel ready: its pipeline, its textures, one warm run. */
+export async function prepareKernel(opened: OpenedDevice, kernel: HandKernel, operands: readonly GPUBuffer[]): Promise<PreparedKernel> {
   const { device } = opened;
   const started = performance.now();
   const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-  const pipeline = await opened.wait(device.createComputePipelineAsync({ label: kernel.name, layout: "auto", compute: { module, entryPoint: "main" } }));
+  const pipeline = await opened.wait(
+    device.createComputePipelineAsync({ label: kernel.name, layout: "auto", compute: { module, entryPoint: "main" } }),
+  );
   const copies: { readonly source: GPUBuffer; readonly texture: GPUTexture; readonly width: number; readonly rows: number }[] = [];
   const entries = kernel.bindings.map((binding, i): GPUBindGroupEntry => {
     const source = operands[i]!;
@@ -71,8 +73,6 @@ export async function prepareKernel(opened: OpenedDevice, kernel: HandKernel, op
     return { binding: i, resource: texture.createView() };
   });
   const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  const [x, y, z] = kernel.grid;
-  const grid: readonly [number, number, number] = x >= y ? [Math.ceil(x / slice), y, z] : [x, Math.ceil(y / slice), z];
   const submit = (repeats: number) => {
     const encoder = device.createCommandEncoder();
     for (let i = 0; i < repeats; i++) {
@@ -82,12 +82,17 @@ export async function prepareKernel(opened: OpenedDevice, kernel: HandKernel, op
         const whole = Math.min(rows, Math.floor(texels / width));
         if (whole > 0) encoder.copyBufferToTexture({ buffer: source, bytesPerRow: 16 * width }, { texture }, [width, whole]);
         const rest = texels - whole * width;
-        if (whole < rows && rest > 0) encoder.copyBufferToTexture({ buffer: source, offset: 16 * whole * width, bytesPerRow: 16 * width }, { texture, origin: [0, whole] }, [rest, 1]);
+        if (whole < rows && rest > 0)
+          encoder.copyBufferToTexture(
+            { buffer: source, offset: 16 * whole * width, bytesPerRow: 16 * width },
+            { texture, origin: [0, whole] },
+            [rest, 1],
+          );
       }
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...grid);
+      pass.dispatchWorkgroups(...kernel.grid);
       pass.end();
     }
     device.queue.submit([encoder.finish()]);
@@ -98,10 +103,9 @@ export async function prepareKernel(opened: OpenedDevice, kernel: HandKernel, op
   };
   await run(1);
   const firstMs = performance.now() - started;
-  const scale = (x * y) / (grid[0] * grid[1]);
   return {
     name: kernel.name,
-    scale,
+    scale: 1 / (kernel.share ?? 1),
     run,
     kernel,
     output: operands[kernel.bindings.length - 1]!,

@@ -75,7 +75,11 @@ const wanted = process.argv[2] ?? "";
 for (const subject of subjects.filter((s) => s.name.includes(wanted))) {
   console.log(`\n${opened.adapter.name}: ${subject.name}`);
   const operands = new Operands(opened);
-  const buffers = [operands.filled(valuesOf(1, subject.lengths[0])), operands.filled(valuesOf(2, subject.lengths[1])), operands.empty(subject.lengths[2])];
+  const buffers = [
+    operands.filled(valuesOf(1, subject.lengths[0])),
+    operands.filled(valuesOf(2, subject.lengths[1])),
+    operands.empty(subject.lengths[2]),
+  ];
   const places = samplePlaces(subject.lengths[2]);
   let expected: number[] | null = null;
   const rows: { readonly tile: Tile; readonly ms: number; readonly firstMs: number }[] = [];
@@ -92,7 +96,9 @@ for (const subject of subjects.filter((s) => s.name.includes(wanted))) {
   }
   rows.sort((a, b) => a.ms - b.ms);
   for (const { tile, ms, firstMs } of rows)
-    console.log(`  ${tileName(tile).padEnd(36)} ${ms.toFixed(2).padStart(8)} ms ${(subject.flops / ms / 1e6).toFixed(1).padStart(6)} GF/s   first ${firstMs.toFixed(0)} ms`);
+    console.log(
+      `  ${tileName(tile).padEnd(36)} ${ms.toFixed(2).padStart(8)} ms ${(subject.flops / ms / 1e6).toFixed(1).padStart(6)} GF/s   first ${firstMs.toFixed(0)} ms`,
+    );
   operands.destroy();
 }
 opened.close();

@@ -13,6 +13,8 @@ export interface HandKernel {
   /** In binding order; the result is the last one. */
   readonly bindings: readonly Binding[];
   readonly grid: readonly [number, number, number];
+  /** The share of the result that is computed, from its start; default 1. */
+  readonly share?: number;
 }
 
 /** Where operands of a product are read from. */

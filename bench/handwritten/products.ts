@@ -19,16 +19,34 @@ export const tileName = (tile: Tile): string =>
 export function tileFits(tile: Tile, shape: { readonly m: number; readonly n: number; readonly k: number }): boolean {
   const vectorsOfChunk = (tile.tileM * tile.chunkK) / 4;
   const columns = 4 * tile.lanes * tile.vectors;
-  return vectorsOfChunk % tile.lanes === 0 && shape.m % tile.tileM === 0 && shape.k % tile.chunkK === 0 && (shape.n % columns === 0 || shape.n < columns && tile.vectors === 1);
+  return (
+    vectorsOfChunk % tile.lanes === 0 &&
+    shape.m % tile.tileM === 0 &&
+    shape.k % tile.chunkK === 0 &&
+    (shape.n % columns === 0 || (shape.n < columns && tile.vectors === 1))
+  );
 }
 
 const component = (i: number): string => "xyzw"[i]!;
 
+/** How a lane's columns of the right operand are read: as vectors of columns, or as vectors of steps that are then turned in registers. */
+type RightAt =
+  | { readonly along: "columns"; readonly at: (step: number, vector: number) => string }
+  | { readonly along: "steps"; readonly at: (quad: number, vector: number, column: number) => string };
+
 /** Multiplies one chunk into the accumulators. `along` says what the four values of a left vector run along: steps, or rows. */
-function multiplyChunk(tile: Tile, along: "steps" | "rows", rightAt: (step: number, vector: number) => string): string[] {
+function multiplyChunk(tile: Tile, along: "steps" | "rows", right: RightAt): string[] {
   const lines: string[] = [];
   const loadRight = (step: number) => {
-    for (let j = 0; j < tile.vectors; j++) lines.push(`let b${step}_${j} = ${rightAt(step, j)};`);
+    for (let j = 0; j < tile.vectors; j++) {
+      if (right.along === "columns") {
+        lines.push(`let b${step}_${j} = ${right.at(step, j)};`);
+        continue;
+      }
+      const quad = step >> 2;
+      if (step % 4 === 0) for (let i = 0; i < 4; i++) lines.push(`let t${quad}_${j}_${i} = ${right.at(quad, j, i)};`);
+      lines.push(`let b${step}_${j} = vec4f(${[0, 1, 2, 3].map((i) => `t${quad}_${j}_${i}.${component(step & 3)}`).join(", ")});`);
+    }
   };
   if (tile.hoist) for (let step = 0; step < tile.chunkK; step++) loadRight(step);
   for (let step = 0; step < tile.chunkK; step++) {
@@ -91,7 +109,7 @@ export function matmulKernel(shape: { readonly m: number; readonly n: number; re
     ...eachAccumulator(tile, (i, j) => `var c${i}_${j} = vec4f();`),
     `for (var k = 0u; k < ${k}u; k += ${tile.chunkK}u) {`,
     ...loadsOf(tile).map((i) => `let a${i} = ${read(left, `loadRow + ${i * rowsPerLoad}u`, "k / 4u + loadStep")};`),
-    ...multiplyChunk(tile, "steps", (step, j) => read(right, `k + ${step}u`, `column + ${j * tile.lanes}u`)),
+    ...multiplyChunk(tile, "steps", { along: "columns", at: (step, j) => read(right, `k + ${step}u`, `column + ${j * tile.lanes}u`) }),
     "}",
     ...eachAccumulator(tile, (i, j) => `result[(row + ${i}u) * ${n / 4}u + column + ${j * tile.lanes}u] = c${i}_${j};`),
   ];
@@ -108,10 +126,29 @@ export interface ConvShape {
 
 /** 3x3, stride 1, padding 1. Pictures are [batch, height, width, channel], the weights [tap, input, output]. */
 export function convKernel(shape: ConvShape, tile: Tile): HandKernel {
+  return slidingKernel("conv", shape, tile, "forward");
+}
+
+/** The gradient of `convKernel`'s picture, from the gradient of the result and the same weights. */
+export function dataGradKernel(shape: ConvShape, tile: Tile): HandKernel {
+  return slidingKernel("conv data gradient", { ...shape, inputs: shape.outputs, outputs: shape.inputs }, tile, "turned");
+}
+
+/** `turned`: weights are [tap, output, input] of what is computed here, and taps count from the end. */
+function slidingKernel(name: string, shape: ConvShape, tile: Tile, weights: "forward" | "turned"): HandKernel {
   const { height, width, inputs, outputs } = shape;
   const pixels = shape.batch * height * width;
   const left: Operand = { name: "picture", width: inputs / 4, rows: pixels, storage: tile.storage };
-  const right: Operand = { name: "weights", width: outputs / 4, rows: 9 * inputs, storage: tile.storage };
+  const forward = weights === "forward";
+  const right: Operand = {
+    name: "weights",
+    width: (forward ? outputs : inputs) / 4,
+    rows: 9 * (forward ? inputs : outputs),
+    storage: tile.storage,
+  };
+  const rightAt: RightAt = forward
+    ? { along: "columns", at: (step, j) => read(right, `weightRow + ${step}u`, `column + ${j * tile.lanes}u`) }
+    : { along: "steps", at: (quad, j, i) => read(right, `weightRow + ${4 * j * tile.lanes + i}u`, `k / 4u + ${quad}u`) };
   const perRow = tile.chunkK / 4;
   const rowsPerLoad = tile.lanes / perRow;
   const lines = [
@@ -133,14 +170,14 @@ export function convKernel(shape: ConvShape, tile: Tile): HandKernel {
       `let keep${i} = select(0.0, 1.0, inside${i});`,
     ]),
     `for (var k = 0u; k < ${inputs}u; k += ${tile.chunkK}u) {`,
-    `let weightRow = u32(tap) * ${inputs}u + k;`,
+    forward ? `let weightRow = u32(tap) * ${inputs}u + k;` : `let weightRow = u32(8 - tap) * ${outputs}u + column * 4u;`,
     ...loadsOf(tile).map((i) => `let a${i} = keep${i} * ${read(left, `from${i}`, "k / 4u + loadStep")};`),
-    ...multiplyChunk(tile, "steps", (step, j) => read(right, `weightRow + ${step}u`, `column + ${j * tile.lanes}u`)),
+    ...multiplyChunk(tile, "steps", rightAt),
     "}",
     "}",
     ...eachAccumulator(tile, (i, j) => `result[(first + ${i}u) * ${outputs / 4}u + column + ${j * tile.lanes}u] = c${i}_${j};`),
   ];
-  return finish("conv", tile, left, right, lines, [Math.ceil(outputs / (4 * tile.lanes * tile.vectors)), pixels / tile.tileM, 1]);
+  return finish(name, tile, left, right, lines, [Math.ceil(outputs / (4 * tile.lanes * tile.vectors)), pixels / tile.tileM, 1]);
 }
 
 /** The gradient of `convKernel`'s weights, [tap, input, output], from the picture and the gradient of the result. */
@@ -170,11 +207,15 @@ export function weightGradKernel(shape: ConvShape, tile: Tile): HandKernel {
       `let from${i} = u32(select(0, (line + down) * ${width} + x + step${i}, inside${i}));`,
       `let a${i} = select(0.0, 1.0, inside${i}) * ${read(left, `from${i}`, `part${i}`)};`,
     ]),
-    ...multiplyChunk(tile, "rows", (step, j) => read(right, `pixel + ${step}u`, `column + ${j * tile.lanes}u`)),
+    ...multiplyChunk(tile, "rows", { along: "columns", at: (step, j) => read(right, `pixel + ${step}u`, `column + ${j * tile.lanes}u`) }),
     "}",
     "}",
     `let to = group.z * ${inputs}u + first;`,
     ...eachAccumulator(tile, (i, j) => `result[(to + ${i}u) * ${outputs / 4}u + column + ${j * tile.lanes}u] = c${i}_${j};`),
   ];
-  return finish("conv weight gradient", tile, left, right, lines, [Math.ceil(outputs / (4 * tile.lanes * tile.vectors)), inputs / tile.tileM, 9]);
+  return finish("conv weight gradient", tile, left, right, lines, [
+    Math.ceil(outputs / (4 * tile.lanes * tile.vectors)),
+    inputs / tile.tileM,
+    9,
+  ]);
 }
