@@ -172,7 +172,6 @@ export const astSections: readonly AstSection[] = [
       }),
       node("IfExpr", "ifExpr", {
         condition: "Expr",
-        // biome-ignore lint/suspicious/noThenProperty: the field of an `if` is called so
         then: "Expr | Block",
         otherwise: "Expr | Block | null",
       }),
@@ -306,7 +305,6 @@ export const astSections: readonly AstSection[] = [
       }),
       node("IfStmt", "if", {
         condition: "Expr",
-        // biome-ignore lint/suspicious/noThenProperty: the field of an `if` is called so
         then: "Block",
         otherwise: "Block | null",
       }),

@@ -131,7 +131,7 @@ describe("a whole kernel", () => {
       @group(0) @binding(2) var<uniform> u: array<vec4u, 2>;
 
       fn x_load(i: i32) -> vec4f {
-        return textureLoad(x, vec2i(i & 1023, i >> 10u));
+        return textureLoad(x, vec2i(i & 2047, i >> 11u));
       }
 
       fn philox ...

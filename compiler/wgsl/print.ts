@@ -1,6 +1,7 @@
 // The one printer from Tile IR to WGSL. In: a kernel that the verifier accepts. Out: its text with entry point `main`, the kind of each
 // binding in order, and the optional device features it needs. Kernels that differ only in their name print the same text.
 
+import { operandTextureWidth } from "../plan/operandTexture.ts";
 import { Ranges } from "../tile/bounds.ts";
 import * as build from "../tile/build.ts";
 import type { BinaryOp, Scalar, TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "../tile/tile.ts";
@@ -8,9 +9,6 @@ import { operandsOf, visitExpressions } from "../tile/walk.ts";
 import { Helpers, helperNames, largestIntegerPower } from "./helpers.ts";
 import { literalText } from "./literal.ts";
 import { Identifiers } from "./names.ts";
-
-/** Texels per row of an operand texture: element i lies at (i % textureWidth, i / textureWidth). */
-export const textureWidth = 1024;
 
 export interface PrintedKernel {
   readonly wgsl: string;
@@ -114,7 +112,7 @@ class Printer {
   textureLoads(): readonly string[] {
     return this.#textures.flatMap((buffer) => [
       `fn ${this.#textureLoad(buffer)}(i: i32) -> vec4f {`,
-      `  return textureLoad(${this.names.of(buffer.name)}, vec2i(i & ${textureWidth - 1}, i >> ${Math.log2(textureWidth)}u));`,
+      `  return textureLoad(${this.names.of(buffer.name)}, vec2i(i & ${operandTextureWidth - 1}, i >> ${Math.log2(operandTextureWidth)}u));`,
       "}",
       "",
     ]);

@@ -1,7 +1,8 @@
 // For device tests: runs one printed kernel on an open device with given contents and gives back what its writable buffers then hold.
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
+import { operandTextureWidth } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
-import { printKernel, textureWidth } from "./print.ts";
+import { printKernel } from "./print.ts";
 
 export type Contents = Float32Array | Int32Array | Uint32Array;
 
@@ -42,12 +43,12 @@ export async function runKernel(
     return result;
   };
   const texture = (data: Contents): GPUTexture => {
-    const rows = Math.ceil(data.length / 4 / textureWidth);
-    const padded = new Float32Array(rows * textureWidth * 4);
+    const rows = Math.ceil(data.length / 4 / operandTextureWidth);
+    const padded = new Float32Array(rows * operandTextureWidth * 4);
     padded.set(data);
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
-    const result = device.createTexture({ size: [textureWidth, rows], format: "rgba32float", usage });
-    device.queue.writeTexture({ texture: result }, padded, { bytesPerRow: textureWidth * 16 }, [textureWidth, rows]);
+    const result = device.createTexture({ size: [operandTextureWidth, rows], format: "rgba32float", usage });
+    device.queue.writeTexture({ texture: result }, padded, { bytesPerRow: operandTextureWidth * 16 }, [operandTextureWidth, rows]);
     made.push(result);
     return result;
   };

@@ -275,7 +275,6 @@ function buildIf(ctx: BuildContext, cst: CstNode, isElement: boolean): Expr {
   return ctx.deeper(1, cst, () => ({
     kind: "ifExpr",
     condition: buildExpr(ctx, node(cst, "expr"), cst),
-    // biome-ignore lint/suspicious/noThenProperty: the abstract tree's field is called so
     then: buildBody(ctx, node(cst, "then"), cst),
     otherwise: token(cst, "K_else") ? buildBody(ctx, otherwise, cst) : null,
     span,

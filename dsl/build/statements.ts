@@ -55,7 +55,6 @@ const builders: Readonly<Record<string, StatementBuilder>> = {
   ifStmt: (ctx, cst) => ({
     kind: "if",
     condition: buildExpr(ctx, node(cst, "expr"), cst),
-    // biome-ignore lint/suspicious/noThenProperty: the abstract tree's field is called so
     then: buildBlock(ctx, node(cst, "then"), cst),
     otherwise: token(cst, "K_else") ? buildBlock(ctx, node(cst, "otherwise"), cst) : null,
     span: ctx.spanOf(cst),
