@@ -20,7 +20,7 @@ export interface QuickstartRequest {
 /** What is drawn for each of the program's folders, by the last name in its path. */
 const drawings: Readonly<Record<string, Omit<FacesRequest, "size">>> = {
   train: { seed: 1, set: "faces", identities: 400, views: 12 },
-  test: { seed: 1, set: "test", identities: 60, views: 10 },
+  test: { seed: 1, set: "test", identities: 60, views: 16 },
 };
 
 /** Runs the command; gives the exit status. */

@@ -7,8 +7,8 @@ import { adamw, clip_norm } from "std/optim.ada"
 const subjects = 400                    // people in the training folder
 const id_size  = 64
 
-dataset faces(root: Path) {
-  source folders(root, files: "*.{png,jpg}", skip: "*_mask.png")
+dataset faces(root: Path, views: Int = 100) {
+  source folders(root, files: "*.{png,jpg}", skip: "*_mask.png", first: views)
   order shuffled
   field subject: Int = subject
   field image: f32[c: 3, h: 32, w: 32] = load(file) |> resize_to(32) |> to_range(-1..1)
@@ -37,7 +37,7 @@ step recognise(face: faces) {
 
 train quickstart {
   data face = faces("data/quickstart/train")
-  batch 64  micro_steps 600
+  batch 64  micro_steps 500
   each step: recognise
   gradient clip_norm(5)
   optimizer adamw(lr: 2e-3 * rate, weight_decay: 0.05) { **.{bias,prelu.weight}(weight_decay: 0) }
@@ -46,7 +46,7 @@ train quickstart {
 
 evaluate held_out {
   model recogniser from quickstart
-  data face = faces("data/quickstart/test")
+  data face = faces("data/quickstart/test", views: 8)      // the portraits; what follows them are scenes
   let id = unit(recogniser(face.image), over: id)
   measure auc: verification(id, face.subject)
   report auc by metric to "held_out.json"
