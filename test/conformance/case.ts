@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import type { NdArray } from "../../compiler/ir/ops/row.ts";
+
+// Recorded cases: a sidecar `<name>.json` beside `<name>.safetensors`. They are discovered, never listed; what a case is follows from its
+// kind and config alone.
+
+export interface Case {
+  readonly name: string;
+  readonly group: string;
+  readonly kind: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tolerance: { readonly rtol: number; readonly atol: Readonly<Record<string, number>> };
+  readonly tensors: () => Readonly<Record<string, NdArray>>;
+}
+
+/** All cases under a folder, by group and name. A sidecar that cannot be read is an error of its own. */
+export function discoverCases(root: string): Case[] {
+  const cases: Case[] = [];
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(folder).sort()) {
+      const file = path.join(folder, entry);
+      if (statSync(file).isDirectory()) visit(file);
+      else if (entry.endsWith(".json") && existsSync(file.replace(/\.json$/, ".safetensors"))) {
+        const found = readCase(root, file);
+        if (found) cases.push(found);
+      }
+    }
+  };
+  visit(root);
+  return cases.sort((a, b) => (a.group === b.group ? (a.name < b.name ? -1 : 1) : a.group < b.group ? -1 : 1));
+}
+
+function readCase(root: string, file: string): Case | null {
+  const sidecar = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  if (typeof sidecar.kind !== "string" || typeof sidecar.config !== "object" || sidecar.config === null) return null;
+  const tolerance = sidecar.tolerance as Case["tolerance"] | undefined;
+  const group = typeof sidecar.group === "string" ? sidecar.group : path.relative(root, path.dirname(file));
+  return {
+    name: typeof sidecar.case === "string" ? sidecar.case : path.basename(file, ".json"),
+    group,
+    kind: sidecar.kind,
+    config: sidecar.config as Case["config"],
+    tolerance: tolerance ?? { rtol: 1e-4, atol: {} },
+    tensors: () => readTensors(file.replace(/\.json$/, ".safetensors")),
+  };
+}
+
+function readTensors(file: string): Record<string, NdArray> {
+  const bytes = readFileSync(file);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString("utf8")) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  const result: Record<string, NdArray> = {};
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    const [from, to] = entry.data_offsets;
+    const part = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to)).buffer;
+    if (entry.dtype !== "F32" && entry.dtype !== "I32") throw new Error(`${file}: tensor ${name} is ${entry.dtype}; recorded cases hold F32 and I32`);
+    const values = entry.dtype === "F32" ? new Float32Array(part) : new Int32Array(part);
+    result[name] = { dtype: entry.dtype === "F32" ? "f32" : "i32", shape: entry.shape, data: Float64Array.from(values) };
+  }
+  return result;
+}
+
+/** How far a result is from the recording: null within its tolerance, else words. */
+export function difference(one: Case, name: string, found: NdArray | undefined, wanted: NdArray): string | null {
+  if (!found) return `${name} was not computed`;
+  if (found.data.length !== wanted.data.length) return `${name} is [${found.shape.join(", ")}] instead of [${wanted.shape.join(", ")}]`;
+  const atol = one.tolerance.atol[name] ?? 2e-6 * wanted.data.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  for (let i = 0; i < wanted.data.length; i++) {
+    const off = Math.abs(found.data[i]! - wanted.data[i]!);
+    if (!(off <= atol + one.tolerance.rtol * Math.abs(wanted.data[i]!)) && found.data[i] !== wanted.data[i]) {
+      return `${name}[${i}] is ${found.data[i]} instead of ${wanted.data[i]} (tolerance ${atol.toExponential(1)} + ${one.tolerance.rtol} relative)`;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,98 @@
+import { vjp } from "../../compiler/autodiff.ts";
+import { elaborateFunction, type FunctionArgument } from "../../compiler/elaborate/index.ts";
+import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import type { Graph, GraphResult } from "../../compiler/ir/value.ts";
+import type { UniformDecl } from "../../compiler/plan/host.ts";
+import { checkFully } from "../../dsl/check/index.ts";
+import { hasErrors } from "../../dsl/diagnostics.ts";
+import { loadProgram } from "../../dsl/program.ts";
+import { renderDiagnostics } from "../../dsl/render.ts";
+import { packageRoot, type SourceHost } from "../../dsl/source.ts";
+import { diskHost } from "../../dsl/source.ts";
+import path from "node:path";
+import { type Case, difference } from "./case.ts";
+import type { Written } from "./written.ts";
+
+// Runs one case: writes its program, checks, elaborates and differentiates it, executes the graph and compares every recorded output and
+// gradient.
+
+export type Execute = (graph: Graph, inputs: Readonly<Record<string, NdArray>>, uniforms: readonly UniformDecl[]) => Promise<Readonly<Record<string, NdArray>>>;
+
+const file = "conformance-case.ada";
+
+/** Reads the text as if it lay in the package's root, so that it can import the standard library. */
+function hostOf(text: string): SourceHost {
+  const disk = diskHost(packageRoot());
+  const own = path.join(packageRoot(), file);
+  return { ...disk, workingFolder: packageRoot(), exists: (f) => f === own || disk.exists(f), readFile: (f) => (f === own ? { text } : disk.readFile(f)) };
+}
+
+export const argumentName = (tensor: string): string => tensor.replace(/^(input|param)\./, "").replaceAll(".", "_");
+
+/** null if the case passes, else what is wrong. */
+export async function runWritten(one: Case, written: Written, execute: Execute): Promise<string | null> {
+  const tensors = one.tensors();
+  const program = loadProgram(file, hostOf(written.text));
+  const checked = checkFully(program);
+  const textOf = (f: string): string => program.files.get(f)?.text ?? written.text;
+  if (hasErrors(checked.diagnostics)) return `does not check:\n${renderDiagnostics(checked.diagnostics, textOf)}\n${written.text}`;
+  const inputs: Record<string, NdArray> = {};
+  const sources = new Map<string, string>(); // input leaf -> tensor
+  const args = Object.entries(written.args).map(([tensor, axes]): FunctionArgument => {
+    const value = tensors[tensor];
+    if (!value) throw new Error(`internal: ${one.name} has no tensor ${tensor}`);
+    const name = argumentName(tensor);
+    inputs[name] = value;
+    sources.set(name, tensor);
+    return { name, shape: value.shape, axes: axes.split(" ").filter((a) => a !== ""), dtype: value.dtype as "f32" | "i32" };
+  });
+  const made = elaborateFunction(checked.program, checked.resolution, "case", args, written.training === undefined ? {} : { training: written.training });
+  if (!made.ok) return `does not elaborate:\n${renderDiagnostics(made.diagnostics, textOf)}\n${written.text}`;
+  const { graph, leaves, builder, uniforms } = made.value;
+  const lastName = (p: string): string => p.slice(p.lastIndexOf(".") + 1);
+  for (const leaf of leaves) {
+    const tensor = [`param.${lastName(leaf.path)}`, `input.${lastName(leaf.path)}`].find((t) => tensors[t]);
+    if (!tensor) return `the case has nothing for the parameter ${leaf.path}`;
+    inputs[leaf.path] = tensors[tensor]!;
+    sources.set(leaf.path, tensor);
+  }
+  const resultOf = (field: string) => graph.results.find((r) => r.name === (field === "" ? "result" : `result.${field}`));
+  const outputs = new Map<string, GraphResult>();
+  for (const [name, field] of Object.entries(written.outputs ?? { y: "" })) {
+    const found = resultOf(field);
+    if (!found) return `the program has no result ${field}`;
+    outputs.set(`output.${name}`, { name: `output.${name}`, value: found.value });
+  }
+  for (const [name, state] of Object.entries(written.states ?? {})) {
+    const leaf = leaves.find((l) => lastName(l.path) === state);
+    const found = graph.results.find((r) => r.name === `update.${leaf?.path}`);
+    if (!found) return `the program does not update ${state}`;
+    outputs.set(`output.${name}`, { name: `output.${name}`, value: found.value });
+  }
+  const missing = Object.keys(tensors).filter((t) => t.startsWith("output.") && !t.startsWith("output.intermediate.") && !outputs.has(t));
+  if (missing.length > 0) return `the program does not compute ${missing.join(", ")}`;
+  // The scalar differentiated is the sum of output * cotangent.
+  const results: GraphResult[] = [...outputs.values()];
+  const driven = [...outputs.entries()].filter(([name]) => tensors[`input.cotangent.${name.slice("output.".length)}`]);
+  const wanted = [...sources.entries()].filter(([, tensor]) => tensors[`grad.${tensor}`]);
+  const roleOf = (leaf: string) => leaves.find((l) => l.path === leaf)?.role ?? "data";
+  if (driven.length > 0 && wanted.length > 0) {
+    const cotangents = driven.map(([name, r]) => {
+      const c = `cotangent.${name}`;
+      const recorded = tensors[`input.cotangent.${name.slice("output.".length)}`]!;
+      inputs[c] = { ...recorded, shape: r.value.shape };
+      return builder.input(c, r.value.shape, { role: "grad" });
+    });
+    const wrt = wanted.map(([leaf]) => builder.input(leaf, inputs[leaf]!.shape, { role: roleOf(leaf) }));
+    const gradients = vjp(builder, driven.map(([, r]) => r.value), cotangents, wrt);
+    for (const [i, [, tensor]] of wanted.entries()) results.push({ name: `grad.${tensor}`, value: gradients[i]! });
+  }
+  const ungraded = Object.keys(tensors).filter((t) => t.startsWith("grad.") && !results.some((r) => r.name === t));
+  if (ungraded.length > 0) return `the program does not compute ${ungraded.join(", ")}`;
+  const found = await execute({ name: "case", results }, inputs, uniforms);
+  for (const r of results) {
+    const problem = difference(one, r.name, found[r.name], tensors[r.name]!);
+    if (problem) return problem;
+  }
+  return null;
+}
