@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { builtinNames, dataBuiltinNames } from "../compiler/elaborate/builtins/table.ts";
 import { attributesOf } from "../compiler/ir/attributes.ts";
 import { opNames, rowOf } from "../compiler/ir/ops.ts";
+import { builtins } from "../dsl/builtins.ts";
 import { type DiagnosticCode, diagnosticTable } from "../dsl/diagnostics.ts";
 import { packageRoot } from "../dsl/source.ts";
 import { groupNotes, notes } from "./diagnosticNotes.ts";
@@ -20,7 +22,8 @@ export function generatedDocs(root: string): ReadonlyMap<string, string> {
   files.set("spec/diagnostics/README.md", index(codes));
   const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
   files.set("spec/ir.md", withPart(read("spec/ir.md"), "the table of primitives", opTable()));
-  files.set("spec/language.md", withPart(read("spec/language.md"), "the grammar", `\`\`\`text\n${grammarText()}\n\`\`\``));
+  const language = withPart(read("spec/language.md"), "the grammar", `\`\`\`text\n${grammarText()}\n\`\`\``);
+  files.set("spec/language.md", withPart(language, "the table of known names", builtinTable()));
   return files;
 }
 
@@ -100,6 +103,17 @@ function opTable(): string {
   return ["| op | class | arguments | attributes | derivative | lowered as |", "| --- | --- | --- | --- | --- | --- |", ...rows, ""].join(
     "\n",
   );
+}
+
+/** The names that the compiler itself knows; what it cannot compile yet is said. */
+function builtinTable(): string {
+  const compiled = new Set([...builtinNames(), ...dataBuiltinNames(), "shuffled", "sequential"]); // orders are read where `order` stands;
+  const lowered: ReadonlySet<string> = new Set(["primitive", "reduction", "list", "distribution", "schedule", "dataset"]);
+  const rows = [...builtins.values()].map(({ name, kind, args, doc }) => {
+    const isLater = lowered.has(kind) && !compiled.has(name);
+    return `| \`${name}\` | ${kind} | ${args.map((arg) => (arg.name === "*" ? "…" : arg.name)).join(", ")} | ${doc.replaceAll("|", "\\|")}${isLater ? " (checked, not compiled yet)" : ""} |`;
+  });
+  return ["| name | kind | arguments | what it is |", "| --- | --- | --- | --- |", ...rows, ""].join("\n");
 }
 
 /** Pages of codes that are no longer there. */
