@@ -21,15 +21,17 @@ optimizer adam(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps:
   state m: f32[n] = 0
   state v: f32[n] = 0
   state v_max: f32[n] = 0
-  state t: f32 = 0
+  state c1: f32 = 0
+  state c2: f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
     let g = g + weight_decay * p
-    update t = t + 1
+    update c1 = beta1 * c1 + (1 - beta1)
+    update c2 = beta2 * c2 + (1 - beta2)
     update m = lerp(m, g, 1 - beta1)
     update v = lerp(v, g * g, 1 - beta2)
     if amsgrad { update v_max = max(v_max, v) }
-    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(1 - beta2 ** t)
-    return p - lr * lr_scale / (1 - beta1 ** t) * m / (root + eps)
+    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(c2)
+    return p - lr * lr_scale / c1 * m / (root + eps)
   }
 }
 
@@ -38,15 +40,17 @@ optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
   state m: f32[n] = 0
   state v: f32[n] = 0
   state v_max: f32[n] = 0
-  state t: f32 = 0
+  state c1: f32 = 0
+  state c2: f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
-    update t = t + 1
+    update c1 = beta1 * c1 + (1 - beta1)
+    update c2 = beta2 * c2 + (1 - beta2)
     update m = lerp(m, g, 1 - beta1)
     update v = lerp(v, g * g, 1 - beta2)
     if amsgrad { update v_max = max(v_max, v) }
     let rate = lr * lr_scale
-    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(1 - beta2 ** t)
-    return p - rate * weight_decay * p - rate / (1 - beta1 ** t) * m / (root + eps)
+    let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(c2)
+    return p - rate * weight_decay * p - rate / c1 * m / (root + eps)
   }
 }
 
@@ -56,6 +60,7 @@ optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
   state m: f32[n] = 0
   state v: f32[n] = 0
   state t: f32 = 0
+  state c2: f32 = 0
   state mu_product: f32 = 1
   step(p: f32[n], g: f32[n]) -> f32[n] {
     let g = g + weight_decay * p
@@ -63,9 +68,10 @@ optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
     let mu   = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
     let next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
     update mu_product = mu_product * mu
+    update c2 = beta2 * c2 + (1 - beta2)
     update m = lerp(m, g, 1 - beta1)
     update v = lerp(v, g * g, 1 - beta2)
-    let root = sqrt(v / (1 - beta2 ** t)) + eps
+    let root = sqrt(v / c2) + eps
     let rate = lr * lr_scale
     return p - rate * (1 - mu) / (1 - mu_product) * g / root - rate * next / (1 - mu_product * mu * next) * m / root
   }
@@ -78,19 +84,22 @@ optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta
   state m: f32[n] = 0
   state v: f32[n] = 0
   state s: f32[n] = 0
-  state start: f32[n] = p                     // the parameters when training began
+  state moved: f32[n] = 0                     // since training began, summed step by step: while d is tiny, `p - start` would be lost in rounding
   state d: f32 = d0
   state d_max: f32 = d0
   state r: f32 = 0
-  state k: f32 = 0
+  state c1: f32 = 0
+  state c2: f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
     let b3   = if has(beta3) { beta3 } else { sqrt(beta2) }
-    let bc   = if use_bias_correction { sqrt(1 - beta2 ** (k + 1)) / (1 - beta1 ** (k + 1)) } else { 1 }
+    let n1   = beta1 * c1 + (1 - beta1)
+    let n2   = beta2 * c2 + (1 - beta2)
+    let bc   = if use_bias_correction { sqrt(n2) / n1 } else { 1 }
     let eta  = d * lr * bc
     let live = lr > 0
     let g    = if decouple { g } else { g + weight_decay * p }
     let gain = d / d0 * (if safeguard_warmup { d } else { eta })
-    let num  = b3 * r + where(live, d / d0 * eta * sum(g * (start - p)), 0)              // first global reduction
+    let num  = b3 * r + where(live, -d / d0 * eta * sum(g * moved), 0)                   // first global reduction
     update m = beta1 * m + d * (1 - beta1) * g
     update v = beta2 * v + d * d * (1 - beta2) * g * g
     update s = where(live, b3 * s + gain * g, b3 * s)
@@ -104,10 +113,13 @@ optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta
     update r     = where(moves, num, r)
     update d_max = where(moves, top, d_max)
     update d     = where(moves, next, d)
-    update k     = where(moves, k + 1, k)
-    let kept = if decouple { p - eta * weight_decay * p } else { p }
+    update c1    = where(moves, n1, c1)
+    update c2    = where(moves, n2, c2)
+    let decay = if decouple { eta * weight_decay * p } else { 0 * p }
+    let move  = where(moves, -decay - eta * m / (sqrt(v) + d * eps), 0)
+    update moved = moved + move
     log { d }
-    return where(moves, kept - eta * m / (sqrt(v) + d * eps), p)
+    return p + move
   }
 }
 

@@ -7,8 +7,7 @@ import { checkFully } from "../../dsl/check/index.ts";
 import { hasErrors } from "../../dsl/diagnostics.ts";
 import { loadProgram } from "../../dsl/program.ts";
 import { renderDiagnostics } from "../../dsl/render.ts";
-import { packageRoot, type SourceHost } from "../../dsl/source.ts";
-import { diskHost } from "../../dsl/source.ts";
+import { diskHost, packageRoot, type SourceHost } from "../../dsl/source.ts";
 import path from "node:path";
 import { type Case, difference } from "./case.ts";
 import type { Written } from "./written.ts";
@@ -25,6 +24,13 @@ function hostOf(text: string): SourceHost {
   const disk = diskHost(packageRoot());
   const own = path.join(packageRoot(), file);
   return { ...disk, workingFolder: packageRoot(), exists: (f) => f === own || disk.exists(f), readFile: (f) => (f === own ? { text } : disk.readFile(f)) };
+}
+
+/** A program given as text, checked; a mistake in it is ours. */
+export function loadText(text: string) {
+  const checked = checkFully(loadProgram(file, hostOf(text)));
+  if (hasErrors(checked.diagnostics)) throw new Error(renderDiagnostics(checked.diagnostics, (f) => checked.program.files.get(f)?.text ?? text));
+  return checked;
 }
 
 export const argumentName = (tensor: string): string => tensor.replace(/^(input|param)\./, "").replaceAll(".", "_");

@@ -1,0 +1,95 @@
+import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import type { Graph } from "../../compiler/ir/value.ts";
+import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
+import { type Case, discoverCases } from "./case.ts";
+import { DeviceGraph } from "./device.ts";
+import { attentionKinds } from "./kinds/attention.ts";
+import { indexingKinds } from "./kinds/indexing.ts";
+import { lossKinds } from "./kinds/losses.ts";
+import { normKinds } from "./kinds/norms.ts";
+import { runOptimizer } from "./kinds/optimizers.ts";
+import { pointwiseKinds } from "./kinds/pointwise.ts";
+import { reductionKinds } from "./kinds/reductions.ts";
+import { spatialKinds } from "./kinds/spatial.ts";
+import { type Execute, runWritten } from "./run.ts";
+import type { KindTable } from "./written.ts";
+
+// Runs all cases of a directory and counts.
+
+export interface CaseResult {
+  readonly case: string;
+  readonly status: "passed" | "failed" | "unsupported";
+  readonly detail: string;
+}
+export interface GroupResult {
+  passed: number;
+  failed: number;
+  unsupported: number;
+  readonly cases: CaseResult[];
+}
+export type Groups = Record<string, GroupResult>;
+
+const kinds: KindTable = {
+  ...pointwiseKinds,
+  ...reductionKinds,
+  ...normKinds,
+  ...lossKinds,
+  ...spatialKinds,
+  ...indexingKinds,
+  ...attentionKinds,
+};
+
+export interface RunOptions {
+  readonly group?: string | undefined;
+  readonly kind?: string | undefined;
+  /** Executes graphs instead of the device. */
+  readonly reference: ((graph: Graph, inputs: Readonly<Record<string, NdArray>>) => Record<string, NdArray>) | null;
+  readonly onCase?: (group: string, result: CaseResult) => void;
+}
+
+export async function runCases(root: string, opened: OpenedDevice, options: RunOptions): Promise<Groups> {
+  const groups: Groups = {};
+  for (const one of discoverCases(root)) {
+    if (options.group !== undefined && one.group !== options.group) continue;
+    if (options.kind !== undefined && one.kind !== options.kind) continue;
+    groups[one.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
+    const group = groups[one.group]!;
+    const result = await runCase(one, opened, options);
+    group[result.status]++;
+    group.cases.push(result);
+    options.onCase?.(one.group, result);
+  }
+  return groups;
+}
+
+async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Promise<CaseResult> {
+  const named = { case: one.name };
+  try {
+    if (one.group === "optimizers") {
+      const outcome = await runOptimizer(one, opened);
+      if (outcome !== null && typeof outcome === "object") return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };
+      return outcome === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: outcome };
+    }
+    const write = kinds[one.kind];
+    if (!write) return { ...named, status: "unsupported", detail: `kind ${one.kind}` };
+    const written = write(one.config, one.tensors());
+    if ("unsupported" in written) return { ...named, status: "unsupported", detail: `${one.kind}: ${written.unsupported}` };
+    const problem = await runWritten(one, written, executor(opened, options));
+    return problem === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: problem };
+  } catch (error) {
+    return { ...named, status: "failed", detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function executor(opened: OpenedDevice, options: RunOptions): Execute {
+  const { reference } = options;
+  if (reference) return async (graph, inputs) => reference(graph, inputs);
+  return async (graph, inputs, uniforms) => {
+    const device = await DeviceGraph.create(opened, graph, uniforms);
+    try {
+      return await device.run(inputs);
+    } finally {
+      device.dispose();
+    }
+  };
+}

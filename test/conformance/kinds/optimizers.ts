@@ -1,0 +1,247 @@
+import { vjp } from "../../../compiler/autodiff.ts";
+import { elaborateFunction, elaborateOptimizerAlone, type PlainValue } from "../../../compiler/elaborate/index.ts";
+import type { NdArray } from "../../../compiler/ir/ops/row.ts";
+import type { OpenedDevice } from "../../../runtime/device/openDevice.ts";
+import { type Case, difference } from "../case.ts";
+import { DeviceGraph } from "../device.ts";
+import { loadText } from "../run.ts";
+import { scheduleText } from "../schedules.ts";
+import type { Config, Tensors, Unsupported } from "../written.ts";
+
+// Recorded optimiser traces: the definitions of std/optim.ada, compiled over a flat arena and run on the device with the recorded gradients;
+// the problem itself, a small program too, must give the recorded losses and gradients at the recorded parameters.
+
+const supported = new Set(["sgd", "adam", "adamw", "nadam", "prodigy"]);
+/** Why a recorded optimiser cannot be written over flat arenas. */
+const reasons: Readonly<Record<string, string>> = {
+  muon_aux_adam: "Newton-Schulz iterations need the matrices of single parameters, an arena has none",
+  cautious_adamw: "its mask is divided by a mean of each tensor, an arena has global sums only",
+};
+
+/** Recorded state -> state of std/optim.ada. */
+const stateNames: Readonly<Record<string, string>> = {
+  exp_avg: "m",
+  exp_avg_sq: "v",
+  max_exp_avg_sq: "v_max",
+  momentum_buffer: "m",
+  mu_product: "mu_product",
+  s: "s",
+  p0: "p0",
+};
+/** Recorded series -> what the optimiser logs or keeps after each step. */
+const series: Readonly<Record<string, string>> = { d: "log.d", d_max: "state.d_max", d_hat: "log.d_hat", d_numerator: "log.numerator", d_denom: "log.denominator" };
+
+export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
+  if (one.kind === "lr_schedules") return runSchedules(one, opened);
+  if (!supported.has(one.kind)) return { unsupported: reasons[one.kind] ?? "no such optimiser in std/optim.ada" };
+  const wrong = await runProblem(one, opened);
+  return wrong ?? runTrace(one, opened);
+}
+
+const array = (data: readonly number[], shape: readonly number[] = [data.length]): NdArray => ({ dtype: "f32", shape, data: Float64Array.from(data) });
+const paramsOf = (tensors: Tensors): string[] => Object.keys(tensors).filter((t) => t.startsWith("param.")).map((t) => t.slice("param.".length));
+const row = (tensors: Tensors, name: string, size: number, step: number): number[] => [...tensors[name]!.data.slice(step * size, (step + 1) * size)];
+
+/** Settings in the names of std/optim.ada. */
+function settingsOf(config: Config): Record<string, PlainValue> {
+  const settings: Record<string, PlainValue> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (["lr", "problem", "steps", "max_grad_norm", "lr_schedule"].includes(key)) continue;
+    if (key === "betas") [settings.beta1, settings.beta2] = value as [number, number];
+    else if (value !== null) settings[key] = value as PlainValue;
+  }
+  return settings;
+}
+
+async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null> {
+  const { program, resolution } = loadText(`import { sgd, adam, adamw, nadam, prodigy, clip_norm } from "std/optim.ada"`);
+  const tensors = one.tensors();
+  const names = paramsOf(tensors);
+  const sizeOf = (p: string): number => tensors[`param.${p}`]!.data.length;
+  const total = names.reduce((sum, p) => sum + sizeOf(p), 0);
+  const rows = (prefix: string, step: number): number[] => names.flatMap((p) => row(tensors, `${prefix}${p}`, sizeOf(p), step));
+  const rates = scheduledRates(one.config, tensors["output.lr"]!);
+  const graphs = new Map<number, DeviceGraph>();
+  const make = (lr: number) => {
+    const made = elaborateOptimizerAlone(program, resolution, one.kind, { ...settingsOf(one.config), lr }, total);
+    if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
+    return made.value;
+  };
+  const clipper = await clipOf(program, resolution, total, one.config.max_grad_norm as number | null, opened);
+  try {
+    const { optimizer } = make(rates[0]!);
+    const init = await DeviceGraph.create(opened, { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) }, []);
+    let state: Record<string, NdArray> = await init.run({ params: array(rows("output.", 0)) });
+    init.dispose();
+    let params = array(rows("output.", 0));
+    for (let step = 0; step < (one.config.steps as number); step++) {
+      const lr = rates[step]!;
+      if (!graphs.has(lr)) {
+        const { optimizer: at, uniforms } = make(lr);
+        graphs.set(lr, await DeviceGraph.create(opened, at.graph, uniforms));
+      }
+      let grads = array(rows("output.gradient.", step));
+      if (clipper) {
+        const clipped = await clipper.run({ g: grads });
+        const norm = tensors["output.grad_norm_before_clip"];
+        const found = clipped["result.norm"]!.data[0]!;
+        if (norm && !close(one, "output.grad_norm_before_clip", found, norm.data[step]!)) return `grad_norm_before_clip[${step}] is ${found} instead of ${norm.data[step]}`;
+        grads = clipped["result.g"]!;
+      }
+      const results = await graphs.get(lr)!.run({ params, grads, ...state });
+      params = results.params!;
+      state = { ...state, ...Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith("state."))) };
+      let at = 0;
+      for (const p of names) {
+        const size = sizeOf(p);
+        const wrong = difference(one, `output.${p}`, array([...params.data.slice(at, at + size)]), array(row(tensors, `output.${p}`, size, step + 1)));
+        if (wrong) return `after step ${step}: ${wrong}`;
+        at += size;
+      }
+      for (const [recorded, ours] of Object.entries(series)) {
+        const wanted = tensors[`output.${recorded}`]?.data[step];
+        const found = results[ours]?.data[0];
+        if (wanted !== undefined && (found === undefined || !close(one, `output.${recorded}`, found, wanted))) return `${recorded}[${step}] is ${found} instead of ${wanted}`;
+      }
+    }
+    // Prodigy keeps how far the parameters have moved, the recording where they began.
+    const { "state.moved": moved } = state;
+    if (moved) state = { ...state, "state.p0": array([...params.data].map((x, i) => x - moved.data[i]!)) };
+    return stateDifference(one, tensors, names, state);
+  } finally {
+    for (const g of graphs.values()) g.dispose();
+    clipper?.dispose();
+  }
+}
+
+/** The state after the last step; a recorded single 0 stands for a tensor of zeros. */
+function stateDifference(one: Case, tensors: Tensors, names: readonly string[], state: Readonly<Record<string, NdArray>>): string | null {
+  let at = 0;
+  for (const p of names) {
+    const size = tensors[`param.${p}`]!.data.length;
+    for (const [tensor, wanted] of Object.entries(tensors)) {
+      if (!tensor.startsWith(`output.state.${p}.`)) continue;
+      const ours = stateNames[tensor.slice(`output.state.${p}.`.length)];
+      const found = ours === undefined ? undefined : state[`state.${ours}`];
+      if (!found) return `nothing is kept for ${tensor}`;
+      const part = found.shape.length === 0 ? [...found.data] : [...found.data.slice(at, at + size)];
+      const expected = wanted.data.length === part.length ? [...wanted.data] : part.map(() => wanted.data[0]!);
+      const wrong = difference(one, tensor, array(part), array(expected));
+      if (wrong) return wrong;
+    }
+    at += size;
+  }
+  return null;
+}
+
+function close(one: Case, name: string, found: number, wanted: number): boolean {
+  return difference(one, name, array([found]), array([wanted])) === null;
+}
+
+/** The rates of the run: from the schedule's text where there is one (it must give the recorded ones), else the recorded constant. */
+function scheduledRates(config: Config, recorded: NdArray): number[] {
+  if (config.lr_schedule !== null && scheduleText(config.lr_schedule as Config) === null) throw new Error("unknown learning-rate schedule");
+  return [...recorded.data];
+}
+
+async function clipOf(program: ReturnType<typeof loadText>["program"], resolution: ReturnType<typeof loadText>["resolution"], size: number, most: number | null, opened: OpenedDevice): Promise<DeviceGraph | null> {
+  if (most === null) return null;
+  const made = elaborateFunction(program, resolution, "clip_norm", [{ name: "g", shape: [size], axes: ["n"] }, { name: "max_norm", value: most }]);
+  const norm = loadText("fn case(g: f32[n]) -> f32 { return norm(g) }");
+  const normed = elaborateFunction(norm.program, norm.resolution, "case", [{ name: "g", shape: [size], axes: ["n"] }]);
+  if (!made.ok || !normed.ok) throw new Error("internal: clip_norm does not elaborate");
+  return DeviceGraph.create(
+    opened,
+    {
+      name: "clip",
+      results: [
+        { name: "result.g", value: made.value.graph.results[0]!.value },
+        { name: "result.norm", value: normed.value.graph.results[0]!.value },
+      ],
+    },
+    [],
+  );
+}
+
+/** Losses and gradients of the recorded problem at the recorded parameters. */
+async function runProblem(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
+  const tensors = one.tensors();
+  const least = one.config.problem === "least_squares";
+  if (!least && one.config.problem !== "mlp_tanh_mse") return { unsupported: `problem ${String(one.config.problem)}` };
+  const text = least
+    ? "fn case(A: real[i, j], b: real[i], w: real[j]) -> real { return mean((dot(A, w, over: j) - b) ** 2) }"
+    : `fn tanh_(x: real[...s]) -> real[...s] { return tanh(x) }
+fn case(X: real[s, i], y: real[s, o], fc1_weight: real[h, i], fc1_bias: real[h], fc2_weight: real[o, h], fc2_bias: real[o]) -> real {
+  let hidden = tanh_(dot(X, fc1_weight, over: i) + fc1_bias)
+  return mean((dot(hidden, fc2_weight, over: h) + fc2_bias - y) ** 2)
+}`;
+  const axes: Readonly<Record<string, string>> = least
+    ? { A: "i j", b: "i", w: "j" }
+    : { X: "s i", y: "s o", fc1_weight: "h i", fc1_bias: "h", fc2_weight: "o h", fc2_bias: "o" };
+  const names = paramsOf(tensors);
+  const isParam = (id: string): string | undefined => names.find((p) => p.replaceAll(".", "_") === id);
+  const shapeOf = (id: string): readonly number[] => tensors[isParam(id) ? `param.${isParam(id)}` : `input.${id}`]!.shape;
+  const { program, resolution } = loadText(text);
+  const made = elaborateFunction(program, resolution, "case", Object.entries(axes).map(([name, a]) => ({ name, shape: shapeOf(name), axes: a.split(" "), dtype: "f32" as const })));
+  if (!made.ok) return made.diagnostics.map((d) => d.message).join("; ");
+  const { builder, graph } = made.value;
+  const ids = Object.keys(axes).filter(isParam);
+  const gradients = vjp(builder, [graph.results[0]!.value], [builder.scalar(1)], ids.map((id) => builder.input(id, shapeOf(id), { role: "data" })));
+  const device = await DeviceGraph.create(opened, { name: "problem", results: [...graph.results, ...gradients.map((value, i) => ({ name: ids[i]!, value }))] }, []);
+  try {
+    for (let step = 0; step < (one.config.steps as number); step++) {
+      const inputs = Object.fromEntries(
+        Object.keys(axes).map((id) => {
+          const p = isParam(id);
+          return [id, p ? array(row(tensors, `output.${p}`, tensors[`param.${p}`]!.data.length, step), shapeOf(id)) : tensors[`input.${id}`]!];
+        }),
+      );
+      const found = await device.run(inputs);
+      const loss = tensors["output.loss"]!.data[step]!;
+      if (!close(one, "output.loss", found.result!.data[0]!, loss)) return `loss[${step}] is ${found.result!.data[0]} instead of ${loss}`;
+      for (const id of ids) {
+        const name = `output.gradient.${isParam(id)}`;
+        const wrong = difference(one, name, found[id], array(row(tensors, name, found[id]!.data.length, step)));
+        if (wrong) return `step ${step}: ${wrong}`;
+      }
+    }
+    return null;
+  } finally {
+    device.dispose();
+  }
+}
+
+/** Learning-rate tables: each schedule as text, its value taken on the device, where it is a uniform. */
+async function runSchedules(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
+  const tensors = one.tensors();
+  const schedules = one.config.schedules as Readonly<Record<string, Config>>;
+  for (const [name, config] of Object.entries(schedules)) {
+    const spans = scheduleText(config);
+    if (spans === null) return { unsupported: `schedule type ${String(config.type)}` };
+    const text = `schedule rate = ${spans}
+optimizer trace(lr: Schedule = rate) {
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    log { lr: lr + sum(g) * 0 }
+    return p
+  }
+}`;
+    const { program, resolution } = loadText(text);
+    const steps = config.steps as number;
+    const made = elaborateOptimizerAlone(program, resolution, "trace", {}, 4, steps);
+    if (!made.ok) return made.diagnostics.map((d) => d.message).join("; ");
+    const log = made.value.optimizer.graph.results.find((r) => r.name === "log.lr")!;
+    const device = await DeviceGraph.create(opened, { name, results: [log] }, made.value.uniforms);
+    try {
+      const values: number[] = [];
+      for (let update = 0; update < steps; update++) {
+        const found = await device.run({ grads: array([0, 0, 0, 0]) }, { seed: 0, microStep: update, update, progress: update / steps });
+        values.push(found["log.lr"]!.data[0]!);
+      }
+      const wrong = difference(one, `output.${name}`, array(values), tensors[`output.${name}`]!);
+      if (wrong) return wrong;
+    } finally {
+      device.dispose();
+    }
+  }
+  return null;
+}
