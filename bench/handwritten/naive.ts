@@ -72,8 +72,8 @@ export function naiveWeightGrad({ batch, height, width, inputs, outputs }: ConvS
     let row = (pixel / ${width}) % ${height} + tap / 3 - 1;
     let column = pixel % ${width} + tap % 3 - 1;
     if (row < 0 || row >= ${height} || column < 0 || column >= ${width}) { continue; }
-    let from = u32(pixel + (tap / 3 - 1) * ${width} + tap % 3 - 1);
-    value += pictures[from * ${inputs}u + input] * gradient[u32(pixel) * ${outputs}u + output];
+    let neighbour = u32(pixel + (tap / 3 - 1) * ${width} + tap % 3 - 1);
+    value += pictures[neighbour * ${inputs}u + input] * gradient[u32(pixel) * ${outputs}u + output];
   }`;
   return naiveKernel("conv weight gradient", ["pictures", "gradient"], 9 * inputs * outputs, body, share);
 }
