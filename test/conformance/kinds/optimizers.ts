@@ -61,7 +61,8 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
   const total = names.reduce((sum, p) => sum + sizeOf(p), 0);
   const rows = (prefix: string, step: number): number[] => names.flatMap((p) => row(tensors, `${prefix}${p}`, sizeOf(p), step));
   const rates = scheduledRates(one.config, tensors["output.lr"]!);
-  const graphs = new Map<number, DeviceGraph>();
+  let rate = Number.NaN;
+  let compiled: DeviceGraph | undefined;
   const make = (lr: number) => {
     const made = elaborateOptimizerAlone(program, resolution, one.kind, { ...settingsOf(one.config), lr }, total);
     if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
@@ -76,9 +77,11 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
     let params = array(rows("output.", 0));
     for (let step = 0; step < (one.config.steps as number); step++) {
       const lr = rates[step]!;
-      if (!graphs.has(lr)) {
+      if (compiled === undefined || rate !== lr) {
+        compiled?.dispose();
         const { optimizer: at, uniforms } = make(lr);
-        graphs.set(lr, await DeviceGraph.create(opened, at.graph, uniforms));
+        compiled = await DeviceGraph.create(opened, at.graph, uniforms);
+        rate = lr;
       }
       let grads = array(rows("output.gradient.", step));
       if (clipper) {
@@ -88,7 +91,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
         if (norm && !close(one, "output.grad_norm_before_clip", found, norm.data[step]!)) return `grad_norm_before_clip[${step}] is ${found} instead of ${norm.data[step]}`;
         grads = clipped["result.g"]!;
       }
-      const results = await graphs.get(lr)!.run({ params, grads, ...state });
+      const results = await compiled.run({ params, grads, ...state });
       params = results.params!;
       state = { ...state, ...Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith("state."))) };
       let at = 0;
@@ -109,7 +112,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
     if (moved) state = { ...state, "state.p0": array([...params.data].map((x, i) => x - moved.data[i]!)) };
     return stateDifference(one, tensors, names, state);
   } finally {
-    for (const g of graphs.values()) g.dispose();
+    compiled?.dispose();
     clipper?.dispose();
   }
 }
