@@ -15,20 +15,11 @@ import { type Contender, measure, median } from "./measure.ts";
 import { emptyKernel, prepareEmptyDispatches, prepareOurs } from "./ours.ts";
 import { type BenchRow, printHeader, printRow, rowOf } from "./results.ts";
 import { samplePlaces, valuesOf } from "./values.ts";
-import { allWorkloads, type Workload } from "./workloads.ts";
+import { allWorkloads, disagreement, type Workload } from "./workloads.ts";
 
 const peers = ["handWritten", "naive"];
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** The first place where a result is not what it should be, as text. */
-function disagreement(workload: Workload, places: readonly number[], seen: readonly number[]): string | null {
-  for (const [i, place] of places.entries()) {
-    const expected = workload.expected(place);
-    if (!(Math.abs(seen[i]! - expected) <= workload.tolerance)) return `wrong at ${place}: ${seen[i]}, not ${expected}`;
-  }
-  return null;
-}
 
 async function checkKernel(opened: OpenedDevice, workload: Workload, prepared: PreparedKernel): Promise<void> {
   const places = samplePlaces(Math.floor(sizeOf(workload.shape) * (prepared.kernel.share ?? 1)));

@@ -10,13 +10,30 @@ import { type ConvShape, convKernel, dataGradKernel, matmulKernel, type Tile, ti
 import { chainAt, chainKernel, layerNormKernel, type RowShape, softmaxKernel } from "./handwritten/rows.ts";
 import { valueAt } from "./values.ts";
 
+/** The first place where a result is not what it should be, as text. */
+export function disagreement(workload: Workload, places: readonly number[], seen: readonly number[]): string | null {
+  for (const [i, place] of places.entries()) {
+    const expected = workload.expected(place);
+    if (!(Math.abs(seen[i]! - expected) <= workload.tolerance)) return `wrong at ${place}: ${seen[i]}, not ${expected}`;
+  }
+  return null;
+}
+
 export interface WorkloadInput {
   readonly name: string;
   readonly shape: readonly number[];
   readonly stream: number; // of `valueAt`
 }
+/** What a workload computes, for libraries that have an operation for it. */
+export type Task =
+  | { readonly kind: "matmul"; readonly m: number; readonly k: number; readonly n: number }
+  | { readonly kind: "conv" | "convDataGradient" | "convWeightGradient"; readonly shape: ConvShape }
+  | { readonly kind: "layerNorm" | "softmax"; readonly shape: RowShape }
+  | { readonly kind: "chain"; readonly length: number };
+
 export interface Workload {
   readonly name: string;
+  readonly task: Task;
   readonly flops: number;
   readonly inputs: readonly WorkloadInput[];
   readonly shape: readonly number[]; // of the result
@@ -60,6 +77,7 @@ export function matmulWorkload(m: number, k: number, n: number): Workload {
   ];
   return {
     name: `matmul ${m}x${k}x${n}`,
+    task: { kind: "matmul", m, k, n },
     flops: 2 * m * k * n,
     inputs,
     shape: [m, n],
@@ -105,6 +123,7 @@ export function convWorkloads(shape: ConvShape): Workload[] {
   return [
     {
       name: `conv ${label}`,
+      task: { kind: "conv", shape },
       flops,
       inputs: [picture, weights],
       shape: [batch, height, width, co],
@@ -122,6 +141,7 @@ export function convWorkloads(shape: ConvShape): Workload[] {
     },
     {
       name: `conv data gradient ${label}`,
+      task: { kind: "convDataGradient", shape },
       flops,
       inputs: [gradient, weights],
       shape: [batch, height, width, ci],
@@ -142,6 +162,7 @@ export function convWorkloads(shape: ConvShape): Workload[] {
     },
     {
       name: `conv weight gradient ${label}`,
+      task: { kind: "convWeightGradient", shape },
       flops,
       inputs: [picture, gradient],
       shape: [3, 3, ci, co],
@@ -174,6 +195,7 @@ export function layerNormWorkload(shape: RowShape): Workload {
   ];
   return {
     name: `layer norm ${rows}x${columns}`,
+    task: { kind: "layerNorm", shape },
     flops: 8 * rows * columns,
     inputs,
     shape: [rows, columns],
@@ -201,6 +223,7 @@ export function softmaxWorkload(shape: RowShape): Workload {
   const inputs = [{ name: "x", shape: [rows, columns], stream: 1 }];
   return {
     name: `softmax ${rows}x${columns}`,
+    task: { kind: "softmax", shape },
     flops: 4 * rows * columns,
     inputs,
     shape: [rows, columns],
@@ -222,6 +245,7 @@ export function chainWorkload(length: number): Workload {
   const inputs = [{ name: "input", shape: [length], stream: 1 }];
   return {
     name: `8 elementwise ops on ${length / 2 ** 20}M`,
+    task: { kind: "chain", length },
     flops: 8 * length,
     inputs,
     shape: [length],
@@ -234,6 +258,26 @@ export function chainWorkload(length: number): Workload {
     handWritten: (lanes) => [chainKernel(length, lanes, 64), chainKernel(length, 64, 1), chainKernel(length, 64, 16)],
     naive: (share) => naiveChain(length, share),
   };
+}
+
+/** The workload of a task, as another process needs it. */
+export function workloadOf(task: Task): Workload {
+  switch (task.kind) {
+    case "matmul":
+      return matmulWorkload(task.m, task.k, task.n);
+    case "conv":
+    case "convDataGradient":
+    case "convWeightGradient":
+      return convWorkloads(task.shape).find((workload) => workload.task.kind === task.kind)!;
+    case "layerNorm":
+      return layerNormWorkload(task.shape);
+    case "softmax":
+      return softmaxWorkload(task.shape);
+    case "chain":
+      return chainWorkload(task.length);
+    default:
+      return task satisfies never;
+  }
 }
 
 /** Everything that is measured; a slow adapter gets a shorter elementwise chain. */

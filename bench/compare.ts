@@ -1,0 +1,140 @@
+// npm --prefix bench run compare [-- --json] [-- --only TEXT]: our kernels beside those of other libraries, on the adapter at hand. The
+// libraries are optional packages of this folder (`npm --prefix bench install`); one that is not installed is left out and named. Each runs
+// in a process of its own, and they take turns: while one computes, the others sleep. All wait quietly, all results are checked.
+import { type ChildProcess, fork } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { unpackEmbeddedDriver } from "../runtime/device/embeddedDriver.ts";
+import { type OpenedDevice, openDevice } from "../runtime/device/openDevice.ts";
+import { type Contender, measure } from "./measure.ts";
+import { prepareOurs } from "./ours.ts";
+import { type Answer, type PeerName, peerNames, peerPackages, type Question } from "./peers/peer.ts";
+import { type BenchRow, printHeader, printRow, rowOf } from "./results.ts";
+import { samplePlaces } from "./values.ts";
+import { allWorkloads, disagreement, type Workload } from "./workloads.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The folder with the peers' packages: beside this source, of which this file may be a build. */
+const packageFolder = [here, join(here, "..", "..", "bench")].find((folder) => existsSync(join(folder, "package.json")));
+const isInstalled = (peer: PeerName): boolean =>
+  packageFolder !== undefined && peerPackages[peer].every((name) => existsSync(join(packageFolder, "node_modules", name, "package.json")));
+
+/** One peer's process; questions are asked one at a time. */
+class PeerProcess {
+  readonly name: PeerName;
+  readonly #child: ChildProcess;
+
+  constructor(name: PeerName, icd: string | undefined) {
+    this.name = name;
+    const env = icd === undefined ? process.env : { ...process.env, VK_DRIVER_FILES: icd, VK_ICD_FILENAMES: icd };
+    // A library's own chatter must not end up in our results.
+    this.#child = fork(join(here, "peers", "child.js"), [name, join(packageFolder!, "package.json")], {
+      env,
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+  }
+
+  async answer<K extends Answer["kind"]>(kind: K, question?: Question): Promise<Extract<Answer, { readonly kind: K }>> {
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      const ended = (code: number | null) => reject(new Error(`its process ended (${code})`));
+      this.#child.once("exit", ended);
+      this.#child.once("message", (message: Answer) => {
+        this.#child.off("exit", ended);
+        resolve(message);
+      });
+      if (question !== undefined) this.#child.send(question);
+    });
+    if (answer.kind === "failed") throw new Error(answer.message);
+    if (answer.kind !== kind) throw new Error(`internal: ${this.name} answers ${answer.kind}, not ${kind}`);
+    return answer as Extract<Answer, { readonly kind: K }>;
+  }
+
+  /** Makes a workload ready and checks its result; null where the library is not asked for it. */
+  async prepare(workload: Workload): Promise<Contender | null> {
+    const { able } = await this.answer("prepared", { kind: "prepare", task: workload.task });
+    if (!able) return null;
+    const places = samplePlaces(workload.shape.reduce((a, b) => a * b, 1));
+    const { values } = await this.answer("samples", { kind: "samples", places });
+    const wrong = disagreement(workload, places, values);
+    if (wrong !== null) throw new Error(wrong);
+    const timed = async (repeats: number) => (await this.answer("ran", { kind: "run", repeats })).ms;
+    return { name: this.name, scale: 1, timed, run: async (repeats) => void (await timed(repeats)) };
+  }
+
+  async release(): Promise<void> {
+    await this.answer("released", { kind: "release" });
+  }
+
+  stop(): void {
+    this.#child.kill();
+  }
+}
+
+async function compareWorkload(opened: OpenedDevice, workload: Workload, processes: readonly PeerProcess[]): Promise<BenchRow> {
+  const notes: string[] = [];
+  const peers: { readonly process: PeerProcess; readonly contender: Contender }[] = [];
+  for (const process of processes) {
+    try {
+      const contender = await process.prepare(workload);
+      if (contender !== null) peers.push({ process, contender });
+    } catch (error) {
+      notes.push(`${process.name}: ${messageOf(error)}`);
+    }
+  }
+  const ours = await prepareOurs(opened, workload);
+  const places = samplePlaces(workload.shape.reduce((a, b) => a * b, 1));
+  const wrong = disagreement(workload, places, await ours.samples(places));
+  if (wrong !== null) throw new Error(`ours: ${workload.name}: ${wrong}`);
+  const [timing, ...times] = await measure([ours, ...peers.map((peer) => peer.contender)], { rounds: 5 });
+  ours.destroy();
+  for (const { process } of peers) await process.release();
+  const byName = Object.fromEntries(peers.map(({ process }, i) => [process.name, times[i]!.ms]));
+  return rowOf({
+    workload: workload.name,
+    adapter: opened.adapter.name,
+    timing: timing!,
+    peers: byName,
+    flops: workload.flops,
+    note: notes.join("; "),
+  });
+}
+
+const { values } = parseArgs({ options: { json: { type: "boolean", default: false }, only: { type: "string", default: "" } } });
+const opened = await openDevice();
+if (!opened.ok) {
+  console.error(`error: ${opened.reason}\nhelp: ${opened.help}`);
+  process.exit(1);
+}
+const { driver } = opened.adapter;
+const embedded = driver === "embedded" ? await unpackEmbeddedDriver() : undefined;
+const icd = embedded?.ok === true ? embedded.driver.icd : driver === "system" ? undefined : driver;
+for (const name of peerNames.filter((peer) => !isInstalled(peer)))
+  console.error(`${name} is not installed and is left out; npm --prefix bench install brings it`);
+const running: PeerProcess[] = [];
+for (const name of peerNames.filter(isInstalled)) {
+  const peer = new PeerProcess(name, icd);
+  try {
+    await peer.answer("ready");
+    running.push(peer);
+  } catch (error) {
+    peer.stop();
+    console.error(`${name} does not start and is left out: ${messageOf(error)}`);
+  }
+}
+const names = running.map((peer) => peer.name);
+if (!values.json) console.log(`${opened.adapter.name} (${driver} driver)\n${printHeader(names, "x best")}`);
+const rows: BenchRow[] = [];
+const slow = opened.adapter.isSoftware && !opened.adapter.cheapTextureLoads;
+for (const workload of allWorkloads(slow).filter(({ name }) => name.includes(values.only))) {
+  const row = await compareWorkload(opened, workload, running);
+  rows.push(row);
+  if (!values.json) console.log(printRow(row, names));
+}
+if (values.json) console.log(JSON.stringify(rows, null, 2));
+for (const peer of running) peer.stop();
+opened.close();
+process.exit();

@@ -1,0 +1,68 @@
+// What another library must offer to be measured beside ours. Each runs in a process of its own (`child.ts`): libraries take over globals,
+// and each brings its own copy of Dawn or sets one up.
+import type { Task, Workload } from "../workloads.ts";
+
+/** A workload made ready in a library. */
+export interface PreparedTask {
+  /** Runs it once and waits for the end. */
+  readonly run: () => Promise<void>;
+  /** The result in our layout. */
+  readonly output: () => Promise<Float32Array>;
+  readonly release: () => void | Promise<void>;
+}
+export interface Peer {
+  /** Null where the library is not asked for this. */
+  readonly prepare: (workload: Workload) => Promise<PreparedTask | null>;
+}
+export type OpenPeer = (environment: PeerEnvironment) => Promise<Peer>;
+export interface PeerEnvironment {
+  /** Loads a package of the benchmark's own folder. */
+  readonly load: (name: string) => unknown;
+  /** Awaits something the device does, with the main thread asleep. */
+  readonly wait: <T>(promise: Promise<T>) => Promise<T>;
+}
+
+/** Packages of each peer, all of which must be installed. */
+export const peerPackages = {
+  "jax-js": ["@jax-js/jax"],
+  tfjs: ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-webgpu"],
+  "onnxruntime-node": ["onnxruntime-node"],
+} as const satisfies Record<string, readonly string[]>;
+export type PeerName = keyof typeof peerPackages;
+export const peerNames = Object.keys(peerPackages) as readonly PeerName[];
+
+/** What the parent asks, and what the child answers. */
+export type Question =
+  | { readonly kind: "prepare"; readonly task: Task }
+  | { readonly kind: "samples"; readonly places: readonly number[] }
+  | { readonly kind: "run"; readonly repeats: number }
+  | { readonly kind: "release" };
+export type Answer =
+  | { readonly kind: "ready" }
+  | { readonly kind: "prepared"; readonly able: boolean }
+  | { readonly kind: "samples"; readonly values: readonly number[] }
+  | { readonly kind: "ran"; readonly ms: number }
+  | { readonly kind: "released" }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** Moves axes: result axis i is argument axis `order[i]`. */
+export function permuted(values: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array<ArrayBuffer> {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const [sizes, steps] = [order.map((axis) => shape[axis]!), order.map((axis) => strides[axis]!)];
+  const result = new Float32Array(values.length);
+  const index = sizes.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < result.length; to++) {
+    result[to] = values[from]!;
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      from += steps[axis]!;
+      if (++index[axis]! < sizes[axis]!) break;
+      from -= steps[axis]! * sizes[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+export const toChannelsFirst = [0, 3, 1, 2] as const;
+export const toChannelsLast = [0, 2, 3, 1] as const;
+export const weightsToOutputsFirst = [3, 2, 0, 1] as const;
