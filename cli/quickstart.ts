@@ -70,7 +70,13 @@ async function drawFolder(out: string): Promise<number> {
         process.stderr.write(`${drawn.message}; ${drawn.help}\n`);
         return 130;
       case "error":
-        process.stderr.write(problemText(drawn));
+        // The folder's place is the program's, so advice to name another one does not hold here.
+        process.stderr.write(
+          problemText({
+            message: drawn.message,
+            help: drawn.help.includes("--out") ? `delete ${out}, then run the same command again` : drawn.help,
+          }),
+        );
         return 1;
       default:
         return drawn satisfies never;
