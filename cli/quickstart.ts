@@ -40,8 +40,16 @@ export async function quickstartCommand(request: QuickstartRequest): Promise<num
     const status = await drawFolder(source.root);
     if (status !== 0) return status;
   }
+  let isStopped = false; // a run that was stopped is saved and no failure, but it is not the whole quickstart either
+  const stopped = () => {
+    isStopped = true;
+  };
+  process.once("SIGINT", stopped);
+  process.once("SIGTERM", stopped);
   const status = await runCommand({ file, ...request }, compileFile);
-  if (status === 0) process.stdout.write(`quickstart took ${clockText((performance.now() - started) / 1000)} in all\n`);
+  process.removeListener("SIGINT", stopped);
+  process.removeListener("SIGTERM", stopped);
+  if (status === 0 && !isStopped) process.stdout.write(`quickstart took ${clockText((performance.now() - started) / 1000)} in all\n`);
   return status;
 }
 

@@ -1,0 +1,162 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Command, type CommanderError, InvalidArgumentError, Option, type OutputConfiguration } from "commander";
+import { packageRoot } from "../dsl/source.ts";
+
+// The words of the command line, and nothing else. Each command's module is loaded when it is called for, so that `adac check` does
+// not wait for a compiler or a device. Exit status of every command: 0 done, 1 something is wrong with the program, the data or the machine,
+// 2 wrong usage, 70 a mistake of ours, 130 stopped by the user.
+
+export const usageError = 2;
+export const ourMistake = 70;
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is expected");
+  return Number(text);
+};
+const assignment = (text: string, before: Readonly<Record<string, string>>): Record<string, string> => {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new InvalidArgumentError("write it as key=value, as in --set batch=16");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+};
+const settings = () =>
+  new Option("--set <key=value>", "change a setting or a constant of the program; may be given several times")
+    .argParser(assignment)
+    .default({}, "none");
+const driver = () =>
+  new Option("--driver <driver>", "system, embedded, or the path of a Vulkan ICD file (default: ADA_DRIVER, else the best there is)");
+const block = (what: string) => new Option("--block <name>", `only this ${what} (default: all of the file)`);
+const target = () =>
+  new Option("--target <target>", "what kernels are made for: 4 or 8 lanes on a CPU, a CPU without subgroups, or a GPU").choices([
+    "cpu4",
+    "cpu8",
+    "cpu",
+    "gpu",
+  ]);
+const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "fused", "tiles", "plan", "wgsl"];
+
+interface BlockFlags {
+  readonly set: Readonly<Record<string, string>>;
+  readonly block?: string;
+  readonly driver?: string;
+}
+const given = <T extends object>(flags: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** The command line of `adac`, with `data` loaded only where the words ask for it. Wrong usage throws a CommanderError. */
+export async function commandLine(words: readonly string[], output: OutputConfiguration = {}): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string };
+  const root = new Command("adac")
+    .description("compiles and runs ada programs: fused WebGPU training from one text")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .showSuggestionAfterError()
+    .configureOutput(output)
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText("before", "Example: adac run pipelines/quickstart.ada\n")
+    .addHelpText("after", "\n`adac COMMAND --help` shows an example and the options of a command.");
+  const command = (usage: string, description: string, example: string): Command => {
+    const made = root.command(usage).description(description).addHelpText("before", `Example: ${example}\n`);
+    return made.helpOption("-h, --help", "print this help");
+  };
+
+  command("check <file...>", "read and check programs; exit 0 clean, 1 with diagnostics", "adac check pipelines/quickstart.ada")
+    .option("--json", "diagnostics as JSON", false)
+    .action(async (files: string[], { json }: { json: boolean }) => {
+      const { checkCommand } = await import("./check.ts");
+      process.exitCode = checkCommand(files, { json, colour: process.stdout.isTTY === true });
+    });
+
+  command("compile <file>", "make a plan folder, or print any stage of the way there", "adac compile pipelines/quickstart.ada -o plan")
+    .option("-o, --out <dir>", "write plan.json, kernels/*.wgsl and plan.ts (typed bindings) into this folder")
+    .addOption(new Option("--emit <stage>", "print a stage instead").choices(stages))
+    .addOption(target().default("cpu4"))
+    .addOption(block("block"))
+    .addOption(settings())
+    .action(async (file: string, flags: BlockFlags & { out?: string; emit?: string; target: string }) => {
+      const { compileCommand } = await import("./compile.ts");
+      const { set, ...rest } = flags;
+      process.exitCode = await compileCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof compileCommand>[0]);
+    });
+
+  command(
+    "plan <file>",
+    "say what a program costs: parameters, memory, dispatches, arithmetic",
+    "adac plan pipelines/quickstart.ada --measure",
+  )
+    .option("--json", "one JSON array, a row per step", false)
+    .option("--measure", "open the device and time each kind of kernel", false)
+    .addOption(target())
+    .addOption(block("block"))
+    .addOption(settings())
+    .addOption(driver())
+    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; target?: string }) => {
+      const { planCommand } = await import("./plan.ts");
+      const { set, ...rest } = flags;
+      process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);
+    });
+
+  command("run <file>", "train, evaluate, and write a run folder with a report", "adac run pipelines/quickstart.ada --set micro_steps=50")
+    .option("--resume <dir>", "go on with a run folder, or with one of its checkpoints")
+    .option("--steps <n>", "stop after this many micro-steps", wholeNumber)
+    .option("--out <dir>", "where run folders are made (default: runs)")
+    .option("--keep-last <n>", "how many checkpoints stay", wholeNumber)
+    .addOption(block("train block"))
+    .addOption(settings())
+    .addOption(driver())
+    .action(async (file: string, flags: BlockFlags & { resume?: string; steps?: number; out?: string; keepLast?: number }) => {
+      const [{ runCommand }, { compileFile }] = await Promise.all([import("./run.ts"), import("./compileFile.ts")]);
+      const { set, ...rest } = flags;
+      process.exitCode = await runCommand({ file, overrides: set, ...given(rest) }, compileFile);
+    });
+
+  command("eval <file>", "run the evaluate blocks on what was trained before", "adac eval pipelines/quickstart.ada --run runs/quickstart-1")
+    .option("--run <dir>", "the run whose models are evaluated (default: the latest)")
+    .option("--out <dir>", "where run folders are (default: runs)")
+    .option("--json", "the metrics as JSON", false)
+    .addOption(block("evaluate block"))
+    .addOption(settings())
+    .addOption(driver())
+    .action(async (file: string, flags: BlockFlags & { run?: string; out?: string; json: boolean }) => {
+      const [{ evalCommand }, { compileFile }] = await Promise.all([import("./eval.ts"), import("./compileFile.ts")]);
+      const { set, ...rest } = flags;
+      process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compileFile);
+    });
+
+  if (words.includes("data")) {
+    const { dataCommand } = await import("./data.ts");
+    root.addCommand(dataCommand());
+  } else command("data", "make data sets on disk", "adac data faces --out data/faces --identities 200 --views 16 --seed 1");
+
+  command("doctor", "say which adapter a run would use, what is missing, and the command that helps", "adac doctor")
+    .option("--json", "everything as JSON", false)
+    .action(async (flags: { json: boolean }) => {
+      const { doctorCommand } = await import("./doctor.ts");
+      process.exitCode = await doctorCommand(flags);
+    });
+
+  command("quickstart", "draw a small face data set, train a recogniser on it, test it on new people", "adac quickstart")
+    .option("--out <dir>", "where run folders are made (default: runs)")
+    .addOption(driver())
+    .action(async (flags: { out?: string; driver?: string }) => {
+      const { quickstartCommand } = await import("./quickstart.ts");
+      process.exitCode = await quickstartCommand(given(flags));
+    });
+
+  command("explain <code>", "say what a diagnostic means and what to do about it", "adac explain shape/axis-mismatch").action(
+    async (code: string) => {
+      const { explainCommand } = await import("./explain.ts");
+      process.exitCode = explainCommand(code);
+    },
+  );
+  exitOverrides(root);
+  return root;
+}
+
+// Commander's own words for wrong usage stay; only the exit status is ours.
+function exitOverrides(command: Command): void {
+  command.exitOverride((error: CommanderError) => {
+    throw error;
+  });
+  for (const inner of command.commands) exitOverrides(inner);
+}
