@@ -216,7 +216,14 @@ class TrainCompiler {
       else places.set(r.name, this.#output(r.name, r.value));
     }
     const read = new Set(graph.results.map((r) => r.name).filter((n) => n.startsWith("log.")));
-    this.#builder.leg({ name: "update", graph: this.#checked({ ...graph, name: "update" }), inputs, results: places, written: new Set(), read });
+    this.#builder.leg({
+      name: "update",
+      graph: this.#checked({ ...graph, name: "update" }),
+      inputs,
+      results: places,
+      written: new Set(),
+      read,
+    });
   }
 
   #output(name: string, v: Value): PlanBinding {

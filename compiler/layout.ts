@@ -1,4 +1,4 @@
-import { isMemoryLeaf, type Cluster, type Clusters } from "./fuse/cluster.ts";
+import { type Cluster, type Clusters, isMemoryLeaf } from "./fuse/cluster.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
 import type { Value } from "./ir/value.ts";
 import { contractShape } from "./schedule/contract.ts";
@@ -103,7 +103,12 @@ function featureMaps(clusters: Clusters): Set<Value> {
   return maps;
 }
 
-function packOperands(c: Cluster, memory: (v: Value) => Stored | undefined, pack: (value: Value, order: readonly number[]) => Stored, reads: Map<Value, Stored>): void {
+function packOperands(
+  c: Cluster,
+  memory: (v: Value) => Stored | undefined,
+  pack: (value: Value, order: readonly number[]) => Stored,
+  reads: Map<Value, Stored>,
+): void {
   const anchor = c.anchors[0] as ContractValue;
   const storedFor = (v: Value): Stored | undefined => reads.get(v) ?? memory(v);
   const shape = contractShape(anchor, storedFor);

@@ -5,8 +5,8 @@ import { prepare } from "./fuse/prepare.ts";
 import type { Region, Stored } from "./fuse/region.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
-import { graphInputs, graphValues } from "./ir/walk.ts";
 import { requireVerified } from "./ir/verify.ts";
+import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
 import { type Lifetime, overlap, SlotPool, samePlace } from "./memory.ts";
 import type { UniformDecl } from "./plan/host.ts";
@@ -133,11 +133,13 @@ export class PlanBuilder {
           const place = name === undefined ? undefined : request.results.get(name);
           if (!place) continue;
           const clash = (v: Value): boolean => overlap(placeOfInput(v), place);
-          const later = readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || moved.some((m) => isMemoryLeaf(m.from) && clash(m.from));
+          const later =
+            readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || moved.some((m) => isMemoryLeaf(m.from) && clash(m.from));
           const here = [...readsOf[i]!.entries()].filter(([v]) => clash(v));
           const same = here.length === 1 && samePlace(placeOfInput(here[0]![0]), place) && this.#options.inPlace !== false;
           // A kernel that reads this result and writes another of the same buffer would bind the buffer twice.
-          const shared = writers.get(place.buffer)! > 1 && allReads.some((reads, j) => j !== i && [...reads].some((s) => s.id === output.id));
+          const shared =
+            writers.get(place.buffer)! > 1 && allReads.some((reads, j) => j !== i && [...reads].some((s) => s.id === output.id));
           if (later || shared || (here.length > 0 && !same)) continue;
           if (same) takeover.set(here[0]![1], output);
           direct.set(output.id, place);
@@ -220,7 +222,12 @@ export class PlanBuilder {
     this.#append({
       name: request.name,
       ops,
-      outputs: [...request.read].map((name) => ({ name, at: resultPlace(name), dtype: resultValues.get(name)!.dtype, shape: resultValues.get(name)!.shape })),
+      outputs: [...request.read].map((name) => ({
+        name,
+        at: resultPlace(name),
+        dtype: resultValues.get(name)!.dtype,
+        shape: resultValues.get(name)!.shape,
+      })),
       inputs: [...request.written].flatMap((name) => {
         const v = inputValues.get(name);
         return v ? [{ name, at: request.inputs.get(name)!, dtype: v.dtype, shape: v.shape }] : [];
@@ -325,7 +332,12 @@ export class PlanBuilder {
     });
     if (problems.length === 0) return;
     const where = originsOf(region)[0] ?? "";
-    throw new Error(`internal: schedule (${region.template}, ${where}): ${problems.map((p) => p.message).slice(0, 4).join("; ")}\n${printTileKernel(kernel)}`);
+    throw new Error(
+      `internal: schedule (${region.template}, ${where}): ${problems
+        .map((p) => p.message)
+        .slice(0, 4)
+        .join("; ")}\n${printTileKernel(kernel)}`,
+    );
   }
 
   finish(program: Plan["program"]): Plan {
@@ -336,7 +348,9 @@ export class PlanBuilder {
       compiler: compilerVersion,
       target: { ...this.#target, features: [...this.#features].sort() },
       kernels: this.#kernels,
-      buffers: this.#buffers.map((b, id): PlanBuffer => ({ id, name: b.name, bytes: b.bytes, use: b.use, ...(b.data === undefined ? {} : { data: b.data }) })),
+      buffers: this.#buffers.map(
+        (b, id): PlanBuffer => ({ id, name: b.name, bytes: b.bytes, use: b.use, ...(b.data === undefined ? {} : { data: b.data }) }),
+      ),
       legs: this.#legs,
       uniforms: this.#uniforms,
       program,
@@ -359,7 +373,9 @@ export function bytesOf(v: { readonly shape: readonly number[] }): number {
 function orderForUpdates(regions: readonly Region[], changes: (r: Region) => boolean): Region[] {
   const producer = new Map<string, Region>();
   for (const r of regions) for (const o of r.outputs) producer.set(o.id, r);
-  const needs = new Map(regions.map((r) => [r, [...storedReads(r)].map((s) => producer.get(s.id)).filter((p) => p !== undefined && p !== r) as Region[]]));
+  const needs = new Map(
+    regions.map((r) => [r, [...storedReads(r)].map((s) => producer.get(s.id)).filter((p) => p !== undefined && p !== r) as Region[]]),
+  );
   const done = new Set<Region>();
   const result: Region[] = [];
   const visit = (r: Region): void => {
@@ -408,7 +424,8 @@ export function printPlan(plan: Plan): string {
     lines.push(`leg ${leg.name}  # ${leg.ops.length} ops, peak ${leg.figures.peakBytes} bytes, live ${leg.figures.liveBytes}`);
     for (const op of leg.ops) {
       const at = (b: PlanBinding): string => `${plan.buffers[b.buffer]!.name}${b.offset > 0 ? `+${b.offset}` : ""}:${b.bytes}`;
-      if (op.kind === "dispatch") lines.push(`  ${plan.kernels[op.kernel]!.id} ${op.grid.join("x")} ${op.bindings.map(at).join(" ")}  # ${op.what}`);
+      if (op.kind === "dispatch")
+        lines.push(`  ${plan.kernels[op.kernel]!.id} ${op.grid.join("x")} ${op.bindings.map(at).join(" ")}  # ${op.what}`);
       else if (op.kind === "copy") lines.push(`  copy ${at(op.from)} -> ${at(op.to)}`);
       else lines.push(`  clear ${at(op.target)}`);
     }

@@ -113,7 +113,10 @@ export const diagnosticTable = {
   "time/too-many-alternatives": error("step `{name}` would need more than {most} graphs", "these draws multiply: {draws}"),
   "elaborate/unsupported": error("{what} is not available in this version"),
   "name/needs-itself": error("`{name}` is needed to say what `{name}` is"),
-  "elaborate/too-long": error("a list of {length} elements is longer than {most}", "lists are unrolled when compiling; long axes belong into tensors"),
+  "elaborate/too-long": error(
+    "a list of {length} elements is longer than {most}",
+    "lists are unrolled when compiling; long axes belong into tensors",
+  ),
   "elaborate/misplaced": error("`{what}` may stand only in {where}"),
   "elaborate/unknown-entry": error("there is no `{kind}` block called `{name}`"),
   "elaborate/missing-setting": error("`{name}` does not say `{setting}`"),
@@ -128,7 +131,10 @@ export const diagnosticTable = {
   // ---- the checker: sizes, effects, bodies, training ----
   "shape/unmet": error("`{callee}` needs {equation}, but here that is {left} and {right}"),
   "shape/axes-left-out": error("`order` must name every axis: {axes} is missing"),
-  "shape/element-differs": error("element {index} of this list is {found}, but element 0 is {expected}", "all elements must have the same axes and sizes"),
+  "shape/element-differs": error(
+    "element {index} of this list is {found}, but element 0 is {expected}",
+    "all elements must have the same axes and sizes",
+  ),
   "type/missing-field": error("the field `{name}` is missing here"),
   "body/no-return": error("{what} has no `return`, so it has no value", "end it with `return …`"),
   "body/unreachable": error("this is never reached, because a `return` stands before it"),
@@ -140,7 +146,10 @@ export const diagnosticTable = {
   "train/wrong-data": error("step `{step}` reads `{setting}` from `{wanted}`, but the train block gives it {found}"),
   "train/bad-weights": error("the weights of these steps are {problem}", "weights are not negative, and at least one is more than 0"),
   "train/bad-number": error("{setting} must be {expected}, not {found}"),
-  "train/not-each": error("`{name}` is the same for all parameters, so it cannot be set for a group", "settings of groups are marked `each` in the optimizer"),
+  "train/not-each": error(
+    "`{name}` is the same for all parameters, so it cannot be set for a group",
+    "settings of groups are marked `each` in the optimizer",
+  ),
   "schedule/span": error("{problem}"),
 } as const satisfies Record<string, Row>;
 

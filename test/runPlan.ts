@@ -1,4 +1,4 @@
-import { compileGraph, type CompileOptions } from "../compiler/compile.ts";
+import { type CompileOptions, compileGraph } from "../compiler/compile.ts";
 import type { NdArray } from "../compiler/ir/ops/row.ts";
 import type { Graph } from "../compiler/ir/value.ts";
 import { evaluateHost } from "../compiler/plan/evalHost.ts";
@@ -50,7 +50,12 @@ export async function runFunctionPlan(
     for (const input of leg.inputs) {
       const given = inputs[input.name];
       if (!given) throw new Error(`no value for input ${input.name}`);
-      const data = given.dtype === "f32" ? Float32Array.from(given.data) : given.dtype === "i32" ? Int32Array.from(given.data) : Uint32Array.from(given.data);
+      const data =
+        given.dtype === "f32"
+          ? Float32Array.from(given.data)
+          : given.dtype === "i32"
+            ? Int32Array.from(given.data)
+            : Uint32Array.from(given.data);
       session.writeInput(leg.name, input.name, data);
     }
     if (plan.uniforms.length > 0) session.writeUniforms(uniformWords(plan.uniforms, environment));

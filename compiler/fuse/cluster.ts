@@ -71,7 +71,12 @@ function everything(order: readonly Value[], results: ReadonlySet<Value>): Set<V
 }
 
 /** The values to be stored before any merging. */
-function findRoots(order: readonly Value[], users: ReadonlyMap<Value, readonly Value[]>, results: ReadonlySet<Value>, forced: ReadonlySet<Value>): Set<Value> {
+function findRoots(
+  order: readonly Value[],
+  users: ReadonlyMap<Value, readonly Value[]>,
+  results: ReadonlySet<Value>,
+  forced: ReadonlySet<Value>,
+): Set<Value> {
   const cost = computeCost(order);
   const roots = new Set<Value>();
   const consumers = new Map<Value, Set<Value>>(); // roots in whose kernels a value is computed
@@ -284,7 +289,9 @@ class Merger {
       if (!this.#drafts.includes(reader)) continue;
       for (let again = true; again; ) {
         again = false;
-        const producers = new Set([...this.#draftReads(reader)].map((r) => this.#draftOf.get(r)).filter((d) => d !== undefined && d !== reader) as Draft[]);
+        const producers = new Set(
+          [...this.#draftReads(reader)].map((r) => this.#draftOf.get(r)).filter((d) => d !== undefined && d !== reader) as Draft[],
+        );
         for (const producer of [...producers].sort((a, b) => this.#place(b) - this.#place(a))) {
           if (depth.get(reader)! !== depth.get(producer)! + 1) continue;
           if (!this.#mayFollow(producer, reader, readers) || !this.#fits(producer, reader, readers)) continue;
@@ -379,12 +386,14 @@ class Merger {
     const readers = this.#readers();
     const depth = this.#depths();
     const sorted = [...this.#drafts].sort((a, b) => depth.get(a)! - depth.get(b)! || this.#place(a) - this.#place(b));
-    const clusters = this.#inUse(sorted).map((d): Cluster => ({
-      template: templateOf(d),
-      anchors: d.anchors,
-      outputs: this.#outputs(d, readers),
-      reads: [...this.#draftReads(d)].sort((a, b) => this.#position.get(a)! - this.#position.get(b)!),
-    }));
+    const clusters = this.#inUse(sorted).map(
+      (d): Cluster => ({
+        template: templateOf(d),
+        anchors: d.anchors,
+        outputs: this.#outputs(d, readers),
+        reads: [...this.#draftReads(d)].sort((a, b) => this.#position.get(a)! - this.#position.get(b)!),
+      }),
+    );
     return { clusters: clusters.filter((c) => c.outputs.length > 0), stored: new Set(clusters.flatMap((c) => c.outputs)) };
   }
   /** Producers before readers, and otherwise in the order of the program, so that values die young. */

@@ -86,7 +86,8 @@ export function isInRow(reader: Value, anchor: ReduceValue, inlined: Inlined): b
   const gone = new Set(reducedAxes(anchor));
   const at = symbols(space, "s");
   const row = at.filter((_, a) => !gone.has(a));
-  const same = (shape: readonly number[], as: readonly number[]): boolean => shape.length === as.length && shape.every((s, a) => s === as[a]);
+  const same = (shape: readonly number[], as: readonly number[]): boolean =>
+    shape.length === as.length && shape.every((s, a) => s === as[a]);
   const index = same(reader.shape, space) ? at : same(reader.shape, anchor.shape) ? row : null;
   if (!index) return false;
   const reads = readsOf(anchor, reader, index, inlined);

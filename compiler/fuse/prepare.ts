@@ -41,7 +41,10 @@ function thinDot(b: Builder, v: Extract<Value, { readonly op: "dot" }>, args: re
   const rank = wide.shape.length;
   const places = [...batchA.map((_, i) => i), ...contractA.map((_, i) => rank - contractA.length + i)];
   const product = b.mul(wide, b.broadcastInDim(thin, wide.shape, places));
-  return b.sum(product, contractA.map((_, i) => rank - contractA.length + i));
+  return b.sum(
+    product,
+    contractA.map((_, i) => rank - contractA.length + i),
+  );
 }
 
 /** A reduction of very many elements to few: first over the inner part, then over the rest. */
@@ -59,7 +62,10 @@ function longReduction(b: Builder, v: Extract<Value, { readonly op: "sum" | "red
     while (kept < axes.length - 1 && rows * outer < profit.enoughRows / 4) outer *= x.shape[axes[kept++]!]!;
     const first = axes.slice(kept);
     const partial = reduce(x, first);
-    return reduce(partial, axes.slice(0, kept).map((a) => a - first.filter((f) => f < a).length));
+    return reduce(
+      partial,
+      axes.slice(0, kept).map((a) => a - first.filter((f) => f < a).length),
+    );
   }
   const axis = axes[0]!;
   const size = x.shape[axis]!;

@@ -1,6 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { add, addConst, clamp, div, evaluate, flatten, type Ix, ixConst, ixVar, mod, scale, stridesOf, substitute, unflatten } from "./ix.ts";
+import {
+  add,
+  addConst,
+  clamp,
+  div,
+  evaluate,
+  flatten,
+  type Ix,
+  ixConst,
+  ixVar,
+  mod,
+  scale,
+  stridesOf,
+  substitute,
+  unflatten,
+} from "./ix.ts";
 
 const x = ixVar("x", 0, 23);
 const y = ixVar("y", -3, 8);
@@ -25,7 +40,9 @@ const recipe: fc.Memo<Recipe> = fc.memo((depth) => {
     fc.tuple(next, next).map(([a, b]): Recipe => ({ build: () => add(a.build(), b.build()), value: (v) => a.value(v) + b.value(v) })),
     fc.tuple(next, by).map(([a, n]): Recipe => ({ build: () => scale(a.build(), n), value: (v) => a.value(v) * n })),
     fc.tuple(next, by).map(([a, n]): Recipe => ({ build: () => div(a.build(), n), value: (v) => Math.floor(a.value(v) / n) })),
-    fc.tuple(next, by).map(([a, n]): Recipe => ({ build: () => mod(a.build(), n), value: (v) => a.value(v) - n * Math.floor(a.value(v) / n) })),
+    fc
+      .tuple(next, by)
+      .map(([a, n]): Recipe => ({ build: () => mod(a.build(), n), value: (v) => a.value(v) - n * Math.floor(a.value(v) / n) })),
     next.map((a): Recipe => ({ build: () => clamp(a.build(), 0, 7), value: (v) => Math.min(Math.max(a.value(v), 0), 7) })),
   );
 });
@@ -33,15 +50,21 @@ const recipe: fc.Memo<Recipe> = fc.memo((depth) => {
 describe("index expressions", () => {
   it("mean the same in normal form, and stay in their range", () => {
     fc.assert(
-      fc.property(recipe(5), fc.integer({ min: 0, max: 23 }), fc.integer({ min: -3, max: 8 }), fc.integer({ min: 0, max: 3 }), (r, vx, vy, vz) => {
-        const variables = new Map([["x", vx], ["y", vy], ["z", vz]]); // biome-ignore format: a small table
-        const ix = r.build();
-        const value = r.value(variables);
-        expect(evaluate(ix, variables)).toBe(value);
-        expect(ix.min).toBeLessThanOrEqual(value);
-        expect(ix.max).toBeGreaterThanOrEqual(value);
-        expect(evaluate(substitute(ix, "x", ixConst(vx)), variables)).toBe(value);
-      }),
+      fc.property(
+        recipe(5),
+        fc.integer({ min: 0, max: 23 }),
+        fc.integer({ min: -3, max: 8 }),
+        fc.integer({ min: 0, max: 3 }),
+        (r, vx, vy, vz) => {
+          const variables = new Map([["x", vx], ["y", vy], ["z", vz]]); // biome-ignore format: a small table
+          const ix = r.build();
+          const value = r.value(variables);
+          expect(evaluate(ix, variables)).toBe(value);
+          expect(ix.min).toBeLessThanOrEqual(value);
+          expect(ix.max).toBeGreaterThanOrEqual(value);
+          expect(evaluate(substitute(ix, "x", ixConst(vx)), variables)).toBe(value);
+        },
+      ),
       { numRuns: 2000, seed: 7 },
     );
   });

@@ -93,7 +93,12 @@ function collect(constant: number, terms: readonly Term[]): Ix {
 function join(high: Atom, arg: Ix, by: number): Ix | null {
   const quotient = div(arg, by);
   if (high.kind === "mod" && high.arg.key === quotient.key) return mod(arg, by * high.by);
-  return quotient.terms.length === 1 && quotient.constant === 0 && quotient.terms[0]!.coeff === 1 && quotient.terms[0]!.atom.key === high.key ? arg : null;
+  return quotient.terms.length === 1 &&
+    quotient.constant === 0 &&
+    quotient.terms[0]!.coeff === 1 &&
+    quotient.terms[0]!.atom.key === high.key
+    ? arg
+    : null;
 }
 
 const floorDiv = (a: number, n: number): number => Math.floor(a / n);

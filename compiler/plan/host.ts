@@ -12,15 +12,42 @@ export type HostExpr =
   | { readonly kind: "if"; readonly condition: HostExpr; readonly then: HostExpr; readonly otherwise: HostExpr };
 
 export type HostOp =
-  | "neg" | "abs" | "exp" | "ln" | "sin" | "cos" | "sqrt" | "floor" | "ceil" | "round" | "not"
-  | "add" | "sub" | "mul" | "div" | "pow" | "mod" | "min" | "max" | "lt" | "le" | "eq" | "and" | "or";
+  | "neg"
+  | "abs"
+  | "exp"
+  | "ln"
+  | "sin"
+  | "cos"
+  | "sqrt"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "not"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "mod"
+  | "min"
+  | "max"
+  | "lt"
+  | "le"
+  | "eq"
+  | "and"
+  | "or";
 
 export type HostDistribution =
   | { readonly kind: "uniform"; readonly low: HostExpr; readonly high: HostExpr }
   | { readonly kind: "normal" }
   | { readonly kind: "integer"; readonly low: HostExpr; readonly high: HostExpr } // low <= x < high
   | { readonly kind: "coin"; readonly probability: HostExpr }
-  | { readonly kind: "pick"; readonly values: readonly (number | string)[]; readonly weights: readonly HostExpr[]; readonly atMost: HostExpr | null };
+  | {
+      readonly kind: "pick";
+      readonly values: readonly (number | string)[];
+      readonly weights: readonly HostExpr[];
+      readonly atMost: HostExpr | null;
+    };
 
 export interface HostEnvironment {
   readonly seed: number;

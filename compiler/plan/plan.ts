@@ -69,9 +69,19 @@ export interface PlanLeg {
   readonly name: string;
   readonly ops: readonly PlanOp[];
   /** Named tensors that the host may read after the leg, and where they then are. */
-  readonly outputs: readonly { readonly name: string; readonly at: PlanBinding; readonly dtype: "f32" | "i32" | "u32" | "bool"; readonly shape: readonly number[] }[];
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly at: PlanBinding;
+    readonly dtype: "f32" | "i32" | "u32" | "bool";
+    readonly shape: readonly number[];
+  }[];
   /** Named tensors that the host must have written before the leg. */
-  readonly inputs: readonly { readonly name: string; readonly at: PlanBinding; readonly dtype: "f32" | "i32" | "u32" | "bool"; readonly shape: readonly number[] }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly at: PlanBinding;
+    readonly dtype: "f32" | "i32" | "u32" | "bool";
+    readonly shape: readonly number[];
+  }[];
   readonly figures: LegFigures;
 }
 export interface LegFigures {
@@ -108,13 +118,23 @@ export interface TrainPlan {
     readonly dataset: { readonly binder: string; readonly setting: string };
     readonly choices: readonly HostExpr[];
     /** `first` overwrites the gradients, `next` adds to them. Legs are names in Plan.legs. Inputs of a leg are named `<binder>.<field>`. */
-    readonly alternatives: readonly { readonly key: readonly (number | string | boolean)[]; readonly first: string; readonly next: string; readonly minimises: boolean }[];
+    readonly alternatives: readonly {
+      readonly key: readonly (number | string | boolean)[];
+      readonly first: string;
+      readonly next: string;
+      readonly minimises: boolean;
+    }[];
   }[];
   readonly initLeg: string; // fills parameters, module state, optimiser state
   readonly updateLeg: string; // gradient transforms and the optimiser; outputs `log.<name>`
   readonly stored: readonly StoredTensor[];
   readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
-  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen" | "trained"; readonly from: string | null }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly module: string;
+    readonly mode: "frozen" | "trained";
+    readonly from: string | null;
+  }[];
   readonly unreached: readonly string[];
 }
 export type PlanMix =

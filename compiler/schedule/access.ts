@@ -10,7 +10,12 @@ export interface Access {
 }
 
 /** The read of the largest stored tensor that the value at this index needs; null if it reads none. */
-export function mainAccess(value: Value, index: readonly Ix[], storedFor: (v: Value) => Stored | undefined, budget = { steps: 400 }): Access | null {
+export function mainAccess(
+  value: Value,
+  index: readonly Ix[],
+  storedFor: (v: Value) => Stored | undefined,
+  budget = { steps: 400 },
+): Access | null {
   if (budget.steps-- <= 0) return null;
   const stored = storedFor(value);
   if (stored) return { stored, flat: flatten(index, stridesOf(stored.value.shape, stored.order)) };

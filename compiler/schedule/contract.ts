@@ -26,10 +26,19 @@ export interface ContractShape {
 }
 
 const last = <T>(list: readonly T[]): T => list[list.length - 1]!;
-const moveLast = (axes: readonly GemmAxis[], name: string): GemmAxis[] => [...axes.filter((a) => a.name !== name), ...axes.filter((a) => a.name === name)];
+const moveLast = (axes: readonly GemmAxis[], name: string): GemmAxis[] => [
+  ...axes.filter((a) => a.name !== name),
+  ...axes.filter((a) => a.name === name),
+];
 
 /** Whether four consecutive values of an axis are one aligned vector in memory. */
-function isVectorAxis(axis: GemmAxis, value: Value, place: (at: At) => Place, all: readonly GemmAxis[], storedFor: (v: Value) => Stored | undefined): boolean {
+function isVectorAxis(
+  axis: GemmAxis,
+  value: Value,
+  place: (at: At) => Place,
+  all: readonly GemmAxis[],
+  storedFor: (v: Value) => Stored | undefined,
+): boolean {
   if (axis.size % 4 !== 0) return false;
   const at = new Map<string, Ix>(all.map((x) => [x.name, x.size === 1 ? zero : ixVar(x.name, 0, x.size - 1)]));
   at.set(axis.name, add(scale(ixVar(axis.name, 0, axis.size / 4 - 1), 4), vecIx));
@@ -96,11 +105,18 @@ export function lowerContract(
     const [batchIx, tileRow, tileColumn] = unflatten(ixVar("tile", 0, tiles - 1), [sizeOf(gemm.batch), tilesM, tilesN]) as [Ix, Ix, Ix];
     /** Computes an index once and makes it a variable. */
     const settle = (wish: string, ix: Ix, where: Scope = scope): Ix => {
-      if (ix.terms.length === 0 || (ix.terms.length === 1 && ix.terms[0]!.atom.kind === "var" && ix.terms[0]!.coeff === 1 && ix.constant === 0)) return ix;
+      if (
+        ix.terms.length === 0 ||
+        (ix.terms.length === 1 && ix.terms[0]!.atom.kind === "var" && ix.terms[0]!.coeff === 1 && ix.constant === 0)
+      )
+        return ix;
       return emitter.variable(wish, where.block.let(wish, emitter.index(ix, where)), ix.min, ix.max);
     };
     const along = (axes: readonly GemmAxis[], flat: Ix): [string, Ix][] =>
-      unflatten(flat, axes.map((a) => a.size)).map((ix, i) => [axes[i]!.name, axes[i]!.size === 1 ? zero : ix]);
+      unflatten(
+        flat,
+        axes.map((a) => a.size),
+      ).map((ix, i) => [axes[i]!.name, axes[i]!.size === 1 ? zero : ix]);
     const batchAt = along(gemm.batch, batchIx).map(([name, ix]): [string, Ix] => [name, settle(name, ix)]);
     const firstRow = settle("m", scale(tileRow, tileM));
 
@@ -110,8 +126,7 @@ export function lowerContract(
     const useVectorRows = alongM && tileM % 4 === 0;
     if (alongM && !useVectorRows) throw new Error(`internal: rows of ${tileM} cannot be loaded in vectors`);
     const loads = Math.ceil(items / lanes);
-    const laneIx = (load: number): Ix =>
-      lanes > 1 ? addConst(ixVar("lane", 0, lanes - 1), load * lanes) : addConst(zero, load);
+    const laneIx = (load: number): Ix => (lanes > 1 ? addConst(ixVar("lane", 0, lanes - 1), load * lanes) : addConst(zero, load));
     emitter.define("lane", t.lane());
     const leftRows: { at: [string, Ix][]; step: Ix }[] = [];
     for (let load = 0; load < loads; load++) {
@@ -125,14 +140,20 @@ export function lowerContract(
         leftRows.push({ at: along(shape.m, add(settled, vecIx)), step: settle("step", clamp(slow, 0, chunkK - 1)) });
       } else {
         const row = settle("row", clamp(add(firstRow, clamp(slow, 0, tileM - 1)), 0, M - 1));
-        leftRows.push({ at: along(shape.m, row).map(([name, ix]): [string, Ix] => [name, settle(name, ix)]), step: settle("step", scale(fast, 4)) });
+        leftRows.push({
+          at: along(shape.m, row).map(([name, ix]): [string, Ix] => [name, settle(name, ix)]),
+          step: settle("step", scale(fast, 4)),
+        });
       }
     }
     if (alongM) {
       for (const rows of leftRows) rows.at = rows.at.map(([name, ix]) => [name, alignedPart(ix, settle)]);
     }
     const columnVector = Array.from({ length: vectorsN }, (_, j) => {
-      const base = lanes > 1 ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes)) : addConst(scale(tileColumn, vectorsN), j);
+      const base =
+        lanes > 1
+          ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes))
+          : addConst(scale(tileColumn, vectorsN), j);
       return settle("n", clamp(base, 0, columns - 1));
     });
     const columnsAt = columnVector.map((nv) =>
@@ -161,7 +182,10 @@ export function lowerContract(
       const left = leftRows.map((rows) => {
         const k = kIndex(alongM ? rows.step : add(rows.step, vecIx));
         const place = gemm.leftAt(new Map([...batchAt, ...kAt, [inner.name, inner.size === 1 ? zero : k.ix], ...rows.at]));
-        return where.block.let("a", t.widen(read(gemm.left, { index: place.index, conditions: [...place.conditions, ...k.valid] }, where), 4));
+        return where.block.let(
+          "a",
+          t.widen(read(gemm.left, { index: place.index, conditions: [...place.conditions, ...k.valid] }, where), 4),
+        );
       });
       // All loads of the chunk stand before its arithmetic: worth 20 to 30 % where loads are textures, and nothing lost where not.
       const steps = Array.from({ length: chunkK }, (_, u) => u).filter((u) => start.min + u <= inner.size - 1);
@@ -179,7 +203,8 @@ export function lowerContract(
           const vector = left[lanes > 1 ? Math.floor(item / lanes) : item]!;
           const element = t.part(vector, (alongM ? i & 3 : u & 3) as 0 | 1 | 2 | 3);
           const shared = lanes > 1 ? where.block.let("s", t.fromLane(element, item % lanes)) : element;
-          for (let j = 0; j < vectorsN; j++) where.block.assign(accumulators[i]![j]!, t.fma(t.splat(shared), right[s]![j]!, accumulators[i]![j]!));
+          for (let j = 0; j < vectorsN; j++)
+            where.block.assign(accumulators[i]![j]!, t.fma(t.splat(shared), right[s]![j]!, accumulators[i]![j]!));
         }
       }
     };
@@ -188,7 +213,9 @@ export function lowerContract(
       if (axis) {
         if (axis.size === 1) loopK(axes.slice(1), [...at, [axis.name, zero]], where);
         else {
-          where.block.for(axis.name, 0, axis.size, 1, (i, b) => loopK(axes.slice(1), [...at, [axis.name, emitter.variable(axis.name, i, 0, axis.size - 1)]], new Scope(b, where)));
+          where.block.for(axis.name, 0, axis.size, 1, (i, b) =>
+            loopK(axes.slice(1), [...at, [axis.name, emitter.variable(axis.name, i, 0, axis.size - 1)]], new Scope(b, where)),
+          );
         }
         return;
       }
@@ -206,7 +233,10 @@ export function lowerContract(
         const rowNumber = addConst(firstRow, i);
         const conditions: TileExpr[] = [];
         if (M % tileM !== 0) conditions.push(t.lt(emitter.index(rowNumber, scope), M));
-        const wanted = lanes > 1 ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes)) : addConst(scale(tileColumn, vectorsN), j);
+        const wanted =
+          lanes > 1
+            ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes))
+            : addConst(scale(tileColumn, vectorsN), j);
         if (wanted.max >= columns) conditions.push(t.lt(emitter.index(wanted, scope), columns));
         const write = (b: t.Block) => {
           const where = new Scope(b, scope);
@@ -216,7 +246,8 @@ export function lowerContract(
           const put = (index: readonly Ix[], value: TileExpr, to: Scope) => {
             emitter.bind(anchor, () => value); // fusion has proven that the outputs read it at this place only
             const values = region.outputs.map((o) => emitter.emit(o.value, outputIndex(o.value, anchor, index), to));
-            for (const [o, output] of region.outputs.entries()) emitter.store(output, outputIndex(output.value, anchor, index), values[o]!, to);
+            for (const [o, output] of region.outputs.entries())
+              emitter.store(output, outputIndex(output.value, anchor, index), values[o]!, to);
           };
           if (N % 4 === 0) put(at(along(shape.n, add(scale(columnVector[j]!, 4), vecIx))), result, where);
           else {
@@ -251,7 +282,8 @@ function alignedPart(ix: Ix, settle: (wish: string, ix: Ix) => Ix): Ix {
 }
 function divideBy4(ix: Ix): Ix {
   let result = addConst(zero, ix.constant / 4);
-  for (const { coeff, atom } of ix.terms) result = add(result, scale({ constant: 0, terms: [{ coeff: 1, atom }], min: atom.min, max: atom.max, key: atom.key }, coeff / 4));
+  for (const { coeff, atom } of ix.terms)
+    result = add(result, scale({ constant: 0, terms: [{ coeff: 1, atom }], min: atom.min, max: atom.max, key: atom.key }, coeff / 4));
   return result;
 }
 function partOf(place: Place, l: number): Place {

@@ -158,7 +158,14 @@ export class Emitter {
   #compute(value: Value, index: readonly Ix[], scope: Scope): TileExpr {
     const stored = this.#environment.storedFor(value);
     if (stored) return this.load(stored, index, scope);
-    const scalarised = () => this.#parts((l) => this.emit(value, index.map((ix) => substitute(ix, VEC, ixConst(l))), scope));
+    const scalarised = () =>
+      this.#parts((l) =>
+        this.emit(
+          value,
+          index.map((ix) => substitute(ix, VEC, ixConst(l))),
+          scope,
+        ),
+      );
     switch (value.op) {
       case "input":
         if (value.attrs.role !== "uniform") throw new Error(`internal: input ${value.attrs.name} is not in memory`);
@@ -235,7 +242,11 @@ export class Emitter {
           const inner = addConst(first, -start);
           const last = value.args[i]!.shape[axis]! - (moves ? 4 : 1);
           const inside = moves ? add(scale(clamp(div(inner, 4), 0, last / 4), 4), vecIx) : clamp(inner, 0, last);
-          const part = this.emit(value.args[i]!, index.map((ix, a) => (a === axis ? inside : ix)), scope);
+          const part = this.emit(
+            value.args[i]!,
+            index.map((ix, a) => (a === axis ? inside : ix)),
+            scope,
+          );
           const width: 1 | 4 = result ? (Math.max(part.type.width, result.type.width) as 1 | 4) : part.type.width;
           result = result ? t.select(this.within(first, -1, ends[i]!, scope), t.widen(part, width), t.widen(result, width)) : part;
         }

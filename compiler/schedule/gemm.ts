@@ -37,8 +37,10 @@ export function gemmOf(anchor: ContractValue, swap: boolean): Gemm {
 function ofDot(anchor: Extract<Value, { readonly op: "dot" }>): Gemm {
   const [a, b] = anchor.args as [Value, Value];
   const { batchA, batchB, contractA, contractB } = anchor.attrs;
-  const nameA = (axis: number): string => (batchA.includes(axis) ? `b${batchA.indexOf(axis)}` : contractA.includes(axis) ? `k${contractA.indexOf(axis)}` : `m${axis}`);
-  const nameB = (axis: number): string => (batchB.includes(axis) ? `b${batchB.indexOf(axis)}` : contractB.includes(axis) ? `k${contractB.indexOf(axis)}` : `n${axis}`);
+  const nameA = (axis: number): string =>
+    batchA.includes(axis) ? `b${batchA.indexOf(axis)}` : contractA.includes(axis) ? `k${contractA.indexOf(axis)}` : `m${axis}`;
+  const nameB = (axis: number): string =>
+    batchB.includes(axis) ? `b${batchB.indexOf(axis)}` : contractB.includes(axis) ? `k${contractB.indexOf(axis)}` : `n${axis}`;
   const free = (v: Value, used: readonly number[], name: (axis: number) => string): GemmAxis[] =>
     v.shape.map((size, axis) => ({ name: name(axis), size, axis })).filter((x) => !used.includes(x.axis));
   const m = free(a, [...batchA, ...contractA], nameA);
@@ -92,7 +94,10 @@ function ofConv(anchor: Extract<Value, { readonly op: "conv" }>): Gemm {
       const z = spatial(at.get("ow")!, at.get("kw")!, 1, width);
       return { index: [at.get("b")!, grouped(at.get("g"), at.get("c")!, inputs), y.ix, z.ix], conditions: [y.condition, z.condition] };
     },
-    rightAt: (at) => ({ index: [grouped(at.get("g"), at.get("o")!, perGroup), at.get("c")!, at.get("kh")!, at.get("kw")!], conditions: [] }),
+    rightAt: (at) => ({
+      index: [grouped(at.get("g"), at.get("o")!, perGroup), at.get("c")!, at.get("kh")!, at.get("kw")!],
+      conditions: [],
+    }),
     resultAt: (at) => [at.get("b")!, grouped(at.get("g"), at.get("o")!, perGroup), at.get("oh")!, at.get("ow")!],
   };
 }

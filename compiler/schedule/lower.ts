@@ -32,7 +32,8 @@ export interface LowerOptions {
 export function lowerRegion(region: Region, options: LowerOptions): LoweredRegion | null {
   const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
-  const textures = options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
+  const textures =
+    options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
   const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex, textures }, taken);
   const body = lowerBody(region, emitter, storedFor, options.target);
   for (const output of taken.values()) {
@@ -89,7 +90,11 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
   const gemm = gemmOf(region.anchors[0] as ContractValue, false);
   const textures = new Set<string>();
   for (const operand of [gemm.left, gemm.right]) {
-    const access = mainAccess(operand, operand.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1)), storedFor);
+    const access = mainAccess(
+      operand,
+      operand.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1)),
+      storedFor,
+    );
     const size = access ? count(access.stored.value.shape) : 0;
     // A texture's rows are whole: what is smaller than a row, or no multiple of a vector, stays a buffer.
     if (access && access.stored.value.dtype === "f32" && size % 4 === 0 && flopsOf(region) >= 64 * size) textures.add(access.stored.id);

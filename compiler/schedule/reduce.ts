@@ -66,7 +66,11 @@ export function lowerReduce(
       for (const [i, ix] of unflatten(e, innerShape).entries()) index[innerAxes[i]!] = ix;
       return index;
     };
-    const keptIndex = (): Ix[] => shape.map((_, a) => a).filter((a) => !gone.has(a)).map((a) => rowIndex[rowAxes.indexOf(a)]!);
+    const keptIndex = (): Ix[] =>
+      shape
+        .map((_, a) => a)
+        .filter((a) => !gone.has(a))
+        .map((a) => rowIndex[rowAxes.indexOf(a)]!);
 
     /** Runs over the inner space; `visit` gets the index of one element or vector of it. */
     const loop = (visit: (e: Ix, item: TileExpr, scope: Scope) => void) => {
@@ -91,7 +95,10 @@ export function lowerReduce(
         const scalar = a.op === "argmax" ? a.args[0]!.dtype : a.dtype;
         return {
           anchor: a,
-          best: body.var("acc", t.lit(scalar === "f32" ? FIRST[a.op] : a.op === "sum" ? 0 : -2147483648, scalar, rowWidth === 4 || innerWidth === 4 ? 4 : 1)),
+          best: body.var(
+            "acc",
+            t.lit(scalar === "f32" ? FIRST[a.op] : a.op === "sum" ? 0 : -2147483648, scalar, rowWidth === 4 || innerWidth === 4 ? 4 : 1),
+          ),
           place: a.op === "argmax" ? body.var("at", t.lit(0, "i32", rowWidth)) : null,
         };
       });

@@ -57,7 +57,8 @@ export function contractSchedule(
   shape: { readonly m: number; readonly n: number; readonly k: number; readonly innerK: number; readonly alongM: boolean },
   target: ScheduleTarget,
 ): ContractSchedule {
-  const lanes = target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
+  const lanes =
+    target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
   const columns = Math.ceil(shape.n / 4);
   const chunkK = 4;
   let vectorsN = 1;

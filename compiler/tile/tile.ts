@@ -14,7 +14,23 @@ export interface TileType {
 export type UnaryOp = "neg" | "abs" | "exp" | "log" | "sin" | "cos" | "tanh" | "sqrt" | "rsqrt" | "erf" | "floor" | "round" | "not";
 /** `idiv`, `imod`: floor division of i32 (any signs); `div` is f32; comparison results are bool; `shl`, `shr` on i32 and u32. */
 export type BinaryOp =
-  | "add" | "sub" | "mul" | "div" | "idiv" | "imod" | "max" | "min" | "pow" | "lt" | "le" | "eq" | "and" | "or" | "xor" | "shl" | "shr";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "idiv"
+  | "imod"
+  | "max"
+  | "min"
+  | "pow"
+  | "lt"
+  | "le"
+  | "eq"
+  | "and"
+  | "or"
+  | "xor"
+  | "shl"
+  | "shr";
 
 export type TileExpr =
   | { readonly kind: "lit"; readonly type: TileType; readonly value: number } // bool: 0 or 1; width 4: splat
@@ -25,7 +41,13 @@ export type TileExpr =
   | { readonly kind: "unary"; readonly type: TileType; readonly op: UnaryOp; readonly arg: TileExpr }
   | { readonly kind: "binary"; readonly type: TileType; readonly op: BinaryOp; readonly left: TileExpr; readonly right: TileExpr }
   | { readonly kind: "fma"; readonly type: TileType; readonly a: TileExpr; readonly b: TileExpr; readonly c: TileExpr }
-  | { readonly kind: "select"; readonly type: TileType; readonly condition: TileExpr; readonly then: TileExpr; readonly otherwise: TileExpr }
+  | {
+      readonly kind: "select";
+      readonly type: TileType;
+      readonly condition: TileExpr;
+      readonly then: TileExpr;
+      readonly otherwise: TileExpr;
+    }
   | { readonly kind: "cast"; readonly type: TileType; readonly arg: TileExpr }
   | { readonly kind: "splat"; readonly type: TileType; readonly arg: TileExpr } // width 1 -> 4
   | { readonly kind: "vec"; readonly type: TileType; readonly parts: readonly [TileExpr, TileExpr, TileExpr, TileExpr] }
@@ -52,7 +74,14 @@ export type TileStmt =
   | { readonly kind: "store"; readonly buffer: string; readonly index: TileExpr; readonly value: TileExpr }
   | { readonly kind: "storeShared"; readonly array: string; readonly index: TileExpr; readonly value: TileExpr }
   /** i32 loop variable from `from` in steps of `step` while below `to`; bounds are constants or expressions over outer variables. */
-  | { readonly kind: "for"; readonly name: string; readonly from: TileExpr; readonly to: TileExpr; readonly step: number; readonly body: readonly TileStmt[] }
+  | {
+      readonly kind: "for";
+      readonly name: string;
+      readonly from: TileExpr;
+      readonly to: TileExpr;
+      readonly step: number;
+      readonly body: readonly TileStmt[];
+    }
   | { readonly kind: "if"; readonly condition: TileExpr; readonly then: readonly TileStmt[]; readonly otherwise: readonly TileStmt[] }
   | { readonly kind: "barrier" };
 

@@ -49,13 +49,17 @@ function readCase(root: string, file: string): Case | null {
 function readTensors(file: string): Record<string, NdArray> {
   const bytes = readFileSync(file);
   const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString("utf8")) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString("utf8")) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
   const result: Record<string, NdArray> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const [from, to] = entry.data_offsets;
     const part = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to)).buffer;
-    if (entry.dtype !== "F32" && entry.dtype !== "I32") throw new Error(`${file}: tensor ${name} is ${entry.dtype}; recorded cases hold F32 and I32`);
+    if (entry.dtype !== "F32" && entry.dtype !== "I32")
+      throw new Error(`${file}: tensor ${name} is ${entry.dtype}; recorded cases hold F32 and I32`);
     const values = entry.dtype === "F32" ? new Float32Array(part) : new Int32Array(part);
     result[name] = { dtype: entry.dtype === "F32" ? "f32" : "i32", shape: entry.shape, data: Float64Array.from(values) };
   }

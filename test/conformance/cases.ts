@@ -67,7 +67,8 @@ async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Pr
   try {
     if (one.group === "optimizers") {
       const outcome = await runOptimizer(one, opened);
-      if (outcome !== null && typeof outcome === "object") return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };
+      if (outcome !== null && typeof outcome === "object")
+        return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };
       return outcome === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: outcome };
     }
     const write = kinds[one.kind];

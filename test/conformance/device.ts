@@ -1,10 +1,10 @@
+import { targetOf } from "../../cli/target.ts";
 import { compileGraph } from "../../compiler/compile.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
 import type { HostEnvironment, UniformDecl } from "../../compiler/plan/host.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
-import { targetOf } from "../../cli/target.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { createSession, type Session } from "../../runtime/execute/session.ts";
 

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { vjp } from "../../compiler/autodiff.ts";
 import { elaborateFunction, type FunctionArgument } from "../../compiler/elaborate/index.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
@@ -8,14 +9,17 @@ import { hasErrors } from "../../dsl/diagnostics.ts";
 import { loadProgram } from "../../dsl/program.ts";
 import { renderDiagnostics } from "../../dsl/render.ts";
 import { diskHost, packageRoot, type SourceHost } from "../../dsl/source.ts";
-import path from "node:path";
 import { type Case, difference } from "./case.ts";
 import type { Written } from "./written.ts";
 
 // Runs one case: writes its program, checks, elaborates and differentiates it, executes the graph and compares every recorded output and
 // gradient.
 
-export type Execute = (graph: Graph, inputs: Readonly<Record<string, NdArray>>, uniforms: readonly UniformDecl[]) => Promise<Readonly<Record<string, NdArray>>>;
+export type Execute = (
+  graph: Graph,
+  inputs: Readonly<Record<string, NdArray>>,
+  uniforms: readonly UniformDecl[],
+) => Promise<Readonly<Record<string, NdArray>>>;
 
 const file = "conformance-case.ada";
 
@@ -23,13 +27,19 @@ const file = "conformance-case.ada";
 function hostOf(text: string): SourceHost {
   const disk = diskHost(packageRoot());
   const own = path.join(packageRoot(), file);
-  return { ...disk, workingFolder: packageRoot(), exists: (f) => f === own || disk.exists(f), readFile: (f) => (f === own ? { text } : disk.readFile(f)) };
+  return {
+    ...disk,
+    workingFolder: packageRoot(),
+    exists: (f) => f === own || disk.exists(f),
+    readFile: (f) => (f === own ? { text } : disk.readFile(f)),
+  };
 }
 
 /** A program given as text, checked; a mistake in it is ours. */
 export function loadText(text: string) {
   const checked = checkFully(loadProgram(file, hostOf(text)));
-  if (hasErrors(checked.diagnostics)) throw new Error(renderDiagnostics(checked.diagnostics, (f) => checked.program.files.get(f)?.text ?? text));
+  if (hasErrors(checked.diagnostics))
+    throw new Error(renderDiagnostics(checked.diagnostics, (f) => checked.program.files.get(f)?.text ?? text));
   return checked;
 }
 
@@ -52,7 +62,13 @@ export async function runWritten(one: Case, written: Written, execute: Execute):
     sources.set(name, tensor);
     return { name, shape: value.shape, axes: axes.split(" ").filter((a) => a !== ""), dtype: value.dtype as "f32" | "i32" };
   });
-  const made = elaborateFunction(checked.program, checked.resolution, "case", args, written.training === undefined ? {} : { training: written.training });
+  const made = elaborateFunction(
+    checked.program,
+    checked.resolution,
+    "case",
+    args,
+    written.training === undefined ? {} : { training: written.training },
+  );
   if (!made.ok) return `does not elaborate:\n${renderDiagnostics(made.diagnostics, textOf)}\n${written.text}`;
   const { graph, leaves, builder, uniforms } = made.value;
   const lastName = (p: string): string => p.slice(p.lastIndexOf(".") + 1);
@@ -90,7 +106,12 @@ export async function runWritten(one: Case, written: Written, execute: Execute):
       return builder.input(c, r.value.shape, { role: "grad" });
     });
     const wrt = wanted.map(([leaf]) => builder.input(leaf, inputs[leaf]!.shape, { role: roleOf(leaf) }));
-    const gradients = vjp(builder, driven.map(([, r]) => r.value), cotangents, wrt);
+    const gradients = vjp(
+      builder,
+      driven.map(([, r]) => r.value),
+      cotangents,
+      wrt,
+    );
     for (const [i, [, tensor]] of wanted.entries()) results.push({ name: `grad.${tensor}`, value: gradients[i]! });
   }
   const ungraded = Object.keys(tensors).filter((t) => t.startsWith("grad.") && !results.some((r) => r.name === t));

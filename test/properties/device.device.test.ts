@@ -41,7 +41,10 @@ async function check(graph: Graph, inputs: Readonly<Record<string, NdArray>>, op
   for (const r of graph.results) {
     const d = difference(actual[r.name]!, expected[r.name]!);
     // f32 rounding over programs of a dozen steps whose values stay below 4.
-    if (d > 2e-4) expect.fail(`${r.name} differs by ${d} (${[...actual[r.name]!.data.slice(0, 8)]} for ${[...expected[r.name]!.data.slice(0, 8)]})\n${printGraph(graph)}`);
+    if (d > 2e-4)
+      expect.fail(
+        `${r.name} differs by ${d} (${[...actual[r.name]!.data.slice(0, 8)]} for ${[...expected[r.name]!.data.slice(0, 8)]})\n${printGraph(graph)}`,
+      );
   }
 }
 const seed = Number(process.env.ADA_SEED ?? 11);

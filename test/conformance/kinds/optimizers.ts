@@ -29,7 +29,13 @@ const stateNames: Readonly<Record<string, string>> = {
   p0: "p0",
 };
 /** Recorded series -> what the optimiser logs or keeps after each step. */
-const series: Readonly<Record<string, string>> = { d: "log.d", d_max: "state.d_max", d_hat: "log.d_hat", d_numerator: "log.numerator", d_denom: "log.denominator" };
+const series: Readonly<Record<string, string>> = {
+  d: "log.d",
+  d_max: "state.d_max",
+  d_hat: "log.d_hat",
+  d_numerator: "log.numerator",
+  d_denom: "log.denominator",
+};
 
 export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
   if (one.kind === "lr_schedules") return runSchedules(one, opened);
@@ -38,9 +44,18 @@ export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<str
   return wrong ?? runTrace(one, opened);
 }
 
-const array = (data: readonly number[], shape: readonly number[] = [data.length]): NdArray => ({ dtype: "f32", shape, data: Float64Array.from(data) });
-const paramsOf = (tensors: Tensors): string[] => Object.keys(tensors).filter((t) => t.startsWith("param.")).map((t) => t.slice("param.".length));
-const row = (tensors: Tensors, name: string, size: number, step: number): number[] => [...tensors[name]!.data.slice(step * size, (step + 1) * size)];
+const array = (data: readonly number[], shape: readonly number[] = [data.length]): NdArray => ({
+  dtype: "f32",
+  shape,
+  data: Float64Array.from(data),
+});
+const paramsOf = (tensors: Tensors): string[] =>
+  Object.keys(tensors)
+    .filter((t) => t.startsWith("param."))
+    .map((t) => t.slice("param.".length));
+const row = (tensors: Tensors, name: string, size: number, step: number): number[] => [
+  ...tensors[name]!.data.slice(step * size, (step + 1) * size),
+];
 
 /** Settings in the names of std/optim.ada. */
 function settingsOf(config: Config): Record<string, PlainValue> {
@@ -71,7 +86,11 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
   const clipper = await clipOf(program, resolution, total, one.config.max_grad_norm as number | null, opened);
   try {
     const { optimizer } = make(rates[0]!);
-    const init = await DeviceGraph.create(opened, { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) }, []);
+    const init = await DeviceGraph.create(
+      opened,
+      { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) },
+      [],
+    );
     let state: Record<string, NdArray> = await init.run({ params: array(rows("output.", 0)) });
     init.dispose();
     let params = array(rows("output.", 0));
@@ -88,7 +107,8 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
         const clipped = await clipper.run({ g: grads });
         const norm = tensors["output.grad_norm_before_clip"];
         const found = clipped["result.norm"]!.data[0]!;
-        if (norm && !close(one, "output.grad_norm_before_clip", found, norm.data[step]!)) return `grad_norm_before_clip[${step}] is ${found} instead of ${norm.data[step]}`;
+        if (norm && !close(one, "output.grad_norm_before_clip", found, norm.data[step]!))
+          return `grad_norm_before_clip[${step}] is ${found} instead of ${norm.data[step]}`;
         grads = clipped["result.g"]!;
       }
       const results = await compiled.run({ params, grads, ...state });
@@ -97,14 +117,20 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null>
       let at = 0;
       for (const p of names) {
         const size = sizeOf(p);
-        const wrong = difference(one, `output.${p}`, array([...params.data.slice(at, at + size)]), array(row(tensors, `output.${p}`, size, step + 1)));
+        const wrong = difference(
+          one,
+          `output.${p}`,
+          array([...params.data.slice(at, at + size)]),
+          array(row(tensors, `output.${p}`, size, step + 1)),
+        );
         if (wrong) return `after step ${step}: ${wrong}`;
         at += size;
       }
       for (const [recorded, ours] of Object.entries(series)) {
         const wanted = tensors[`output.${recorded}`]?.data[step];
         const found = results[ours]?.data[0];
-        if (wanted !== undefined && (found === undefined || !close(one, `output.${recorded}`, found, wanted))) return `${recorded}[${step}] is ${found} instead of ${wanted}`;
+        if (wanted !== undefined && (found === undefined || !close(one, `output.${recorded}`, found, wanted)))
+          return `${recorded}[${step}] is ${found} instead of ${wanted}`;
       }
     }
     // Prodigy keeps how far the parameters have moved, the recording where they began.
@@ -147,9 +173,18 @@ function scheduledRates(config: Config, recorded: NdArray): number[] {
   return [...recorded.data];
 }
 
-async function clipOf(program: ReturnType<typeof loadText>["program"], resolution: ReturnType<typeof loadText>["resolution"], size: number, most: number | null, opened: OpenedDevice): Promise<DeviceGraph | null> {
+async function clipOf(
+  program: ReturnType<typeof loadText>["program"],
+  resolution: ReturnType<typeof loadText>["resolution"],
+  size: number,
+  most: number | null,
+  opened: OpenedDevice,
+): Promise<DeviceGraph | null> {
   if (most === null) return null;
-  const made = elaborateFunction(program, resolution, "clip_norm", [{ name: "g", shape: [size], axes: ["n"] }, { name: "max_norm", value: most }]);
+  const made = elaborateFunction(program, resolution, "clip_norm", [
+    { name: "g", shape: [size], axes: ["n"] },
+    { name: "max_norm", value: most },
+  ]);
   const norm = loadText("fn case(g: f32[n]) -> f32 { return norm(g) }");
   const normed = elaborateFunction(norm.program, norm.resolution, "case", [{ name: "g", shape: [size], axes: ["n"] }]);
   if (!made.ok || !normed.ok) throw new Error("internal: clip_norm does not elaborate");
@@ -185,18 +220,35 @@ fn case(X: real[s, i], y: real[s, o], fc1_weight: real[h, i], fc1_bias: real[h],
   const isParam = (id: string): string | undefined => names.find((p) => p.replaceAll(".", "_") === id);
   const shapeOf = (id: string): readonly number[] => tensors[isParam(id) ? `param.${isParam(id)}` : `input.${id}`]!.shape;
   const { program, resolution } = loadText(text);
-  const made = elaborateFunction(program, resolution, "case", Object.entries(axes).map(([name, a]) => ({ name, shape: shapeOf(name), axes: a.split(" "), dtype: "f32" as const })));
+  const made = elaborateFunction(
+    program,
+    resolution,
+    "case",
+    Object.entries(axes).map(([name, a]) => ({ name, shape: shapeOf(name), axes: a.split(" "), dtype: "f32" as const })),
+  );
   if (!made.ok) return made.diagnostics.map((d) => d.message).join("; ");
   const { builder, graph } = made.value;
   const ids = Object.keys(axes).filter(isParam);
-  const gradients = vjp(builder, [graph.results[0]!.value], [builder.scalar(1)], ids.map((id) => builder.input(id, shapeOf(id), { role: "data" })));
-  const device = await DeviceGraph.create(opened, { name: "problem", results: [...graph.results, ...gradients.map((value, i) => ({ name: ids[i]!, value }))] }, []);
+  const gradients = vjp(
+    builder,
+    [graph.results[0]!.value],
+    [builder.scalar(1)],
+    ids.map((id) => builder.input(id, shapeOf(id), { role: "data" })),
+  );
+  const device = await DeviceGraph.create(
+    opened,
+    { name: "problem", results: [...graph.results, ...gradients.map((value, i) => ({ name: ids[i]!, value }))] },
+    [],
+  );
   try {
     for (let step = 0; step < (one.config.steps as number); step++) {
       const inputs = Object.fromEntries(
         Object.keys(axes).map((id) => {
           const p = isParam(id);
-          return [id, p ? array(row(tensors, `output.${p}`, tensors[`param.${p}`]!.data.length, step), shapeOf(id)) : tensors[`input.${id}`]!];
+          return [
+            id,
+            p ? array(row(tensors, `output.${p}`, tensors[`param.${p}`]!.data.length, step), shapeOf(id)) : tensors[`input.${id}`]!,
+          ];
         }),
       );
       const found = await device.run(inputs);
