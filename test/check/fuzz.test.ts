@@ -6,6 +6,12 @@ import { packageRoot } from "../../dsl/source.ts";
 import { everyConstruct } from "../syntax/programs.ts";
 import { checkText } from "./load.ts";
 
+/** Processor time of this process: unlike the clock it does not count what other processes take. */
+function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 // The checker ends and throws nothing, whatever is left of a program, and it does not take long.
 
 const root = packageRoot();
@@ -17,9 +23,9 @@ const words = texts.map((text) => text.match(/\w+|\s+|[^\w\s]/g)!);
 const mostMilliseconds = 5_000;
 
 function endsSoon(text: string): void {
-  const start = performance.now();
+  const start = cpuMilliseconds();
   for (const one of checkText(text).diagnostics) expect(one.message).not.toMatch(/undefined|NaN|\[object/);
-  expect(performance.now() - start).toBeLessThan(mostMilliseconds);
+  expect(cpuMilliseconds() - start).toBeLessThan(mostMilliseconds);
 }
 
 describe("any program", () => {
