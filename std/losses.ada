@@ -24,16 +24,38 @@ loss huber(a: real[...s], b: real[...s], delta: Real = 1) -> real { return mean(
 loss smooth_l1(a: real[...s], b: real[...s], beta: Real = 1) -> real { return mean(smooth_l1_each(a, b, beta)) }
 loss bce_with_logits(x: real[...s], target: real[...s]) -> real { return mean(bce_with_logits_each(x, target)) }
 
-/// Cross entropy of class ids, one value per row; `smoothing` spreads that share of the weight over all classes.
-fn cross_entropy_each(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0) -> real[...b] {
+/// Cross entropy of class ids, one value per row; `smoothing` spreads that share of the target over all classes, `weight` weighs classes,
+/// rows with the id `ignore` are 0.
+fn cross_entropy_each(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none) -> real[...b] {
   let p = log_softmax(logits, over: classes)
-  let hit = -sum(p * one_hot(id, classes), over: classes)
-  return if smoothing == 0 { hit } else { (1 - smoothing) * hit - smoothing * mean(p, over: classes) }
+  let q = if has(weight) { p * weight } else { p }
+  let hit = -sum(q * one_hot(id, classes), over: classes)
+  let each = if smoothing == 0 { hit } else { (1 - smoothing) * hit - smoothing * mean(q, over: classes) }
+  return if has(ignore) { where(id == ignore, 0, each) } else { each }
 }
-/// Mean over the rows; ids of `ignore` count nothing.
-loss cross_entropy(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none) -> real {
-  let each = cross_entropy_each(logits, id, smoothing)
-  return if has(ignore) { sum(where(id == ignore, 0, each)) / max(sum(where(id == ignore, 0, 1)), 1) } else { mean(each) }
+/// Mean over the rows that are not ignored; with `weight`, the mean weighted by the weights of their classes.
+loss cross_entropy(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none) -> real {
+  let each = cross_entropy_each(logits, id, smoothing, ignore, weight)
+  let share = if has(weight) { sum(one_hot(id, classes) * weight, over: classes) } else { where(id == id, 1, 0) }
+  let counted = if has(ignore) { where(id == ignore, 0, share) } else { share }
+  return if has(weight) { sum(each) / sum(counted) } else { if has(ignore) { sum(each) / max(sum(counted), 1) } else { mean(each) } }
+}
+
+/// KL(softmax(t) || softmax(x)), the terms of its sum over the classes.
+fn softmax_kl_each(x: real[...s], t: real[...s], over: Axes) -> real[...s] {
+  let p = log_softmax(t, over)
+  return exp(p) * (p - log_softmax(x, over))
+}
+
+/// Cosine of the angle between a and b, as rows along `over`; norms below `eps` count as `eps`.
+fn cosine_similarity(a: real[...s], b: real[...s], over: Axes, eps: Real = 1e-8) -> real[...r] {
+  return sum(a * b, over) / (max(norm(a, over), eps) * max(norm(b, over), eps))
+}
+
+/// 1 - cosine where `target` is 1, what the cosine has above `margin` where it is -1.
+fn cosine_embedding_each(a: real[...b, f], b: real[...b, f], target: real[...b], margin: Real = 0, eps: Real = 1e-12) -> real[...b] {
+  let cosine = sum(a * b, over: f) / sqrt((sum(a * a, over: f) + eps) * (sum(b * b, over: f) + eps))
+  return where(target > 0, 1 - cosine, max(0, cosine - margin))
 }
 
 /// Cosine to every class centre, times `scale`.

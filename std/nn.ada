@@ -75,8 +75,26 @@ fn standardize(x: real[...s], over: Axes, eps: Real) -> real[...s] {
 }
 
 fn silu(x: real[...s]) -> real[...s] { return x * sigmoid(x) }
-fn quick_gelu(x: real[...s]) -> real[...s] { return x * sigmoid(1.702 * x) }
+fn quick_gelu(x: real[...s], alpha: Real = 1.702) -> real[...s] { return x * sigmoid(alpha * x) }
 fn gelu(x: real[...s]) -> real[...s] { return 0.5 * x * (1 + erf(x / sqrt(2))) }
+/// GELU with its error function approximated by tanh.
+fn gelu_tanh(x: real[...s]) -> real[...s] { return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))) }
+fn leaky_relu(x: real[...s], slope: Real = 0.01) -> real[...s] { return where(x > 0, x, slope * x) }
+fn elu(x: real[...s], alpha: Real = 1) -> real[...s] { return where(x > 0, x, alpha * (exp(min(x, 0)) - 1)) }
+/// ln(1 + exp(beta x)) / beta, without overflow; x itself where beta x is above `threshold`.
+fn softplus(x: real[...s], beta: Real = 1, threshold: Real = 20) -> real[...s] {
+  let t = beta * x
+  return where(t > threshold, x, (max(t, 0) + ln(1 + exp(-abs(t)))) / beta)
+}
+/// The first half of an axis, gated by GELU of the second.
+fn geglu(h: real[...b, axis]) -> real[...b, axis: axis / 2] {
+  let part = split(h, axis, 2)
+  return part[0] * gelu(part[1])
+}
+fn geglu_tanh(h: real[...b, axis]) -> real[...b, axis: axis / 2] {
+  let part = split(h, axis, 2)
+  return part[0] * gelu_tanh(part[1])
+}
 
 /// `mask` is added to the scores. The body is the meaning; the `attend` template is the speed.
 fused fn attention(q: real[...b, query, d], k: real[...b, key, d], v: real[...b, key, e], mask: real[...m, key]? = none) -> real[...b, query, e]

@@ -10,7 +10,7 @@ fn var(x: real[...s], over: Axes = [...s]) -> real[...r] { return mean((x - mean
 /// Unbiased, for noise.
 fn std(x: real[...s], over: Axes = [...s]) -> real[...r] { return sqrt(var(x, over) * count(x, over) / (count(x, over) - 1)) }
 fn norm(x: real[...s], over: Axes = [...s]) -> real[...r] { return sqrt(sum(x * x, over)) }
-fn unit(x: real[...s], over: Axes) -> real[...s] { return x / max(norm(x, over), 1e-12) }
+fn unit(x: real[...s], over: Axes, eps: Real = 1e-12) -> real[...s] { return x / max(norm(x, over), eps) }
 
 fused fn softmax(x: real[...s], over: Axes) -> real[...s] by reduce {
   let e = exp(x - stop(max(x, over)))
