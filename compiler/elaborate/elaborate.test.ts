@@ -17,6 +17,18 @@ function value(text: string, args: Parameters<typeof run>[2] = {}, options: Para
   return [...results.result!.data];
 }
 
+describe("running sums", () => {
+  test("along an axis, and of a list", () => {
+    expect(
+      value("fn f(x: real[n, c]) -> real[n, c] { return cumsum(x, over: n) }", { x: { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] } }),
+    ).toEqual([1, 2, 4, 6, 9, 12]);
+    expect(
+      value("fn f(x: real[n]) -> real[n] { return cumsum(x) }", { x: { shape: [3], data: [1, 2, Number.POSITIVE_INFINITY] } }),
+    ).toEqual([1, 3, Number.POSITIVE_INFINITY]);
+    expect(value("fn f(x: real[n]) -> real[n] { return x * cumsum([1, 2, 3])[2] }", { x: { shape: [1], data: [2] } })).toEqual([12]);
+  });
+});
+
 describe("named axes", () => {
   test("operands align by name; a missing axis repeats", () => {
     const text = "fn f(x: real[n, c, h], b: real[c]) -> real[n, c, h] { return x + b }";

@@ -103,6 +103,34 @@ function place(c: BuiltinCall, smallest: boolean): Val {
   return tensor(builder.argmax(smallest ? builder.neg(x.value) : x.value, axes[0]!), rest);
 }
 
+/**
+ * Each element plus those before it along an axis: a sum over all places of what stands no later, so that fused code needs no memory for it,
+ * and infinities reach only what follows them.
+ */
+function runningSum(c: BuiltinCall): Val {
+  const x = c.value("x");
+  if (x.kind === "list") {
+    let total: Val = number(0);
+    return list(
+      x.items.map((item) => {
+        total = applyBinary(c.session, "+", total, item, c.span);
+        return total;
+      }),
+    );
+  }
+  const t = numbers(c, c.tensor("x"));
+  const { axes } = places(c, t);
+  if (axes.length !== 1) fail("type/mismatch", c.span, { found: `${axes.length} axes`, expected: "one axis: `over: a`" });
+  const { builder } = c.session;
+  const [axis] = axes as readonly [number];
+  const { shape } = t.value;
+  // The new axis stands behind the summed one: `axis` counts results, `axis + 1` the elements that they take.
+  const square = [...shape.slice(0, axis + 1), ...shape.slice(axis)];
+  const source = shape.map((_, i) => (i < axis ? i : i + 1));
+  const taken = builder.le(builder.iotaAlong(square, axis + 1), builder.iotaAlong(square, axis));
+  return tensor(builder.sum(builder.where(taken, builder.broadcastInDim(t.value, square, source), 0), [axis + 1]), t.axes);
+}
+
 export const reduceRows: Readonly<Record<string, BuiltinRow>> = {
   sum: { params: ["x", "over?: axes"], run: (c) => reduce(c, "sum") },
   mean: { params: ["x", "over?: axes"], run: (c) => reduce(c, "mean") },
@@ -127,6 +155,7 @@ export const reduceRows: Readonly<Record<string, BuiltinRow>> = {
     params: ["x", "axis: axes"],
     run: (c) => number(c.tensor("x").value.shape[axisIndex(c.tensor("x"), c.axis("axis"), c.spanOf("axis"))]!),
   },
+  cumsum: { params: ["x", "over?: axes"], run: runningSum },
   cumprod: {
     params: ["x"],
     run: (c) => {
