@@ -17,7 +17,7 @@ export function targetOf(adapter: AdapterFacts): PlanTarget {
   return {
     adapterClass: adapter.adapterClass,
     subgroupSize: adapter.subgroupSize,
-    textureOperands: false,
+    textureOperands: adapter.cheapTextureLoads,
     features: [],
     maxStorageBuffers: limit("maxStorageBuffersPerShaderStage"),
     maxBindingBytes: limit("maxStorageBufferBindingSize"),

@@ -15,7 +15,7 @@ export function targetOf(opened: OpenedDevice): PlanTarget {
   return {
     adapterClass: adapter.adapterClass,
     subgroupSize: adapter.subgroupSize,
-    textureOperands: false,
+    textureOperands: adapter.cheapTextureLoads,
     features: [],
     maxStorageBuffers: adapter.limits.maxStorageBuffersPerShaderStage ?? 8,
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize ?? 134217728,
