@@ -1,5 +1,5 @@
 import { axesOf, type Config, type KindTable, type Tensors, type Unsupported, type Written } from "../written.ts";
-import { broadcast, dimsOf, namesAlign, num, typeOf } from "./text.ts";
+import { broadcast, dimsOf, num, typeOf } from "./text.ts";
 
 // Losses as the standard library has them; `reduction` is what is done with the elementwise ones.
 
@@ -21,8 +21,7 @@ const unknown = (reduction: unknown): Unsupported => ({ unsupported: `reduction 
 const each =
   (fn: string, names: readonly [string, string], more: (config: Config) => string = () => "") =>
   (config: Config, tensors: Tensors): Written | Unsupported => {
-    const equal = tensors[names[0]]!.shape.join() === tensors[names[1]]!.shape.join();
-    const { params, args, operands } = broadcast(tensors, names, equal || namesAlign(tensors, names) ? "expand" : "expand");
+    const { params, args, operands } = broadcast(tensors, names);
     const body = reduce(config.reduction, `${fn}(${operands.join(", ")}${more(config)})`);
     if (body === null) return unknown(config.reduction);
     return { text: `import { ${fn} } from "std/losses.ada"\nfn case(${params}) -> real[...r] { return ${body} }\n`, args };

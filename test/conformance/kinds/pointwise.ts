@@ -106,11 +106,11 @@ function geglu(config: Config, tensors: Tensors): Written {
   const lead = axesOf(tensors["input.x"]).slice(0, -1);
   const biased = tensors["param.proj.bias"] !== undefined;
   const x = [...lead, "f"];
-  const product = `(dot(x, proj_weight, over: f)${biased ? " + proj_bias" : ""})`;
+  const product = `dot(x, proj_weight, over: f)${biased ? " + proj_bias" : ""}`;
   return {
     text: `import { geglu, geglu_tanh } from "std/nn.ada"
 fn case(x: real[${x.join(", ")}], proj_weight: real[o, f]${biased ? ", proj_bias: real[o]" : ""}) -> real[...r] {
-  return ${config.approximate === "tanh" ? "geglu_tanh" : "geglu"}(${product.slice(1, -1)})
+  return ${config.approximate === "tanh" ? "geglu_tanh" : "geglu"}(${product})
 }
 `,
     args: { "input.x": x.join(" "), "param.proj.weight": "o f", ...(biased ? { "param.proj.bias": "o" } : {}) },
