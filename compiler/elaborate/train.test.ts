@@ -70,7 +70,7 @@ describe("a train block", () => {
           always -> graph 0: loss log.out log.p
         mix fit
         arena 256 in 4 slices, gradient transformed
-        optimizer adamw: m[n] v[n] t
+        optimizer adamw: m[n] v[n] c1 c2
           group 0 [0..64] weight_decay: 0.01 lr_scale: 1
           group 1 [64..128] weight_decay: 0 lr_scale: 1
           group 2 [128..192] weight_decay: 0.5 lr_scale: 1
