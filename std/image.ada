@@ -1,0 +1,110 @@
+// Pictures: pooling, resampling, borders. `h` and `w` are a picture's axes; whatever else there is stands before them.
+// Settings are for both axes; those that end in `_w` are for `w` where it differs. What a name says is as in PyTorch.
+
+/// How many windows fit; rounding up, the last one must still begin inside the picture or its border on the left.
+fn windows(n: Int, size: Int, stride: Int, border: Int, dilation: Int, up: Bool) -> Int {
+  let reach = n + 2 * border - dilation * (size - 1) - 1
+  let all   = (if up { ceil(reach / stride) } else { floor(reach / stride) }) + 1
+  return if up and (all - 1) * stride >= n + border { all - 1 } else { all }
+}
+
+/// Largest value of each window; the border counts as -inf.
+fn max_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, dilation: Int = 1, up: Bool = false,
+            size_w: Int = size, stride_w: Int = stride, border_w: Int = border, dilation_w: Int = dilation) -> real[...r] {
+  let rows = windows(h, size, stride, border, dilation, up)
+  let cols = windows(w, size_w, stride_w, border_w, dilation_w, up)
+  let more_h = max((rows - 1) * stride + (size - 1) * dilation + 1 - h - border, 0)
+  let more_w = max((cols - 1) * stride_w + (size_w - 1) * dilation_w + 1 - w - border_w, 0)
+  let p = pad(x, h: border..more_h, w: border_w..more_w, value: -inf)
+  let tall = max([for i in 0..size: p[h: i * dilation..i * dilation + (rows - 1) * stride + 1] |> every(h: stride)])
+  return max([for j in 0..size_w: tall[w: j * dilation_w..j * dilation_w + (cols - 1) * stride_w + 1] |> every(w: stride_w)])
+}
+
+/// How many elements each window has, with those of the border or without.
+fn window_counts(n: Int, count: Int, size: Int, stride: Int, border: Int, with_border: Bool) -> real[at: count] {
+  let start = iota([at: count]) * stride - border
+  let end   = min(start + size, n + border)
+  return cast(if with_border { end - start } else { min(end, n) - max(start, 0) }, real)
+}
+
+/// Mean of each window: of what is in it (with or without the border), or its sum divided by `divisor`.
+fn mean_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, up: Bool = false, count_border: Bool = true, divisor: Real = 0,
+             size_w: Int = size, stride_w: Int = stride, border_w: Int = border) -> real[...r] {
+  let rows = windows(h, size, stride, border, 1, up)
+  let cols = windows(w, size_w, stride_w, border_w, 1, up)
+  let p = pad(x, h: border..max((rows - 1) * stride + size - h - border, 0), w: border_w..max((cols - 1) * stride_w + size_w - w - border_w, 0))
+  let tall = sum([for i in 0..size: p[h: i..i + (rows - 1) * stride + 1] |> every(h: stride)])
+  let each = sum([for j in 0..size_w: tall[w: j..j + (cols - 1) * stride_w + 1] |> every(w: stride_w)])
+  return if divisor != 0 { each / divisor } else {
+    each / (window_counts(h, rows, size, stride, border, count_border) |> rename(at: h)) / (window_counts(w, cols, size_w, stride_w, border_w, count_border) |> rename(at: w))
+  }
+}
+
+/// A picture resampled along both axes by matrices of weights.
+fn resample(x: real[...b, h, w], rows: real[to, h], cols: real[by, w]) -> real[...r] {
+  let y = dot(x, rows, over: h) |> rename(to: h) |> order([...b, h, w])
+  return dot(y, cols, over: w) |> rename(by: w)
+}
+
+/// Means over areas that divide the axis as evenly as whole elements allow.
+fn area_weights(to: Int, from: Int) -> real[to: to, from: from] {
+  let start = expand(floor(iota([to: to]) * from / to), [to: to, from: from])
+  let end   = expand(ceil((iota([to: to]) + 1) * from / to), [to: to, from: from])
+  let at    = iota([from: from])
+  return where(start <= at and at < end, 1 / (end - start), 0)
+}
+/// Where the centres of the new elements lie among the old; with `corners` the outer centres fall together.
+fn centres(to: Int, from: Int, ratio: Real, corners: Bool) -> real[to: to] {
+  let i = iota([to: to])
+  return if corners { i * (if to > 1 { (from - 1) / (to - 1) } else { 0 }) } else { (i + 0.5) * ratio - 0.5 }
+}
+/// Linear interpolation between the two neighbours.
+fn linear_weights(to: Int, from: Int, ratio: Real, corners: Bool) -> real[to: to, from: from] {
+  let at = min(max(centres(to, from, ratio, corners), 0), from - 1)
+  return max(0, 1 - abs(expand(at, [to: to, from: from]) - iota([from: from])))
+}
+/// The cubic kernel with a = -0.75 over four neighbours, those outside replaced by the outermost.
+fn cubic_weights(to: Int, from: Int, ratio: Real, corners: Bool) -> real[to: to, from: from] {
+  let at   = centres(to, from, ratio, corners)
+  let base = floor(at)
+  let t    = at - base
+  return sum([for k in -1..3: {
+    let d = abs(t - k)
+    let v = where(d < 1, (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3)
+    return where(expand(min(max(base + k, 0), from - 1), [to: to, from: from]) == iota([from: from]), expand(v, [to: to, from: from]), 0)
+  }])
+}
+/// Kernels widened when shrinking, so that nothing is left out: linear, or cubic with a = -0.5.
+fn smooth_weights(to: Int, from: Int, ratio: Real, cubic: Bool) -> real[to: to, from: from] {
+  let d = abs(expand((iota([to: to]) + 0.5) * ratio - 0.5, [to: to, from: from]) - iota([from: from])) / max(ratio, 1)
+  let v = if cubic { where(d < 1, (1.5 * d - 2.5) * d * d + 1, where(d < 2, ((-0.5 * d + 2.5) * d - 4) * d + 2, 0)) } else { max(0, 1 - d) }
+  return v / expand(sum(v, over: from), [to: to, from: from])
+}
+
+/// The picture continued beyond its edges as in a mirror on them.
+fn reflect(x: real[...b, h, w], top: Int, bottom: Int, left: Int, right: Int) -> real[...r] {
+  let rows = h - 1 - abs(h - 1 - abs(iota([row: h + top + bottom]) - top))
+  let cols = w - 1 - abs(w - 1 - abs(iota([col: w + left + right]) - left))
+  return x[h: rows][w: cols] |> rename(row: h, col: w)
+}
+
+/// The picture at places given as (x, y) from -1 to 1, bilinear. With `corners`, -1 and 1 are the outer centres, else the outer edges.
+/// Outside the picture there is 0, or with `border` the nearest edge.
+fn sample_at(x: real[n, c, h, w], grid: real[n, row, col, xy: 2], border: Bool = false, corners: Bool = false) -> real[n, c, row, col] {
+  let place = fn(g: real[n, row, col], size: Int) => if corners { (g + 1) / 2 * (size - 1) } else { ((g + 1) * size - 1) / 2 }
+  let inside = fn(p: real[n, row, col], size: Int) => if border { min(max(p, 0), size - 1) } else { p }
+  let px = inside(place(grid[xy: 0], w), w)
+  let py = inside(place(grid[xy: 1], h), h)
+  let x0 = floor(px)
+  let y0 = floor(py)
+  let fx = px - x0
+  let fy = py - y0
+  let flat = view(x, `n c h w -> n c p=(h w)`)
+  return sum([for dy in 0..2: sum([for dx in 0..2: {
+    let ix = x0 + dx
+    let iy = y0 + dy
+    let weight = (if dx == 1 { fx } else { 1 - fx }) * (if dy == 1 { fy } else { 1 - fy })
+    let known  = ix >= 0 and ix < w and iy >= 0 and iy < h
+    return flat[p: min(max(iy, 0), h - 1) * w + min(max(ix, 0), w - 1)] * where(known, weight, 0)
+  }])])
+}
