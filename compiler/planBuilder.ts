@@ -97,6 +97,8 @@ export class PlanBuilder {
       return this.#options.fuse === false ? wanted : prepare(wanted);
     });
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
+    // A result is the row-major form of its value; a repacked copy of it is not.
+    const nameOfStored = (s: Stored): string | undefined => (s.order.every((axis, i) => axis === i) ? nameOf.get(s.value) : undefined);
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
     const clusters = this.#time("fuse", () =>
@@ -129,7 +131,7 @@ export class PlanBuilder {
       for (const [i, region] of regions.entries()) {
         const takeover = new Map<Stored, Stored>();
         for (const output of region.outputs) {
-          const name = nameOf.get(output.value);
+          const name = nameOfStored(output);
           const place = name === undefined ? undefined : request.results.get(name);
           if (!place) continue;
           const clash = (v: Value): boolean => overlap(placeOfInput(v), place);
@@ -153,7 +155,7 @@ export class PlanBuilder {
           kernel = make(new Map());
         }
         for (const output of region.outputs) {
-          const name = nameOf.get(output.value);
+          const name = nameOfStored(output);
           const place = name === undefined ? undefined : request.results.get(name);
           if (place && !direct.has(output.id)) late.push({ stored: output, to: place });
         }
