@@ -5,12 +5,18 @@ import type { NdArray } from "../../compiler/ir/ops/row.ts";
 // Recorded cases: a sidecar `<name>.json` beside `<name>.safetensors`. They are discovered, never listed; what a case is follows from its
 // kind and config alone.
 
+/** |x - ref| <= atol + rtol |ref|; `mathematically_zero` names tensors whose recorded values are rounding errors of 0. */
+export interface Tolerance {
+  readonly rtol?: number;
+  readonly atol?: number | Readonly<Record<string, number>>;
+  readonly mathematically_zero?: readonly string[];
+}
 export interface Case {
   readonly name: string;
   readonly group: string;
   readonly kind: string;
   readonly config: Readonly<Record<string, unknown>>;
-  readonly tolerance: { readonly rtol: number; readonly atol: Readonly<Record<string, number>> };
+  readonly tolerance: Tolerance;
   readonly tensors: () => Readonly<Record<string, NdArray>>;
 }
 
@@ -32,10 +38,10 @@ export function discoverCases(root: string): Case[] {
 }
 
 function readCase(root: string, file: string): Case | null {
-  const sidecar = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  const sidecar = readSidecar(file);
   if (typeof sidecar.kind !== "string" || typeof sidecar.config !== "object" || sidecar.config === null) return null;
   const tolerance = sidecar.tolerance as Case["tolerance"] | undefined;
-  const group = typeof sidecar.group === "string" ? sidecar.group : path.relative(root, path.dirname(file));
+  const group = typeof sidecar.group === "string" ? sidecar.group : path.relative(root, path.dirname(file)) || path.basename(root);
   return {
     name: typeof sidecar.case === "string" ? sidecar.case : path.basename(file, ".json"),
     group,
@@ -44,6 +50,14 @@ function readCase(root: string, file: string): Case | null {
     tolerance: tolerance ?? { rtol: 1e-4, atol: {} },
     tensors: () => readTensors(file.replace(/\.json$/, ".safetensors")),
   };
+}
+
+function readSidecar(file: string): Record<string, unknown> {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  } catch (error) {
+    throw new Error(`${file}: not a sidecar: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function readTensors(file: string): Record<string, NdArray> {
@@ -70,11 +84,18 @@ function readTensors(file: string): Record<string, NdArray> {
 export function difference(one: Case, name: string, found: NdArray | undefined, wanted: NdArray): string | null {
   if (!found) return `${name} was not computed`;
   if (found.data.length !== wanted.data.length) return `${name} is [${found.shape.join(", ")}] instead of [${wanted.shape.join(", ")}]`;
-  const atol = one.tolerance.atol[name] ?? 2e-6 * wanted.data.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const { rtol: relative = 0, atol: given, mathematically_zero: zeros = [] } = one.tolerance;
+  const largest = wanted.data.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const atol = (typeof given === "number" ? given : given?.[name]) ?? (given === undefined && relative > 0 ? 0 : 2e-6 * largest);
+  // Of what is 0 in exact arithmetic only the noise is compared: it may be as large as the recorded one and its tolerance.
+  const zero = zeros.includes(name);
+  const rtol = zero ? 0 : relative;
   for (let i = 0; i < wanted.data.length; i++) {
-    const off = Math.abs(found.data[i]! - wanted.data[i]!);
-    if (!(off <= atol + one.tolerance.rtol * Math.abs(wanted.data[i]!)) && found.data[i] !== wanted.data[i]) {
-      return `${name}[${i}] is ${found.data[i]} instead of ${wanted.data[i]} (tolerance ${atol.toExponential(1)} + ${one.tolerance.rtol} relative)`;
+    const expected = zero ? 0 : wanted.data[i]!;
+    const off = Math.abs(found.data[i]! - expected);
+    const allowed = zero ? atol + largest : atol + rtol * Math.abs(expected);
+    if (!(off <= allowed) && found.data[i] !== expected) {
+      return `${name}[${i}] is ${found.data[i]} instead of ${expected} (tolerance ${(zero ? allowed : atol).toExponential(1)} + ${rtol} relative)`;
     }
   }
   return null;

@@ -7,7 +7,7 @@ import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";
 import { normKinds } from "./kinds/norms.ts";
-import { runOptimizer } from "./kinds/optimizers.ts";
+import { isOptimizer, runOptimizer } from "./kinds/optimizers.ts";
 import { pointwiseKinds } from "./kinds/pointwise.ts";
 import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
@@ -65,7 +65,7 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
 async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Promise<CaseResult> {
   const named = { case: one.name };
   try {
-    if (one.group === "optimizers") {
+    if (isOptimizer(one.kind)) {
       const outcome = await runOptimizer(one, opened);
       if (outcome !== null && typeof outcome === "object")
         return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };

@@ -37,6 +37,9 @@ const series: Readonly<Record<string, string>> = {
   d_denom: "log.denominator",
 };
 
+/** Whether a kind is an optimiser's trace or a table of learning rates. */
+export const isOptimizer = (kind: string): boolean => supported.has(kind) || kind in reasons || kind === "lr_schedules";
+
 export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
   if (one.kind === "lr_schedules") return runSchedules(one, opened);
   if (!supported.has(one.kind)) return { unsupported: reasons[one.kind] ?? "no such optimiser in std/optim.ada" };
