@@ -6,8 +6,9 @@ import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphValues, rebuild } from "./ir/walk.ts";
 import type { UniformDecl } from "./plan/host.ts";
-import type { Plan, PlanBinding, PlanTarget, StoredTensor } from "./plan/plan.ts";
+import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor } from "./plan/plan.ts";
 import { bytesOf, memoryLeaves, PlanBuilder } from "./planBuilder.ts";
+import type { TileKernel } from "./tile/tile.ts";
 
 // The compile driver: from elaborated programs to plans. In: graphs, nothing differentiated. Out: a verified plan. It decides where what
 // outlives a leg lies: trained parameters, their gradients and the optimiser's moments in flat parallel arenas, everything else in buffers
@@ -23,6 +24,8 @@ export interface CompileOptions {
   /** Gets each stage's printed form as it is made. */
   readonly onStage?: (stage: Stage, leg: string, text: () => string) => void;
   readonly onTime?: (pass: string, ms: number) => void;
+  /** Gets the kernel of each dispatch in the form that the CPU interpreter runs. */
+  readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel) => void;
 }
 export type Stage = "tensor" | "grad" | "simple" | "fused" | "tiles" | "plan" | "wgsl";
 

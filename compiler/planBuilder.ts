@@ -202,7 +202,7 @@ export class PlanBuilder {
         const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
         if (verify) this.#verifyKernel(kernel, region);
         onStage?.("tiles", request.name, () => `# ${what}\n${printTileKernel(kernel)}`);
-        ops.push({
+        const dispatch: PlanOp = {
           kind: "dispatch",
           kernel: this.#kernel(kernel, what),
           bindings: buffers.map((b) => placeOf(b.stored)),
@@ -212,7 +212,9 @@ export class PlanBuilder {
           flops,
           bytesMoved,
           origins: originsOf(region),
-        });
+        };
+        this.#options.onKernel?.(dispatch, kernel);
+        ops.push(dispatch);
       }
     });
     for (const l of late) ops.push(...this.#copy(placeOf(l.stored), l.to));

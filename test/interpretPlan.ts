@@ -1,0 +1,105 @@
+import { type CompileOptions, compileGraph } from "../compiler/compile.ts";
+import type { NdArray } from "../compiler/ir/ops/row.ts";
+import type { Graph } from "../compiler/ir/value.ts";
+import { evaluateHost } from "../compiler/plan/evalHost.ts";
+import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
+import type { Plan, PlanBinding, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
+import { type Contents, interpretKernel } from "../compiler/tile/interpret.ts";
+import type { TileKernel } from "../compiler/tile/tile.ts";
+
+// Runs plans on the CPU, for tests without a device: buffers are memory, kernels go through the interpreter, which finds what a device would
+// not tell (indices outside, races, divergent barriers). Slots and outputs begin each leg full of not-a-numbers, so that a wrong lifetime
+// shows.
+
+const poisonWord = 0x7fc0dead;
+const start: HostEnvironment = { seed: 0, microStep: 0, update: 0, progress: 0 };
+
+/** The kernel of each dispatch of a plan. */
+export type Kernels = ReadonlyMap<PlanOp, TileKernel>;
+
+export class PlanMemory {
+  readonly #plan: Plan;
+  readonly #kernels: Kernels;
+  readonly #buffers: readonly ArrayBuffer[];
+  #uniforms = new Uint32Array(0);
+
+  constructor(plan: Plan, kernels: Kernels) {
+    this.#plan = plan;
+    this.#kernels = kernels;
+    this.#buffers = plan.buffers.map((b) => {
+      const memory = new ArrayBuffer(b.bytes);
+      if (b.data === undefined) new Uint32Array(memory).fill(poisonWord);
+      else new Uint8Array(memory).set(Buffer.from(b.data, "base64"));
+      return memory;
+    });
+  }
+
+  write(at: PlanBinding, array: NdArray): void {
+    this.#view(at, array.dtype === "bool" ? "u32" : array.dtype).set(array.data);
+  }
+  read(at: PlanBinding, dtype: NdArray["dtype"], shape: readonly number[]): NdArray {
+    return { dtype, shape, data: Float64Array.from(this.#view(at, dtype === "bool" ? "u32" : dtype)) };
+  }
+  setUniforms(environment: HostEnvironment): void {
+    this.#uniforms = new Uint32Array(this.#plan.uniforms.length);
+    const floats = new Float32Array(this.#uniforms.buffer);
+    for (const [i, u] of this.#plan.uniforms.entries()) {
+      const value = Number(evaluateHost(u.expr, environment));
+      if (u.dtype === "f32") floats[i] = value;
+      else this.#uniforms[i] = value;
+    }
+  }
+
+  run(legName: string): void {
+    const leg = this.#plan.legs.find((l) => l.name === legName)!;
+    for (const b of this.#plan.buffers) {
+      if (b.use === "slot" || b.use === "output") new Uint32Array(this.#buffers[b.id]!).fill(poisonWord);
+    }
+    for (const op of leg.ops) {
+      switch (op.kind) {
+        case "clear":
+          this.#view(op.target, "u32").fill(0);
+          break;
+        case "copy":
+          this.#view(op.to, "u32").set(this.#view(op.from, "u32"));
+          break;
+        case "dispatch":
+          this.#dispatch(op);
+          break;
+        default:
+          op satisfies never;
+      }
+    }
+  }
+
+  #dispatch(op: Extract<PlanOp, { readonly kind: "dispatch" }>): void {
+    const kernel = this.#kernels.get(op)!;
+    const buffers = new Map(
+      kernel.buffers.map((b, i) => [b.name, this.#view(op.bindings[i]!, b.type.scalar === "bool" ? "u32" : b.type.scalar)]),
+    );
+    interpretKernel({ ...kernel, grid: op.grid }, buffers, this.#uniforms);
+  }
+  #view(at: PlanBinding, scalar: "f32" | "i32" | "u32"): Contents {
+    const memory = this.#buffers[at.buffer]!;
+    const length = at.bytes / 4;
+    if (scalar === "f32") return new Float32Array(memory, at.offset, length);
+    return scalar === "i32" ? new Int32Array(memory, at.offset, length) : new Uint32Array(memory, at.offset, length);
+  }
+}
+
+/** The results of a graph by name, compiled for a target and interpreted. */
+export function interpretGraph(
+  graph: Graph,
+  inputs: Readonly<Record<string, NdArray>>,
+  target: PlanTarget,
+  options: CompileOptions & { readonly uniforms?: readonly UniformDecl[]; readonly environment?: HostEnvironment } = {},
+): Record<string, NdArray> {
+  const kernels = new Map<PlanOp, TileKernel>();
+  const plan = compileGraph(graph, options.uniforms ?? [], target, { ...options, onKernel: (op, kernel) => kernels.set(op, kernel) });
+  const memory = new PlanMemory(plan, kernels);
+  const leg = plan.legs[0]!;
+  for (const input of leg.inputs) memory.write(input.at, inputs[input.name]!);
+  memory.setUniforms(options.environment ?? start);
+  memory.run(leg.name);
+  return Object.fromEntries(leg.outputs.map((o) => [o.name, memory.read(o.at, o.dtype, o.shape)]));
+}
