@@ -324,6 +324,8 @@ class Merger {
       return alone && reader.members.every((m) => isEpilogue(m, first, inlined));
     }
     const anchors = producer.anchors as ReduceValue[];
+    // A result of the loop nest that is read on the way is there already; where it is read is asked for each by itself.
+    const between: Inlined = (v) => inlined(v) && !producer.anchors.includes(v) && !reader.anchors.includes(v);
     const space = anchors[0]!.args[0]!.shape;
     const inner = reducedAxes(anchors[0]!).reduce((n, a) => n * space[a]!, 1);
     const rows = count(space) / inner;
@@ -331,13 +333,13 @@ class Merger {
     const parallel = rows >= profit.fewRows || inner <= profit.shortRow;
     if (second === undefined) {
       if (reader.members.some(wide) && !parallel) return false;
-      return reader.members.every((m) => anchors.every((a) => isInRow(m, a, inlined)));
+      return reader.members.every((m) => anchors.every((a) => isInRow(m, a, between)));
     }
     if (!isReduction(second) || !parallel) return false;
     const later = reader.anchors as ReduceValue[];
     return (
-      later.every((l) => anchors.every((a) => isReductionInRow(l, a, inlined))) &&
-      reader.members.every((m) => later.includes(m as ReduceValue) || anchors.every((a) => isInRow(m, a, inlined)))
+      later.every((l) => anchors.every((a) => isReductionInRow(l, a, between))) &&
+      reader.members.every((m) => later.includes(m as ReduceValue) || anchors.every((a) => isInRow(m, a, between)))
     );
   }
 
