@@ -1,6 +1,8 @@
 import { type Cluster, type Clusters, isMemoryLeaf } from "./fuse/cluster.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
+import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";
+import { mainAccess } from "./schedule/access.ts";
 import { contractShape } from "./schedule/contract.ts";
 import type { ContractValue } from "./schedule/gemm.ts";
 
@@ -14,7 +16,8 @@ export interface Laid {
 
 const channelsLast = [0, 2, 3, 1];
 
-export function layout(clusters: Clusters, results: ReadonlySet<Value>): Laid {
+/** `maxBuffers`: bindings that a kernel may have; a copy that would be one too many is not made. */
+export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffers: number): Laid {
   const maps = featureMaps(clusters);
   const storedAs = new Map<Value, Stored>();
   const memory = (v: Value): Stored | undefined => {
@@ -49,7 +52,7 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>): Laid {
   };
   for (const c of clusters.clusters) {
     const reads = new Map<Value, Stored>();
-    if (c.template === "contract") packOperands(c, memory, pack, reads);
+    if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers);
     regions.push({ id: id++, template: c.template, anchors: c.anchors, outputs: c.outputs.map((o) => storedAs.get(o)!), reads });
   }
   // Everything else is read in the form in which it is stored.
@@ -108,6 +111,7 @@ function packOperands(
   memory: (v: Value) => Stored | undefined,
   pack: (value: Value, order: readonly number[]) => Stored,
   reads: Map<Value, Stored>,
+  maxBuffers: number,
 ): void {
   const anchor = c.anchors[0] as ContractValue;
   const storedFor = (v: Value): Stored | undefined => reads.get(v) ?? memory(v);
@@ -115,7 +119,19 @@ function packOperands(
   const { left, right } = shape.gemm;
   const columns = shape.n.reduce((n, a) => n * a.size, 1);
   const repack = (operand: Value, order: readonly number[]): void => {
-    if (storedFor(operand)?.id !== makeStored(operand, order).id) reads.set(operand, pack(operand, order));
+    if (storedFor(operand)?.id === makeStored(operand, order).id) return;
+    // What the operand is made of may be read beside its copy.
+    if (c.reads.length + c.outputs.length + reads.size >= maxBuffers) return;
+    // An operand that is not in memory at all is made up where it is needed.
+    if (
+      !mainAccess(
+        operand,
+        operand.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1)),
+        storedFor,
+      )
+    )
+      return;
+    reads.set(operand, pack(operand, order));
   };
   if (!shape.rightContiguous && columns % 4 === 0) repack(right, orderWithLast(anchor, right, "columns"));
   const again = contractShape(anchor, storedFor);

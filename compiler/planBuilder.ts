@@ -104,7 +104,7 @@ export class PlanBuilder {
     const clusters = this.#time("fuse", () =>
       cluster(graph, { fuse: this.#options.fuse !== false, maxBuffers: this.#target.maxStorageBuffers }),
     );
-    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value))));
+    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), this.#target.maxStorageBuffers));
     onStage?.("fused", request.name, () => printLaid(laid));
 
     const placeOfInput = (v: Value): PlanBinding => {

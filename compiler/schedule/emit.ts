@@ -60,6 +60,8 @@ export interface EmitEnvironment {
   readonly uniformIndex: (name: string) => number;
   /** Stored tensors (by id) that are read as vectors through a texture, the cheaper load on some adapters. */
   readonly textures: ReadonlySet<string>;
+  /** Stored tensors (by id) that are read as scalars only, so that each is one binding. */
+  readonly scalars: ReadonlySet<string>;
 }
 
 export class Emitter {
@@ -291,7 +293,7 @@ export class Emitter {
     const size = stored.value.shape.reduce((a, b) => a * b, 1);
     const flat = clamp(flatten(index, stridesOf(stored.value.shape, stored.order)), 0, size - 1);
     if (!dependsOn(flat, VEC)) return this.#loadAt(this.buffer(stored, 1, "read"), flat, scope);
-    if (strideOf(flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(flat, 4, VEC)) {
+    if (strideOf(flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(flat, 4, VEC) && !this.#environment.scalars.has(stored.id)) {
       return this.#loadAt(this.buffer(stored, 4, "read"), flat, scope);
     }
     return this.#parts((l) => this.#loadAt(this.buffer(stored, 1, "read"), substitute(flat, VEC, ixConst(l)), scope));

@@ -30,11 +30,19 @@ export interface LowerOptions {
 
 /** The region's kernel, or null if a takeover that was asked for would read an element after it was written. */
 export function lowerRegion(region: Region, options: LowerOptions): LoweredRegion | null {
+  const lowered = lower(region, options, new Set());
+  if (!lowered || lowered.kernel.buffers.filter((b) => b.storage === "buffer").length <= options.target.maxStorageBuffers) return lowered;
+  // Fusion counts tensors; one that is read as scalars and as vectors takes two bindings, which is one too many here.
+  const twice = lowered.buffers.filter((b) => lowered.buffers.some((other) => other !== b && other.stored.id === b.stored.id));
+  return lower(region, options, new Set(twice.map((b) => b.stored.id)));
+}
+
+function lower(region: Region, options: LowerOptions, scalars: ReadonlySet<string>): LoweredRegion | null {
   const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
   const textures =
     options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
-  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex, textures }, taken);
+  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex, textures, scalars }, taken);
   const body = lowerBody(region, emitter, storedFor, options.target);
   for (const output of taken.values()) {
     const views = emitter.buffers.filter((b) => b.stored.id === output.id);
