@@ -48,6 +48,10 @@ describe("two maps in one kernel", () => {
     expect(isPointwise(b.add(first, 1), first, inlined)).toBe(true);
     expect(isPointwise(b.permute(b.permute(b.neg(first), [1, 0]), [1, 0]), first, inlined)).toBe(true);
   });
+  it("may also not read each other at all", () => {
+    expect(isPointwise(b.neg(matrix), first, inlined)).toBe(true);
+    expect(isPointwise(b.input("other", [6, 5]), first, inlined)).toBe(false);
+  });
   it("do not read elsewhere", () => {
     expect(isPointwise(b.permute(b.neg(first), [1, 0]), first, inlined)).toBe(false);
     expect(isPointwise(b.add(first, b.reverse(first, [1])), first, inlined)).toBe(false);

@@ -72,12 +72,12 @@ function viaPath(output: Value, anchor: Value, at: readonly Ix[]): readonly Ix[]
   return index.length === output.shape.length && index.every((ix, a) => ix.min >= 0 && ix.max < output.shape[a]!) ? index : null;
 }
 
-/** Whether two maps, one reading the other, may be one kernel: `reader` needs `read` at its own place only. */
+/** Whether two values may be made by one map kernel: they have one shape, and `reader` needs `read` at its own place only, or not at all. */
 export function isPointwise(reader: Value, read: Value, inlined: Inlined): boolean {
   if (reader.shape.length !== read.shape.length || reader.shape.some((s, a) => s !== read.shape[a])) return false;
   const at = symbols(reader.shape, "p");
   const reads = readsOf(read, reader, at, inlined);
-  return reads !== null && reads.size === 1 && reads.has(keyOf(at));
+  return reads !== null && (reads.size === 0 || (reads.size === 1 && reads.has(keyOf(at))));
 }
 
 /** Whether a value of the space's shape, or one per row, may be computed in the loop nest of a reduction: it reads the result at its own row only. */
