@@ -57,6 +57,7 @@ export class PlanBuilder {
   readonly #constants = new Map<string, PlanBinding>();
   readonly #features = new Set<string>();
   #scratch: number | undefined;
+  readonly #staging: number[] = [];
 
   constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
     this.#target = target;
@@ -146,6 +147,20 @@ export class PlanBuilder {
           if (same) takeover.set(here[0]![1], output);
           direct.set(output.id, place);
         }
+        // What this kernel reads of a buffer, other than what is taken over, forbids that it writes there: the API refuses both at once.
+        for (let changed = true; changed; ) {
+          changed = false;
+          for (const output of region.outputs) {
+            const place = direct.get(output.id);
+            const taken = [...takeover].find(([, by]) => by === output)?.[0];
+            const conflict = (s: Stored): boolean =>
+              !takeover.has(s) && (isMemoryLeaf(s.value) ? placeOfInput(s.value) : direct.get(s.id))?.buffer === place!.buffer;
+            if (!place || ![...allReads[i]!].some(conflict)) continue;
+            direct.delete(output.id);
+            if (taken) takeover.delete(taken);
+            changed = true;
+          }
+        }
         const make = (t: ReadonlyMap<Stored, Stored>) =>
           lowerRegion(region, { uniformIndex: (name) => this.#uniformIndex(name), target: this.#target, takeover: t });
         let kernel = make(takeover);
@@ -192,11 +207,6 @@ export class PlanBuilder {
       if (!place) throw new Error(`internal: leg ${request.name}: result '${name}' has no place`);
       return place;
     };
-    for (const m of moved) {
-      if (!isMemoryLeaf(m.from)) continue;
-      const from = placeOfInput(m.from);
-      if (!samePlace(from, resultPlace(m.name))) ops.push(...this.#copy(from, resultPlace(m.name)));
-    }
     this.#time("print", () => {
       for (const [i, region] of regions.entries()) {
         const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
@@ -217,6 +227,12 @@ export class PlanBuilder {
         ops.push(dispatch);
       }
     });
+    // All kernels have read what the moves replace; the moves have read what the late results replace.
+    const moves = moved
+      .filter((m) => isMemoryLeaf(m.from))
+      .map((m) => ({ from: placeOfInput(m.from), to: resultPlace(m.name) }))
+      .filter((m) => !samePlace(m.from, m.to));
+    ops.push(...this.#moves(moves));
     for (const l of late) ops.push(...this.#copy(placeOf(l.stored), l.to));
     for (const m of moved) if (!isMemoryLeaf(m.from)) ops.push(...this.#copy(resultPlace(computed.get(m.from)!), resultPlace(m.name)));
     for (const r of doubled) ops.push(...this.#copy(resultPlace(nameOf.get(r.value)!), resultPlace(r.name)));
@@ -256,6 +272,26 @@ export class PlanBuilder {
       { kind: "copy", from, to: between },
       { kind: "copy", from: between, to },
     ];
+  }
+  /** Moves as if all happened at once: in an order in which nothing is replaced before it is read, in a circle by way of other buffers. */
+  #moves(moves: readonly { readonly from: PlanBinding; readonly to: PlanBinding }[]): PlanOp[] {
+    const ops: PlanOp[] = [];
+    let pending = [...moves];
+    for (;;) {
+      const free = pending.filter((m) => !pending.some((other) => other !== m && overlap(m.to, other.from)));
+      if (free.length === 0) break;
+      for (const m of free) ops.push(...this.#copy(m.from, m.to));
+      pending = pending.filter((m) => !free.includes(m));
+    }
+    const between = pending.map((m, i) => {
+      this.#staging[i] ??= this.buffer(`staging${i}`, 16, "slot").buffer;
+      const draft = this.#buffers[this.#staging[i]!]!;
+      draft.bytes = Math.max(draft.bytes, Math.ceil(m.from.bytes / 16) * 16);
+      return { buffer: this.#staging[i]!, offset: 0, bytes: m.from.bytes };
+    });
+    for (const [i, m] of pending.entries()) ops.push({ kind: "copy", from: m.from, to: between[i]! });
+    for (const [i, m] of pending.entries()) ops.push({ kind: "copy", from: between[i]!, to: m.to });
+    return ops;
   }
   /** A leg of a name that is there already goes on where that one ended. */
   #append(leg: PlanLeg): void {

@@ -4,6 +4,7 @@ import type { Graph } from "../compiler/ir/value.ts";
 import { evaluateHost } from "../compiler/plan/evalHost.ts";
 import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
+import { bytesOf, memoryLeaves, PlanBuilder } from "../compiler/planBuilder.ts";
 import { type Contents, interpretKernel } from "../compiler/tile/interpret.ts";
 import type { TileKernel } from "../compiler/tile/tile.ts";
 
@@ -102,4 +103,41 @@ export function interpretGraph(
   memory.setUniforms(options.environment ?? start);
   memory.run(leg.name);
   return Object.fromEntries(leg.outputs.map((o) => [o.name, memory.read(o.at, o.dtype, o.shape)]));
+}
+
+/**
+ * The results of a graph whose memory is that of inputs: result `next.<input>` replaces the input, as an update does. All of these inputs
+ * are slices of one buffer.
+ */
+export function interpretInPlace(graph: Graph, inputs: Readonly<Record<string, NdArray>>, target: PlanTarget): Record<string, NdArray> {
+  const kernels = new Map<PlanOp, TileKernel>();
+  const builder = new PlanBuilder(target, [], { onKernel: (op, kernel) => kernels.set(op, kernel) });
+  const leaves = memoryLeaves(graph);
+  const changed = new Set(graph.results.flatMap((r) => (r.name.startsWith("next.") ? [r.name.slice("next.".length)] : [])));
+  const slice = target.offsetAlignment * 8;
+  const arena = builder.buffer("arena", slice * Math.max(1, changed.size), "persistent").buffer;
+  const places = new Map<string, PlanBinding>();
+  for (const [i, name] of [...changed].entries()) {
+    const bytes = bytesOf(inputs[name]!);
+    if (bytes > slice) throw new Error(`internal: ${name} does not fit its slice`);
+    places.set(name, { buffer: arena, offset: slice * i, bytes });
+  }
+  for (const v of leaves) if (!places.has(v.attrs.name)) places.set(v.attrs.name, builder.buffer(v.attrs.name, bytesOf(v), "input"));
+  const results = new Map(
+    graph.results.map((r) => [r.name, places.get(r.name.slice("next.".length)) ?? builder.buffer(r.name, bytesOf(r.value), "output")]),
+  );
+  const outside = <T>(names: Iterable<T>, inArena: (name: T) => boolean): Set<T> => new Set([...names].filter((n) => !inArena(n)));
+  builder.leg({
+    name: "main",
+    graph,
+    inputs: places,
+    results,
+    written: outside(places.keys(), (n) => changed.has(n)),
+    read: outside(results.keys(), (n) => n.startsWith("next.")),
+  });
+  const plan = builder.finish({ kind: "function", name: graph.name });
+  const memory = new PlanMemory(plan, kernels);
+  for (const [name, place] of places) memory.write(place, inputs[name]!);
+  memory.run("main");
+  return Object.fromEntries(graph.results.map((r) => [r.name, memory.read(results.get(r.name)!, r.value.dtype, r.value.shape)]));
 }

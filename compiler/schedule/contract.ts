@@ -227,6 +227,8 @@ export function lowerContract(
       }
     };
     loopK(outerK, [], scope);
+    // Operands are read by other lanes and tiles too.
+    for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
 
     for (let i = 0; i < tileM; i++) {
       for (let j = 0; j < vectorsN; j++) {

@@ -52,6 +52,8 @@ export interface KernelBuffer {
   /** Positions read and written, in elements of the tensor: they decide whether an output may take over an input's memory. */
   readonly loads: string[];
   readonly stores: string[];
+  /** Whether a position may be read after it was written: by a later statement, or by an invocation that does not write it. */
+  readsBack: boolean;
 }
 
 export interface EmitEnvironment {
@@ -303,6 +305,7 @@ export class Emitter {
     const known = scope.lookup(key);
     if (known) return known;
     buffer.loads.push(flat.key);
+    if (buffer.stores.includes(flat.key)) buffer.readsBack = true;
     const at = buffer.tile.type.width === 4 ? div(substitute(flat, VEC, ixConst(0)), 4) : flat;
     const value = scope.block.let("x", t.load(buffer.tile, this.index(at, scope)));
     scope.known.set(key, value);
@@ -352,7 +355,7 @@ export class Emitter {
       storage: access === "read" && width === 4 && this.#environment.textures.has(stored.id) ? "texture" : "buffer",
       length: size / width,
     };
-    const buffer = { tile, stored, loads: [], stores: [] };
+    const buffer: KernelBuffer = { tile, stored, loads: [], stores: [], readsBack: false };
     this.buffers.push(buffer);
     return buffer;
   }

@@ -46,8 +46,8 @@ function lower(region: Region, options: LowerOptions, scalars: ReadonlySet<strin
   const body = lowerBody(region, emitter, storedFor, options.target);
   for (const output of taken.values()) {
     const views = emitter.buffers.filter((b) => b.stored.id === output.id);
-    // Each element is read, if at all, by the invocation that writes it, just before: every index read is one that is written.
-    if (views.length > 1 || views[0]!.loads.some((l) => !views[0]!.stores.includes(l))) return null;
+    // Each element is read, if at all, by the invocation that writes it, and before: every index read is one that is written later.
+    if (views.length > 1 || views[0]!.readsBack || views[0]!.loads.some((l) => !views[0]!.stores.includes(l))) return null;
   }
   const kernel: TileKernel = {
     name: region.template,

@@ -124,11 +124,15 @@ export function lowerReduce(
     const perRow = region.outputs.filter((o) => o.value.shape.length !== shape.length);
     const perElement = region.outputs.filter((o) => o.value.shape.length === shape.length);
     if (perRow.length > 0) {
-      const values = perRow.map((o) => emitter.emit(o.value, keptIndex(), scope));
+      const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, keptIndex(), at));
+      // What the elements of the row need too is computed by every lane; otherwise it is the business of the lane that writes.
+      const early = lanes > 1 && perElement.length === 0 ? null : valuesIn(scope);
       const write = (b: t.Block) => {
         const inside = new Scope(b, scope);
-        for (const [i, output] of perRow.entries()) emitter.store(output, keptIndex(), values[i]!, inside);
+        for (const [i, value] of (early ?? valuesIn(inside)).entries()) emitter.store(perRow[i]!, keptIndex(), value, inside);
       };
+      // What the other lanes have read so far they may, as far as the language says, read after the write.
+      if (lanes > 1) for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
       const conditions = [...(lanes > 1 ? [t.eq(t.lane(), t.i32(0))] : []), ...(guarded ? [t.lt(row, rowItems)] : [])];
       if (conditions.length === 0) write(body);
       else body.if(t.allOf(conditions), write);

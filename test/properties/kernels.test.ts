@@ -7,7 +7,7 @@ import { printGraph } from "../../compiler/ir/print.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import type { PlanTarget } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
-import { interpretGraph } from "../interpretPlan.ts";
+import { interpretGraph, interpretInPlace } from "../interpretPlan.ts";
 import { targets } from "../targets.ts";
 import { programs } from "./programs.ts";
 
@@ -22,11 +22,15 @@ function difference(actual: NdArray, expected: NdArray): number {
     return Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(worst, d);
   }, 0);
 }
-function check(graph: Graph, inputs: Readonly<Record<string, NdArray>>, target: PlanTarget, options: CompileOptions = {}): void {
+type Inputs = Readonly<Record<string, NdArray>>;
+function check(graph: Graph, inputs: Inputs, target: PlanTarget, options: CompileOptions = {}): void {
+  agree(graph, inputs, () => interpretGraph(graph, inputs, target, options));
+}
+function agree(graph: Graph, inputs: Inputs, run: () => Record<string, NdArray>): void {
   const expected = evaluate(graph, inputs);
   let actual: Record<string, NdArray>;
   try {
-    actual = interpretGraph(graph, inputs, target, options);
+    actual = run();
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${printGraph(graph)}`);
   }
@@ -63,6 +67,26 @@ describe.each(Object.entries(targets))("random programs for %s", (_, target) => 
         check({ name: "gradients", results: gradients.map((value, i) => ({ name: `g${i}`, value })) }, inputs, target);
       }),
       { seed: seed + 1, numRuns: Math.ceil(numRuns / 2) },
+    );
+  });
+  it("may replace what they read", () => {
+    fc.assert(
+      fc.property(programs({ steps: 10 }), ({ b, graph, inputs, params }) => {
+        const outputs = graph.results.map((r) => r.value).filter((v) => v.dtype === "f32");
+        const cotangents = outputs.map((o) => b.splat(1, o.shape));
+        const gradients = vjp(b, outputs, cotangents, params);
+        const updates = params.flatMap((p, i) => {
+          if (p.op !== "input") return [];
+          const name = `next.${p.attrs.name}`;
+          // Some inputs change place by place, some by what lies elsewhere in them, some by what replaces another.
+          const mixed = i % 3 === 1 ? b.reverse(p, [0]) : p;
+          const other = params.find((q) => q !== p && q.shape.join() === p.shape.join());
+          return [{ name, value: i % 3 === 2 && other ? other : b.sub(mixed, b.mul(gradients[i]!, 0.1)) }];
+        });
+        const whole: Graph = { name: "updates", results: [...graph.results, ...updates] };
+        agree(whole, inputs, () => interpretInPlace(whole, inputs, target));
+      }),
+      { seed: seed + 2, numRuns },
     );
   });
 });
