@@ -106,10 +106,15 @@ export function interpretGraph(
 }
 
 /**
- * The results of a graph whose memory is that of inputs: result `next.<input>` replaces the input, as an update does. All of these inputs
- * are slices of one buffer.
+ * The results of a graph whose memory is that of inputs: result `next.<input>` replaces the input, as an update does. These inputs are
+ * slices of one buffer, or each a buffer of its own.
  */
-export function interpretInPlace(graph: Graph, inputs: Readonly<Record<string, NdArray>>, target: PlanTarget): Record<string, NdArray> {
+export function interpretInPlace(
+  graph: Graph,
+  inputs: Readonly<Record<string, NdArray>>,
+  target: PlanTarget,
+  memoryOf: "one buffer" | "own buffers",
+): Record<string, NdArray> {
   const kernels = new Map<PlanOp, TileKernel>();
   const builder = new PlanBuilder(target, [], { onKernel: (op, kernel) => kernels.set(op, kernel) });
   const leaves = memoryLeaves(graph);
@@ -120,7 +125,8 @@ export function interpretInPlace(graph: Graph, inputs: Readonly<Record<string, N
   for (const [i, name] of [...changed].entries()) {
     const bytes = bytesOf(inputs[name]!);
     if (bytes > slice) throw new Error(`internal: ${name} does not fit its slice`);
-    places.set(name, { buffer: arena, offset: slice * i, bytes });
+    const own = memoryOf === "own buffers" ? builder.buffer(name, bytes, "persistent") : null;
+    places.set(name, own ?? { buffer: arena, offset: slice * i, bytes });
   }
   for (const v of leaves) if (!places.has(v.attrs.name)) places.set(v.attrs.name, builder.buffer(v.attrs.name, bytesOf(v), "input"));
   const results = new Map(

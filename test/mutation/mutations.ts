@@ -29,4 +29,32 @@ export const mutations: readonly Mutation[] = [
     to: "alive.filter((a) => a.to <= t.from)",
     tests: ["compiler/memory.test.ts"],
   },
+  {
+    what: "a tensor's life ends with its first reader",
+    file: "compiler/planBuilder.ts",
+    from: "life.to = Math.max(life.to, i)",
+    to: "life.to = Math.min(life.to, i)",
+    tests: ["test/properties/kernels.test.ts"],
+  },
+  {
+    what: "a result replaces an input that later kernels read",
+    file: "compiler/planBuilder.ts",
+    from: "if (later || shared ||",
+    to: "if (shared ||",
+    tests: ["test/properties/inPlace.test.ts"],
+  },
+  {
+    what: "an element may be read after the same kernel has replaced it",
+    file: "compiler/schedule/lower.ts",
+    from: "views[0]!.readsBack || ",
+    to: "",
+    tests: ["test/properties/inPlace.test.ts"],
+  },
+  {
+    what: "bindings that are one too many are not made fewer",
+    file: "compiler/schedule/lower.ts",
+    from: "new Set(twice.map((b) => b.stored.id))",
+    to: "new Set()",
+    tests: ["test/properties/buffers.test.ts"],
+  },
 ];

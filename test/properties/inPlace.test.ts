@@ -6,7 +6,7 @@ import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { interpretInPlace } from "../interpretPlan.ts";
 import { targets } from "../targets.ts";
 
-// Results that replace inputs, all slices of one buffer. Each case is one that once went wrong, or would if a rule were missing.
+// Results that replace inputs, slices of one buffer or each in its own. Each case is one that once went wrong, or would if a rule were missing.
 
 type Results = Readonly<Record<string, Value>>;
 const cases: Readonly<Record<string, (b: Builder, x: Value, y: Value) => Results>> = {
@@ -16,6 +16,7 @@ const cases: Readonly<Record<string, (b: Builder, x: Value, y: Value) => Results
   "by another input that is replaced too": (b, x, y) => ({ "next.x": y, "next.y": b.mul(y, 2), other: b.exp(x) }),
   "by each other": (_, x, y) => ({ "next.x": y, "next.y": x }),
   "by each other's kernels": (b, x, y) => ({ "next.x": b.sub(x, b.exp(y)), "next.y": b.sub(y, b.exp(x)) }),
+  "by what another replaced input was": (b, x, y) => ({ "next.x": b.add(b.matmul(x, y), x), "next.y": b.add(b.matmul(y, x), y) }),
   "by a product with it": (b, x, y) => ({ "next.x": b.sub(x, b.matmul(x, y)) }),
   "by a product, and what was in other rows": (b, x, y) => ({ "next.x": b.sub(b.reverse(x, [0]), b.matmul(y, b.exp(y))) }),
   "by a reduction over rows that hold it": (b, x) => {
@@ -40,8 +41,11 @@ it.each(Object.entries(cases))("an input is replaced %s", (_, make) => {
   const inputs = { x: filled(0), y: filled(-1) };
   const expected = evaluate(graph, inputs);
   for (const [name, target] of Object.entries(targets)) {
-    const actual = interpretInPlace(graph, inputs, target);
-    for (const r of graph.results)
-      for (const [i, e] of expected[r.name]!.data.entries()) expect(actual[r.name]!.data[i], `${name}: ${r.name}[${i}]`).toBeCloseTo(e, 5);
+    for (const memoryOf of ["one buffer", "own buffers"] as const) {
+      const actual = interpretInPlace(graph, inputs, target, memoryOf);
+      for (const r of graph.results)
+        for (const [i, e] of expected[r.name]!.data.entries())
+          expect(actual[r.name]!.data[i], `${name}: ${r.name}[${i}]`).toBeCloseTo(e, 5);
+    }
   }
 });

@@ -71,7 +71,7 @@ describe.each(Object.entries(targets))("random programs for %s", (_, target) => 
   });
   it("may replace what they read", () => {
     fc.assert(
-      fc.property(programs({ steps: 10 }), ({ b, graph, inputs, params }) => {
+      fc.property(programs({ steps: 10 }), fc.constantFrom("one buffer", "own buffers"), ({ b, graph, inputs, params }, memoryOf) => {
         const outputs = graph.results.map((r) => r.value).filter((v) => v.dtype === "f32");
         const cotangents = outputs.map((o) => b.splat(1, o.shape));
         const gradients = vjp(b, outputs, cotangents, params);
@@ -84,7 +84,7 @@ describe.each(Object.entries(targets))("random programs for %s", (_, target) => 
           return [{ name, value: i % 3 === 2 && other ? other : b.sub(mixed, b.mul(gradients[i]!, 0.1)) }];
         });
         const whole: Graph = { name: "updates", results: [...graph.results, ...updates] };
-        agree(whole, inputs, () => interpretInPlace(whole, inputs, target));
+        agree(whole, inputs, () => interpretInPlace(whole, inputs, target, memoryOf));
       }),
       { seed: seed + 2, numRuns },
     );
