@@ -8,14 +8,16 @@ import {
   listEntries,
   type TrainProgram,
 } from "../compiler/elaborate/index.ts";
+import { verifyElaborated } from "../compiler/elaborate/verify.ts";
 import type { EvaluatePlan, Plan, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
 import { type CheckedProgram, checkFully } from "../dsl/check/index.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { hasErrors } from "../dsl/diagnostics.ts";
 import { didYouMean } from "../dsl/nearest.ts";
 import { loadProgram } from "../dsl/program.ts";
-import { renderDiagnostics } from "../dsl/render.ts";
+import { positionAt, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
+import type { Span } from "../dsl/span.ts";
 import type { CompileFile } from "./job.ts";
 import { targetOf } from "./target.ts";
 
@@ -116,7 +118,7 @@ export function compileBlocks(request: FileRequest): CompiledFile | FileFailure 
     const made = elaborateBlock(read.checked, kind, name, request.overrides ?? {});
     if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, request.colour ?? false) };
     warnings += rendered(read.checked, made.warnings, request.colour ?? false);
-    const plan = compileBlock(made.value, read.sourceHash, request);
+    const plan = compileBlock(made.value, read, request);
     blocks.push({ plan, compileMs: readMs + performance.now() - begun });
   }
   return { ok: true, blocks, sourceHash: read.sourceHash, warnings };
@@ -155,9 +157,16 @@ function elaborateBlock(
 /** One elaborated block as a plan. */
 export function compileBlock(
   block: ElaboratedBlock,
-  sourceHash: string,
-  { target, options = {} }: Pick<FileRequest, "target" | "options">,
+  { checked, sourceHash }: Pick<CheckedFile, "checked" | "sourceHash">,
+  { target, options: given = {} }: Pick<FileRequest, "target" | "options">,
 ): CompiledBlock["plan"] {
+  const findings = given.verify === false ? [] : verifyElaborated(block.program);
+  if (findings.length > 0) throw new Error(`internal: ${findings.slice(0, 4).join("; ")}`);
+  const placeOf = ({ file, start }: Span): string => {
+    const { line, column } = positionAt(checked.program.files.get(file)?.text ?? "", start);
+    return `${file}:${line}:${column}`;
+  };
+  const options: CompileOptions = { placeOf, ...given };
   const plan =
     block.kind === "train"
       ? compileTrain(block.program, sourceHash, target, options)

@@ -1,3 +1,4 @@
+import type { Span } from "../dsl/span.ts";
 import { gradient } from "./autodiff.ts";
 import type { EvaluateProgram, Leaf, TrainProgram } from "./elaborate/program.ts";
 import type { Builder } from "./ir/builder.ts";
@@ -24,6 +25,8 @@ export interface CompileOptions {
   /** Gets each stage's printed form as it is made. */
   readonly onStage?: (stage: Stage, leg: string, text: () => string) => void;
   readonly onTime?: (pass: string, ms: number) => void;
+  /** Where a span begins, as people write it (`std/nn.ada:31:13`); without it an origin is the file and the offset. */
+  readonly placeOf?: (span: Span) => string;
   /** Gets the kernel of each dispatch in the form that the CPU interpreter runs. */
   readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel) => void;
 }

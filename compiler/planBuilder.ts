@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { CompileOptions } from "./compile.ts";
 import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
 import { prepare } from "./fuse/prepare.ts";
-import type { Region, Stored } from "./fuse/region.ts";
+import { type Region, type Stored, storedReads } from "./fuse/region.ts";
+import { verifyLaid } from "./fuse/verify.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
@@ -106,6 +107,10 @@ export class PlanBuilder {
       cluster(graph, { fuse: this.#options.fuse !== false, maxBuffers: this.#target.maxStorageBuffers }),
     );
     const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), this.#target.maxStorageBuffers));
+    if (verify) {
+      const problems = verifyLaid(laid, graph, this.#target.maxStorageBuffers);
+      if (problems.length > 0) throw new Error(`internal: fuse (leg ${request.name}): ${problems.slice(0, 4).join("; ")}`);
+    }
     onStage?.("fused", request.name, () => printLaid(laid));
 
     const placeOfInput = (v: Value): PlanBinding => {
@@ -221,7 +226,7 @@ export class PlanBuilder {
           template: region.template,
           flops,
           bytesMoved,
-          origins: originsOf(region),
+          origins: originsOf(region, this.#options.placeOf),
         };
         this.#options.onKernel?.(dispatch, kernel);
         ops.push(dispatch);
@@ -371,7 +376,7 @@ export class PlanBuilder {
       subgroupSize: t.subgroupSize,
     });
     if (problems.length === 0) return;
-    const where = originsOf(region)[0] ?? "";
+    const where = originsOf(region, this.#options.placeOf)[0] ?? "";
     throw new Error(
       `internal: schedule (${region.template}, ${where}): ${problems
         .map((p) => p.message)
@@ -429,31 +434,11 @@ function orderForUpdates(regions: readonly Region[], changes: (r: Region) => boo
   return result;
 }
 
-/** What a region reads from memory, found by walking its body. */
-function storedReads(region: Region): Set<Stored> {
-  const reads = new Set<Stored>();
-  const seen = new Set<Value>();
-  const own = new Set(region.outputs.map((o) => o.value));
-  const stack: Value[] = [];
-  const enter = (v: Value, top: boolean): void => {
-    const stored = region.reads.get(v);
-    const packed = top && region.template === "map" && stored !== undefined && !region.outputs.some((o) => o.id === stored.id);
-    if (stored && (packed || !top) && !(own.has(v) && !packed)) {
-      reads.add(stored);
-      return;
-    }
-    if (seen.has(v)) return;
-    seen.add(v);
-    stack.push(v);
-  };
-  for (const o of region.outputs) enter(o.value, true);
-  while (stack.length > 0) for (const a of stack.pop()!.args) enter(a, false);
-  return reads;
-}
-function originsOf(region: Region): string[] {
+/** The places in the sources that a kernel comes from. */
+function originsOf(region: Region, placeOf: CompileOptions["placeOf"]): string[] {
   const values = region.anchors.length > 0 ? region.anchors : region.outputs.map((o) => o.value);
   const places = new Set<string>();
-  for (const v of values) for (const o of v.origins) places.add(`${o.span.file}:${o.span.start}`);
+  for (const v of values) for (const { span } of v.origins) places.add(placeOf?.(span) ?? `${span.file}@${span.start}`);
   return [...places].slice(0, 4);
 }
 

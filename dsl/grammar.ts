@@ -28,7 +28,6 @@ export const itemRules = [
   "propertyItem",
   "gradcheckItem",
 ] as const;
-export type ItemRule = (typeof itemRules)[number];
 
 // The grammar of `.ada` (language.md, section 3): tokens in, a concrete tree out, with recovery. It knows no meaning; `build/`
 // makes the abstract tree. The files of `grammar/` hold the rules by construct. The parser is given one item at a time (`segments.ts`).

@@ -22,26 +22,26 @@ describe("loading a program", () => {
     const reads: string[] = [];
     const program = load(
       {
-        "/project/work/main.ada": 'import { a } from "./a.ada"\nimport { b } from "../shared/b.ada"\nimport { n } from "std/nn.ada"',
-        "/project/work/a.ada": 'import { b } from "../shared/b.ada"\nconst a = 1',
-        "/project/shared/b.ada": "const b = 1",
+        "/project/app/main.ada": 'import { a } from "./a.ada"\nimport { b } from "../common/b.ada"\nimport { n } from "std/nn.ada"',
+        "/project/app/a.ada": 'import { b } from "../common/b.ada"\nconst a = 1',
+        "/project/common/b.ada": "const b = 1",
         "/library/nn.ada": 'import { m } from "./deep/m.ada"\nconst n = 1',
         "/library/deep/m.ada": "const m = 1",
       },
-      "work/main.ada",
+      "app/main.ada",
       reads,
     );
     expect(program.diagnostics).toEqual([]);
     expect([...program.files.keys()]).toEqual([
       "std/prelude.ada",
-      "shared/b.ada",
-      "work/a.ada",
+      "common/b.ada",
+      "app/a.ada",
       "std/deep/m.ada",
       "std/nn.ada",
-      "work/main.ada",
+      "app/main.ada",
     ]);
     expect(new Set(reads).size).toBe(reads.length);
-    expect([program.entry, program.prelude]).toEqual(["work/main.ada", "std/prelude.ada"]);
+    expect([program.entry, program.prelude]).toEqual(["app/main.ada", "std/prelude.ada"]);
   });
   test("a cycle is reported once, with the whole chain, and cut", () => {
     const program = load({

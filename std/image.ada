@@ -28,7 +28,7 @@ fn window_counts(n: Int, count: Int, size: Int, stride: Int, border: Int, with_b
 }
 
 /// Mean of each window: of what is in it (with or without the border), or its sum divided by `divisor`.
-fn mean_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, up: Bool = false, count_border: Bool = true, divisor: Real = 0,
+fn avg_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, up: Bool = false, count_border: Bool = true, divisor: Real = 0,
              size_w: Int = size, stride_w: Int = stride, border_w: Int = border) -> real[...r] {
   let rows = windows(h, size, stride, border, 1, up)
   let cols = windows(w, size_w, stride_w, border_w, 1, up)

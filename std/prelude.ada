@@ -39,11 +39,6 @@ fn resize_nearest(x: real[...b, h, w], to: Dim, by: Dim = to) -> real[...b, h: t
   return x[h: floor(iota([row: to]) * h / to)][w: floor(iota([col: by]) * w / by)] |> rename(row: h, col: w)
 }
 
-/// Mean over k x k windows.
-fn avg_pool(x: real[...b, h, w], k: Int, stride: Int) -> real[...b, h: floor((h - k) / stride) + 1, w: floor((w - k) / stride) + 1] {
-  return sum([for i in 0..k: sum([for j in 0..k: x[h: i..h - k + i + 1, w: j..w - k + j + 1] |> every(h: stride, w: stride)])]) / (k * k)
-}
-
 /// Cosines of all pairs of unit vectors from two collections.
 fn cosine_pairs(a: real[n, f], b: real[m, f]) -> real[n, m] { return dot(a, b, over: f) }
 

@@ -12,10 +12,6 @@ export function axisItems(x: TensorVal): AxisItem[] {
   return x.axes.map((name, i) => ({ name, size: x.value.shape[i]! }));
 }
 
-export function sizeOfAxis(x: TensorVal, axis: string, span: Span): number {
-  return x.value.shape[axisIndex(x, axis, span)]!;
-}
-
 /** Where an axis stands; a message names the axes there are. */
 export function axisIndex(x: TensorVal, axis: string, span: Span): number {
   const index = x.axes.indexOf(axis);

@@ -3,7 +3,7 @@ import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
 import { type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
-import { profit } from "./profit.ts";
+import { heavyOps, profit } from "./profit.ts";
 import type { Template } from "./region.ts";
 
 // Fusion: which values exist in memory (roots) and which kernel makes them. First every value is given the kernels that need it, from the
@@ -38,7 +38,6 @@ const isContraction = (v: Value): boolean => v.op === "dot" || v.op === "conv";
 const isReduction = (v: Value): boolean => v.op === "sum" || v.op === "reduceMax" || v.op === "argmax";
 const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || v.op === "scatterAdd";
 const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker";
-const HEAVY = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "pow", "sqrt", "rsqrt", "div", "random", "idiv", "imod"]);
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 interface Draft {
@@ -121,7 +120,7 @@ function computeCost(order: readonly Value[]): Map<Value, { operations: number; 
       continue;
     }
     const from = new Set<Value>();
-    let operations = isView(v) || isFreeLeaf(v) ? 0 : HEAVY.has(v.op) ? profit.heavyOperation : 1;
+    let operations = isView(v) || isFreeLeaf(v) ? 0 : heavyOps.has(v.op) ? profit.heavyOperation : 1;
     for (const a of v.args) {
       if (isAnchor(a)) from.add(a);
       else {

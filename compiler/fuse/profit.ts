@@ -1,4 +1,23 @@
+import type { OpName } from "../ir/value.ts";
+
 // What is worth fusing: named weights, in one place, with the measurement behind each. Legality is elsewhere (`legal.ts`).
+
+/** Primitives that cost several plain operations on every adapter measured. */
+export const heavyOps: ReadonlySet<OpName> = new Set([
+  "exp",
+  "log",
+  "sin",
+  "cos",
+  "tanh",
+  "erf",
+  "pow",
+  "sqrt",
+  "rsqrt",
+  "div",
+  "random",
+  "idiv",
+  "imod",
+]);
 
 export const profit = {
   /**

@@ -32,3 +32,25 @@ export function rowMajor(value: Value): readonly number[] {
 export function makeStored(value: Value, order: readonly number[] = rowMajor(value)): Stored {
   return { id: storedId(value, order), value, order };
 }
+
+/** What a region reads from memory, found by walking its body. */
+export function storedReads(region: Region): Set<Stored> {
+  const reads = new Set<Stored>();
+  const seen = new Set<Value>();
+  const own = new Set(region.outputs.map((o) => o.value));
+  const stack: Value[] = [];
+  const enter = (v: Value, top: boolean): void => {
+    const stored = region.reads.get(v);
+    const packed = top && region.template === "map" && stored !== undefined && !region.outputs.some((o) => o.id === stored.id);
+    if (stored && (packed || !top) && !(own.has(v) && !packed)) {
+      reads.add(stored);
+      return;
+    }
+    if (seen.has(v)) return;
+    seen.add(v);
+    stack.push(v);
+  };
+  for (const o of region.outputs) enter(o.value, true);
+  while (stack.length > 0) for (const a of stack.pop()!.args) enter(a, false);
+  return reads;
+}

@@ -49,7 +49,7 @@ export function isConst(a: Ix): boolean {
 export function add(a: Ix, b: Ix): Ix {
   if (isConst(a) && a.constant === 0) return b;
   if (isConst(b) && b.constant === 0) return a;
-  return collect(a.constant + b.constant, [...a.terms, ...b.terms]);
+  return collect(a.constant + b.constant, a.terms, b.terms);
 }
 export function scale(a: Ix, by: number): Ix {
   if (by === 0) return ixConst(0);
@@ -66,15 +66,24 @@ export function sub(a: Ix, b: Ix): Ix {
   return add(a, scale(b, -1));
 }
 
-/** Sums equal atoms, then recombines quotients with their remainders: s*(x/s) + x%s = x and s*((x/s)%n) + x%s = x % (s*n). */
-function collect(constant: number, terms: readonly Term[]): Ix {
-  const sums = new Map<string, { coeff: number; atom: Atom }>();
-  for (const t of terms) {
-    const known = sums.get(t.atom.key);
-    if (known) known.coeff += t.coeff;
-    else sums.set(t.atom.key, { coeff: t.coeff, atom: t.atom });
+/** Sums equal atoms of two lists in key order, then recombines quotients with their remainders: s*(x/s) + x%s = x, s*((x/s)%n) + x%s = x % (s*n). */
+function collect(constant: number, left: readonly Term[], right: readonly Term[]): Ix {
+  const list: Term[] = [];
+  for (let i = 0, j = 0; i < left.length || j < right.length; ) {
+    const [a, b] = [left[i], right[j]];
+    if (!b || (a && a.atom.key < b.atom.key)) {
+      list.push(a!);
+      i++;
+    } else if (!a || b.atom.key < a.atom.key) {
+      list.push(b);
+      j++;
+    } else {
+      const coeff = a.coeff + b.coeff;
+      if (coeff !== 0) list.push({ coeff, atom: a.atom });
+      i++;
+      j++;
+    }
   }
-  const list = [...sums.values()].filter((t) => t.coeff !== 0).sort((x, y) => (x.atom.key < y.atom.key ? -1 : 1));
   for (const low of list) {
     if (low.atom.kind !== "mod") continue;
     const { arg, by } = low.atom;
@@ -84,7 +93,7 @@ function collect(constant: number, terms: readonly Term[]): Ix {
       if (joined) {
         const rest = list.filter((t) => t !== low && t !== high);
         const whole = scale(joined, low.coeff);
-        return collect(constant + whole.constant, [...rest, ...whole.terms]);
+        return collect(constant + whole.constant, rest, whole.terms);
       }
     }
   }

@@ -333,13 +333,6 @@ export class Emitter {
       }
     }
   }
-  /** Whether a vector's four elements lie side by side, aligned, in a stored tensor. */
-  isContiguous(stored: Stored, index: readonly Ix[]): boolean {
-    const size = stored.value.shape.reduce((a, b) => a * b, 1);
-    const flat = flatten(index, stridesOf(stored.value.shape, stored.order));
-    return strideOf(flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(flat, 4, VEC);
-  }
-
   /** The kernel's view of a stored tensor as scalars or vectors. */
   buffer(asked: Stored, width: 1 | 4, wish: "read" | "readWrite"): KernelBuffer {
     const heir = wish === "read" ? this.#taken.get(asked.id) : undefined;

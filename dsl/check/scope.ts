@@ -1,6 +1,6 @@
 import type { Binder } from "../ast.ts";
 import type { Span } from "../span.ts";
-import { anySize, isAny, type Size } from "../types/size.ts";
+import { anySize, type Size } from "../types/size.ts";
 import { type AxisItem, int, type Type, unknownType } from "../types/type.ts";
 import type { Session } from "./session.ts";
 
@@ -104,11 +104,6 @@ export function sizeOfNumber(type: Type): Size | undefined {
     default:
       return undefined;
   }
-}
-/** True when the number is known well enough to say something about it. */
-export function isKnownNumber(type: Type): boolean {
-  const size = sizeOfNumber(type);
-  return size !== undefined && !isAny(size);
 }
 
 /** A scope in which a binder's names stand for the parts of a type. */

@@ -1,15 +1,4 @@
-import {
-  constantSize,
-  isAny,
-  type Polynomial,
-  type Power,
-  type Size,
-  subtractSizes,
-  type Term,
-  type Test,
-  testsOf,
-  withTest,
-} from "./size.ts";
+import { isAny, type Polynomial, type Power, type Size, type Term, type Test, testsOf, withTest } from "./size.ts";
 
 // Sizes as a user would write them: `floor((h - 1) / stride) + 1`, `if double { 2 * h } else { h }`.
 
@@ -45,16 +34,6 @@ function testText(test: Test): string {
     .map((t) => ({ ...t, coefficient: { n: -t.coefficient.n, d: t.coefficient.d } }));
   const side = (terms: Polynomial) => (terms.length === 0 ? "0" : polynomialText(terms));
   return `${side(left)} ${test.kind === "zero" ? "==" : "<"} ${side(right)}`;
-}
-/** A condition (a size that is 1 or 0) as text. */
-export function printTruth(truth: Size): string {
-  const [test] = testsOf(truth);
-  if (!test) return printSize(truth);
-  const text = testText(test.test);
-  const same =
-    subtractSizes(withTest(truth, test, true), constantSize(1)).numerator.length === 0 &&
-    withTest(truth, test, false).numerator.length === 0;
-  return same ? text : `not (${text})`;
 }
 
 const degree = (term: Term) => term.powers.reduce((sum, p) => sum + Math.max(p.exponent, 0), 0);

@@ -1,6 +1,6 @@
 import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PromptItem, ScheduleItem } from "../ast.ts";
 import { printSize } from "./printSize.ts";
-import { anySize, constantOf, type Size, substituteSize } from "./size.ts";
+import { anySize, constantOf, type Size } from "./size.ts";
 
 // Types of the checker. Host numbers carry what is known of their value as a size, and host conditions as a test, so that a number
 // can be used as a size and a condition can choose between sizes.
@@ -96,7 +96,6 @@ export type Type =
 
 export const errorType: Type = { kind: "error" };
 export const unknownType: Type = { kind: "unknown" };
-export const noneType: Type = { kind: "none" };
 export const realType: RealType = { kind: "realNumber", value: anySize() };
 export const textType: Type = { kind: "textValue", text: null };
 export const boolType: BoolType = { kind: "bool", truth: anySize() };
@@ -207,11 +206,6 @@ export function mapAxes(axes: readonly AxisItem[], map: TypeMap): AxisItem[] {
       ? [{ ...item, name: map.axisName ? map.axisName(item.name) : item.name, size: map.size(item.size) }]
       : map.row(item.row),
   );
-}
-/** Replaces every size that depends on one of the variables by «nothing is known». */
-export function forgetSizes(type: Type, ids: ReadonlySet<string>, unknown: Size): Type {
-  const size = (s: Size) => substituteSize(s, { variable: (v) => (ids.has(v.id) ? unknown : undefined) });
-  return mapType(type, { size, row: (row) => [{ kind: "row", row }] });
 }
 
 // ---- printing ------------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ export const inks = {
   second: "#040404",
   faint: "#050505",
 } as const;
-export type Ink = keyof typeof inks;
 
 export interface Point {
   readonly x: number;

@@ -20,7 +20,3 @@ export function checkText(text: string): CheckedProgram {
 export function checkShipped(file: string): CheckedProgram {
   return checkFully(loadProgram(file, { ...disk, workingFolder: root }));
 }
-/** The codes of what is wrong. */
-export function codesOf(text: string): string[] {
-  return checkText(text).diagnostics.map((d) => d.code);
-}

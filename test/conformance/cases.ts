@@ -66,6 +66,7 @@ async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Pr
   const named = { case: one.name };
   try {
     if (isOptimizer(one.kind)) {
+      if (options.reference) return { ...named, status: "unsupported", detail: "optimiser traces are run on the device only" };
       const outcome = await runOptimizer(one, opened);
       if (outcome !== null && typeof outcome === "object")
         return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };

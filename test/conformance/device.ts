@@ -1,5 +1,5 @@
 import { targetOf } from "../../cli/target.ts";
-import { compileGraph } from "../../compiler/compile.ts";
+import { type CompileOptions, compileGraph } from "../../compiler/compile.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
@@ -23,8 +23,13 @@ export class DeviceGraph {
     this.#uniforms = uniforms;
   }
 
-  static async create(opened: OpenedDevice, graph: Graph, uniforms: readonly UniformDecl[]): Promise<DeviceGraph> {
-    const plan = compileGraph(graph, uniforms, targetOf(opened.adapter));
+  static async create(
+    opened: OpenedDevice,
+    graph: Graph,
+    uniforms: readonly UniformDecl[],
+    options: CompileOptions = {},
+  ): Promise<DeviceGraph> {
+    const plan = compileGraph(graph, uniforms, targetOf(opened.adapter), options);
     const made = await createSession(opened, plan, { poison: true });
     if (!made.ok) throw new Error(made.failure.message);
     return new DeviceGraph(made.session, plan, uniforms);

@@ -14,7 +14,7 @@ export interface Written {
   readonly outputs?: Readonly<Record<string, string>>;
   /** Recorded output -> state of the model whose new value it is (last name of its path). */
   readonly states?: Readonly<Record<string, string>>;
-  /** The result's elements are the recorded ones in another shape (size-1 axes kept there, say). Default true: only the count is compared. */
+  /** What `training` is inside modules; by default as the models are marked. */
   readonly training?: boolean;
 }
 export interface Unsupported {

@@ -6,7 +6,7 @@ import { printGraph } from "../../compiler/ir/print.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { runGraph } from "../runPlan.ts";
+import { DeviceGraph } from "../conformance/device.ts";
 import { programs } from "./programs.ts";
 
 // Random programs, compiled as everything is, run on the device and compared with the f64 meaning. A counterexample is IR text.
@@ -34,7 +34,12 @@ async function check(graph: Graph, inputs: Readonly<Record<string, NdArray>>, op
   const expected = evaluate(graph, inputs);
   let actual: Record<string, NdArray>;
   try {
-    actual = await runGraph(opened, graph, inputs, options);
+    const device = await DeviceGraph.create(opened, graph, [], options);
+    try {
+      actual = await device.run(inputs);
+    } finally {
+      device.dispose();
+    }
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${printGraph(graph)}`);
   }

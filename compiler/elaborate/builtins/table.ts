@@ -4,7 +4,7 @@ import { argumentAxes, argumentValue, type CallArg } from "../calls.ts";
 import { fail } from "../failure.ts";
 import type { Scope } from "../scope.ts";
 import { compileNumber, sizeOf } from "../sizes.ts";
-import { type AxesVal, describe, isNumeric, type NumericVal, plainAxis, type TensorVal, type Val } from "../values.ts";
+import { type AxesVal, describe, isNumeric, type NumericVal, type TensorVal, type Val } from "../values.ts";
 import { contractRows } from "./contract.ts";
 import { dataRows } from "./data.ts";
 import { drawRows } from "./draws.ts";
@@ -176,9 +176,4 @@ export function callBuiltin(name: string, args: readonly CallArg[], span: Span, 
   for (const param of params)
     if (!param.optional && !made.args.has(param.name)) fail("call/missing-argument", span, { callee: plain, name: param.name });
   return scope.session.at(span, () => row.run(made));
-}
-
-/** `h` or `[b, h]`, for messages. */
-export function showNames(names: readonly string[]): string {
-  return names.length === 1 ? plainAxis(names[0]!) : `[${names.map(plainAxis).join(", ")}]`;
 }

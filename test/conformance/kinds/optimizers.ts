@@ -71,14 +71,16 @@ function settingsOf(config: Config): Record<string, PlainValue> {
   return settings;
 }
 
-async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null> {
+async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
   const { program, resolution } = loadText(`import { sgd, adam, adamw, nadam, prodigy, clip_norm } from "std/optim.ada"`);
   const tensors = one.tensors();
   const names = paramsOf(tensors);
   const sizeOf = (p: string): number => tensors[`param.${p}`]!.data.length;
   const total = names.reduce((sum, p) => sum + sizeOf(p), 0);
   const rows = (prefix: string, step: number): number[] => names.flatMap((p) => row(tensors, `${prefix}${p}`, sizeOf(p), step));
-  const rates = scheduledRates(one.config, tensors["output.lr"]!);
+  const rates = [...tensors["output.lr"]!.data];
+  const unlike = await ratesDiffer(one, tensors["output.lr"]!, opened);
+  if (unlike) return unlike;
   let rate = Number.NaN;
   let compiled: DeviceGraph | undefined;
   const make = (lr: number) => {
@@ -170,10 +172,14 @@ function close(one: Case, name: string, found: number, wanted: number): boolean 
   return difference(one, name, array([found]), array([wanted])) === null;
 }
 
-/** The rates of the run: from the schedule's text where there is one (it must give the recorded ones), else the recorded constant. */
-function scheduledRates(config: Config, recorded: NdArray): number[] {
-  if (config.lr_schedule !== null && scheduleText(config.lr_schedule as Config) === null) throw new Error("unknown learning-rate schedule");
-  return [...recorded.data];
+/** The run's schedule, or its constant rate, must give the recorded rates; they are then what the optimiser is run with. */
+async function ratesDiffer(one: Case, recorded: NdArray, opened: OpenedDevice): Promise<string | null | Unsupported> {
+  const steps = recorded.data.length;
+  const schedule = one.config.lr_schedule as Config | null | undefined;
+  if (!schedule) return difference(one, "output.lr", array(new Array<number>(steps).fill(one.config.lr as number)), recorded);
+  const spans = scheduleText(schedule);
+  if (spans === null) return { unsupported: `schedule type ${String(schedule.type)}` };
+  return difference(one, "output.lr", array(await ratesOf(spans, steps, opened)), recorded);
 }
 
 async function clipOf(
@@ -276,30 +282,38 @@ async function runSchedules(one: Case, opened: OpenedDevice): Promise<string | n
   for (const [name, config] of Object.entries(schedules)) {
     const spans = scheduleText(config);
     if (spans === null) return { unsupported: `schedule type ${String(config.type)}` };
-    const text = `schedule rate = ${spans}
+    const wrong = difference(
+      one,
+      `output.${name}`,
+      array(await ratesOf(spans, config.steps as number, opened)),
+      tensors[`output.${name}`]!,
+    );
+    if (wrong) return wrong;
+  }
+  return null;
+}
+
+/** The value of a schedule at each update, taken on the device, where it is a uniform. */
+async function ratesOf(spans: string, steps: number, opened: OpenedDevice): Promise<number[]> {
+  const { program, resolution } = loadText(`schedule rate = ${spans}
 optimizer trace(lr: Schedule = rate) {
   step(p: f32[n], g: f32[n]) -> f32[n] {
     log { lr: lr + sum(g) * 0 }
     return p
   }
-}`;
-    const { program, resolution } = loadText(text);
-    const steps = config.steps as number;
-    const made = elaborateOptimizerAlone(program, resolution, "trace", {}, 4, steps);
-    if (!made.ok) return made.diagnostics.map((d) => d.message).join("; ");
-    const log = made.value.optimizer.graph.results.find((r) => r.name === "log.lr")!;
-    const device = await DeviceGraph.create(opened, { name, results: [log] }, made.value.uniforms);
-    try {
-      const values: number[] = [];
-      for (let update = 0; update < steps; update++) {
-        const found = await device.run({ grads: array([0, 0, 0, 0]) }, { seed: 0, microStep: update, update, progress: update / steps });
-        values.push(found["log.lr"]!.data[0]!);
-      }
-      const wrong = difference(one, `output.${name}`, array(values), tensors[`output.${name}`]!);
-      if (wrong) return wrong;
-    } finally {
-      device.dispose();
+}`);
+  const made = elaborateOptimizerAlone(program, resolution, "trace", {}, 4, steps);
+  if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
+  const log = made.value.optimizer.graph.results.find((r) => r.name === "log.lr")!;
+  const device = await DeviceGraph.create(opened, { name: "rates", results: [log] }, made.value.uniforms);
+  try {
+    const values: number[] = [];
+    for (let update = 0; update < steps; update++) {
+      const found = await device.run({ grads: array([0, 0, 0, 0]) }, { seed: 0, microStep: update, update, progress: update / steps });
+      values.push(found["log.lr"]!.data[0]!);
     }
+    return values;
+  } finally {
+    device.dispose();
   }
-  return null;
 }

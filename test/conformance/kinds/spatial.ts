@@ -148,7 +148,7 @@ export const spatialKinds: KindTable = {
     const size = pair(config.kernel_size, 1);
     const more = [`up: ${config.ceil_mode === true}`, `count_border: ${config.count_include_pad !== false}`];
     if ((config.divisor_override ?? null) !== null) more.push(`divisor: ${num(config.divisor_override)}`);
-    return pool("mean_pool", { size, stride: pair(config.stride ?? size, 1), border: pair(config.padding, 0) }, more, tensors);
+    return pool("avg_pool", { size, stride: pair(config.stride ?? size, 1), border: pair(config.padding, 0) }, more, tensors);
   },
   adaptive_avg_pool2d: (config, tensors) => {
     const [h, w] = sizesOf(tensors);
