@@ -6,9 +6,10 @@ import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphValues, rebuild } from "./ir/walk.ts";
+import { bytesOf } from "./memory/place.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor } from "./plan/plan.ts";
-import { bytesOf, memoryLeaves, PlanBuilder } from "./planBuilder.ts";
+import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 import type { TileKernel } from "./tile/tile.ts";
 
 // The compile driver: from elaborated programs to plans. In: graphs, nothing differentiated. Out: a verified plan. It decides where what

@@ -2,16 +2,21 @@ import { createHash } from "node:crypto";
 import type { CompileOptions } from "./compile.ts";
 import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
 import { prepare } from "./fuse/prepare.ts";
-import { type Region, type Stored, storedReads } from "./fuse/region.ts";
+import type { Region, Stored } from "./fuse/region.ts";
 import { verifyLaid } from "./fuse/verify.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
-import { type Lifetime, overlap, SlotPool, samePlace } from "./memory.ts";
+import { lifetimes } from "./memory/lifetimes.ts";
+import { Mover } from "./memory/moves.ts";
+import { bytesOf, samePlace } from "./memory/place.ts";
+import { SlotPool } from "./memory/pool.ts";
+import { changesInput, computedResults, orderForUpdates, placeResults } from "./memory/results.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
+import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
 import { type LoweredRegion, lowerRegion } from "./schedule/lower.ts";
 import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
@@ -57,8 +62,11 @@ export class PlanBuilder {
   readonly #slotBuffers = new Map<number, number>();
   readonly #constants = new Map<string, PlanBinding>();
   readonly #features = new Set<string>();
-  #scratch: number | undefined;
-  readonly #staging: number[] = [];
+  readonly #mover = new Mover((name) => {
+    const { buffer } = this.buffer(name, 16, "slot");
+    const draft = this.#buffers[buffer]!;
+    return { buffer, needs: (bytes) => (draft.bytes = Math.max(draft.bytes, Math.ceil(bytes / 16) * 16)) };
+  });
 
   constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
     this.#target = target;
@@ -87,20 +95,12 @@ export class PlanBuilder {
     });
     if (verify) requireVerified(simple, "simplify");
     onStage?.("simple", request.name, () => printGraph(simple));
-    // A result that is an input, or a second name of another result, is moved and not computed.
-    const computed = new Map<Value, string>();
-    const moved: { readonly name: string; readonly from: Value }[] = [];
-    for (const r of simple.results) {
-      if (isMemoryLeaf(r.value) || computed.has(r.value)) moved.push({ name: r.name, from: r.value });
-      else computed.set(r.value, r.name);
-    }
+    const { computed, moved } = computedResults(simple);
     const graph = this.#time("prepare", () => {
       const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
       return this.#options.fuse === false ? wanted : prepare(wanted);
     });
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
-    // A result is the row-major form of its value; a repacked copy of it is not.
-    const nameOfStored = (s: Stored): string | undefined => (s.order.every((axis, i) => axis === i) ? nameOf.get(s.value) : undefined);
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
     const clusters = this.#time("fuse", () =>
@@ -121,84 +121,29 @@ export class PlanBuilder {
       return place;
     };
 
-    // Which inputs each region reads, so that a result may go to its place only when nobody needs the old content any more.
-    const regions = orderForUpdates(laid.regions, (r) => r.outputs.some((o) => this.#changesInput(o, request, nameOf)));
-    const allReads = regions.map((r) => storedReads(r));
-    const readsOf = allReads.map((reads) => new Map([...reads].filter((s) => isMemoryLeaf(s.value)).map((s) => [s.value, s])));
-    const writers = new Map<number, number>(); // results per buffer
-    for (const name of nameOf.values()) {
-      const buffer = request.results.get(name)?.buffer;
-      if (buffer !== undefined) writers.set(buffer, (writers.get(buffer) ?? 0) + 1);
-    }
-    const lowered: LoweredRegion[] = [];
-    const direct = new Map<string, PlanBinding>(); // stored id -> final place
-    const late: { readonly stored: Stored; readonly to: PlanBinding }[] = [];
-    this.#time("schedule", () => {
-      for (const [i, region] of regions.entries()) {
-        const takeover = new Map<Stored, Stored>();
-        for (const output of region.outputs) {
-          const name = nameOfStored(output);
-          const place = name === undefined ? undefined : request.results.get(name);
-          if (!place) continue;
-          const clash = (v: Value): boolean => overlap(placeOfInput(v), place);
-          const later =
-            readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || moved.some((m) => isMemoryLeaf(m.from) && clash(m.from));
-          const here = [...readsOf[i]!.entries()].filter(([v]) => clash(v));
-          const same = here.length === 1 && samePlace(placeOfInput(here[0]![0]), place) && this.#options.inPlace !== false;
-          // A kernel that reads this result and writes another of the same buffer would bind the buffer twice.
-          const shared =
-            writers.get(place.buffer)! > 1 && allReads.some((reads, j) => j !== i && [...reads].some((s) => s.id === output.id));
-          if (later || shared || (here.length > 0 && !same)) continue;
-          if (same) takeover.set(here[0]![1], output);
-          direct.set(output.id, place);
-        }
-        // What this kernel reads of a buffer, other than what is taken over, forbids that it writes there: the API refuses both at once.
-        for (let changed = true; changed; ) {
-          changed = false;
-          for (const output of region.outputs) {
-            const place = direct.get(output.id);
-            const taken = [...takeover].find(([, by]) => by === output)?.[0];
-            const conflict = (s: Stored): boolean =>
-              !takeover.has(s) && (isMemoryLeaf(s.value) ? placeOfInput(s.value) : direct.get(s.id))?.buffer === place!.buffer;
-            if (!place || ![...allReads[i]!].some(conflict)) continue;
-            direct.delete(output.id);
-            if (taken) takeover.delete(taken);
-            changed = true;
-          }
-        }
-        const make = (t: ReadonlyMap<Stored, Stored>) =>
-          lowerRegion(region, { uniformIndex: (name) => this.#uniformIndex(name), target: this.#target, takeover: t });
-        let kernel = make(takeover);
-        if (!kernel) {
-          // Reads and writes of the same element are not one after the other: write elsewhere and copy.
-          for (const output of takeover.values()) direct.delete(output.id);
-          kernel = make(new Map());
-        }
-        for (const output of region.outputs) {
-          const name = nameOfStored(output);
-          const place = name === undefined ? undefined : request.results.get(name);
-          if (place && !direct.has(output.id)) late.push({ stored: output, to: place });
-        }
-        lowered.push(kernel!);
-      }
-    });
-
-    // Lifetimes: from the region that makes a tensor to the last that reads it; what is copied at the end lives until then.
-    const ends = regions.length;
-    const lives = new Map<string, { stored: Stored; from: number; to: number }>();
-    for (const [i, region] of regions.entries()) {
-      for (const output of region.outputs) if (!direct.has(output.id)) lives.set(output.id, { stored: output, from: i, to: i });
-      for (const b of lowered[i]!.buffers) {
-        const life = lives.get(b.stored.id);
-        if (life) life.to = Math.max(life.to, i);
-      }
-    }
-    for (const l of late) lives.get(l.stored.id)!.to = ends;
-    const tensors = [...lives.values()];
-    const sized: Lifetime[] = tensors.map((t) => ({ bytes: bytesOf(t.stored.value), from: t.from, to: t.to }));
-    const memory = this.#pool.assign(sized);
+    const inputPlaces = [...request.inputs.values()];
+    const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, request.results, inputPlaces));
+    const { lowered, direct, late } = this.#time("schedule", () =>
+      placeResults(
+        {
+          regions,
+          nameOf,
+          places: request.results,
+          placeOfInput,
+          copiedAtEnd: moved.map((m) => m.from).filter(isMemoryLeaf),
+          inPlace: this.#options.inPlace !== false,
+        },
+        (region, takeover) => lowerRegion(region, { uniformIndex: (name) => this.#uniformIndex(name), target: this.#target, takeover }),
+      ),
+    );
+    const tensors = lifetimes(
+      regions,
+      lowered,
+      (id) => direct.has(id),
+      late.map((l) => l.stored),
+    );
+    const memory = this.#pool.assign(tensors);
     const slotOf = new Map(tensors.map((t, i) => [t.stored.id, memory.slots[i]!.index]));
-
     const placeOf = (stored: Stored): PlanBinding => {
       const final = direct.get(stored.id);
       if (final) return final;
@@ -237,10 +182,11 @@ export class PlanBuilder {
       .filter((m) => isMemoryLeaf(m.from))
       .map((m) => ({ from: placeOfInput(m.from), to: resultPlace(m.name) }))
       .filter((m) => !samePlace(m.from, m.to));
-    ops.push(...this.#moves(moves));
-    for (const l of late) ops.push(...this.#copy(placeOf(l.stored), l.to));
-    for (const m of moved) if (!isMemoryLeaf(m.from)) ops.push(...this.#copy(resultPlace(computed.get(m.from)!), resultPlace(m.name)));
-    for (const r of doubled) ops.push(...this.#copy(resultPlace(nameOf.get(r.value)!), resultPlace(r.name)));
+    ops.push(...this.#mover.moves(moves));
+    for (const l of late) ops.push(...this.#mover.copy(placeOf(l.stored), l.to));
+    for (const m of moved)
+      if (!isMemoryLeaf(m.from)) ops.push(...this.#mover.copy(resultPlace(computed.get(m.from)!), resultPlace(m.name)));
+    for (const r of doubled) ops.push(...this.#mover.copy(resultPlace(nameOf.get(r.value)!), resultPlace(r.name)));
 
     const resultValues = new Map(simple.results.map((r) => [r.name, r.value]));
     const inputValues = new Map(graphInputs(request.graph).map((v) => [v.attrs.name, v]));
@@ -266,38 +212,6 @@ export class PlanBuilder {
     });
   }
 
-  /** A copy; within one buffer, which the API refuses, by way of another. */
-  #copy(from: PlanBinding, to: PlanBinding): PlanOp[] {
-    if (from.buffer !== to.buffer) return [{ kind: "copy", from, to }];
-    this.#scratch ??= this.buffer("scratch", 16, "slot").buffer;
-    const draft = this.#buffers[this.#scratch]!;
-    draft.bytes = Math.max(draft.bytes, Math.ceil(from.bytes / 16) * 16);
-    const between: PlanBinding = { buffer: this.#scratch, offset: 0, bytes: from.bytes };
-    return [
-      { kind: "copy", from, to: between },
-      { kind: "copy", from: between, to },
-    ];
-  }
-  /** Moves as if all happened at once: in an order in which nothing is replaced before it is read, in a circle by way of other buffers. */
-  #moves(moves: readonly { readonly from: PlanBinding; readonly to: PlanBinding }[]): PlanOp[] {
-    const ops: PlanOp[] = [];
-    let pending = [...moves];
-    for (;;) {
-      const free = pending.filter((m) => !pending.some((other) => other !== m && overlap(m.to, other.from)));
-      if (free.length === 0) break;
-      for (const m of free) ops.push(...this.#copy(m.from, m.to));
-      pending = pending.filter((m) => !free.includes(m));
-    }
-    const between = pending.map((m, i) => {
-      this.#staging[i] ??= this.buffer(`staging${i}`, 16, "slot").buffer;
-      const draft = this.#buffers[this.#staging[i]!]!;
-      draft.bytes = Math.max(draft.bytes, Math.ceil(m.from.bytes / 16) * 16);
-      return { buffer: this.#staging[i]!, offset: 0, bytes: m.from.bytes };
-    });
-    for (const [i, m] of pending.entries()) ops.push({ kind: "copy", from: m.from, to: between[i]! });
-    for (const [i, m] of pending.entries()) ops.push({ kind: "copy", from: between[i]!, to: m.to });
-    return ops;
-  }
   /** A leg of a name that is there already goes on where that one ended. */
   #append(leg: PlanLeg): void {
     const at = this.#legs.findIndex((l) => l.name === leg.name);
@@ -318,11 +232,6 @@ export class PlanBuilder {
         bytesMoved: before.figures.bytesMoved + leg.figures.bytesMoved,
       },
     };
-  }
-  #changesInput(output: Stored, request: LegRequest, nameOf: ReadonlyMap<Value, string>): boolean {
-    const name = nameOf.get(output.value);
-    const place = name === undefined ? undefined : request.results.get(name);
-    return place !== undefined && [...request.inputs.values()].some((p) => overlap(p, place));
   }
   #uniformIndex(name: string): number {
     const index = this.#uniforms.findIndex((u) => u.name === name);
@@ -409,53 +318,12 @@ export class PlanBuilder {
   }
 }
 
-/** Bytes of a tensor in memory. */
-export function bytesOf(v: { readonly shape: readonly number[] }): number {
-  return 4 * v.shape.reduce((a, b) => a * b, 1);
-}
-
-/** Regions in an order that respects reads, with those that change an input as late as possible. */
-function orderForUpdates(regions: readonly Region[], changes: (r: Region) => boolean): Region[] {
-  const producer = new Map<string, Region>();
-  for (const r of regions) for (const o of r.outputs) producer.set(o.id, r);
-  const needs = new Map(
-    regions.map((r) => [r, [...storedReads(r)].map((s) => producer.get(s.id)).filter((p) => p !== undefined && p !== r) as Region[]]),
-  );
-  const done = new Set<Region>();
-  const result: Region[] = [];
-  const visit = (r: Region): void => {
-    if (done.has(r)) return;
-    done.add(r);
-    for (const p of needs.get(r)!) visit(p);
-    result.push(r);
-  };
-  for (const r of regions) if (!changes(r)) visit(r);
-  for (const r of regions) visit(r);
-  return result;
-}
-
 /** The places in the sources that a kernel comes from. */
 function originsOf(region: Region, placeOf: CompileOptions["placeOf"]): string[] {
   const values = region.anchors.length > 0 ? region.anchors : region.outputs.map((o) => o.value);
   const places = new Set<string>();
   for (const v of values) for (const { span } of v.origins) places.add(placeOf?.(span) ?? `${span.file}@${span.start}`);
   return [...places].slice(0, 4);
-}
-
-/** Stable text of a plan's operations. */
-export function printPlan(plan: Plan): string {
-  const lines: string[] = [];
-  for (const leg of plan.legs) {
-    lines.push(`leg ${leg.name}  # ${leg.ops.length} ops, peak ${leg.figures.peakBytes} bytes, live ${leg.figures.liveBytes}`);
-    for (const op of leg.ops) {
-      const at = (b: PlanBinding): string => `${plan.buffers[b.buffer]!.name}${b.offset > 0 ? `+${b.offset}` : ""}:${b.bytes}`;
-      if (op.kind === "dispatch")
-        lines.push(`  ${plan.kernels[op.kernel]!.id} ${op.grid.join("x")} ${op.bindings.map(at).join(" ")}  # ${op.what}`);
-      else if (op.kind === "copy") lines.push(`  copy ${at(op.from)} -> ${at(op.to)}`);
-      else lines.push(`  clear ${at(op.target)}`);
-    }
-  }
-  return `${lines.join("\n")}\n`;
 }
 
 /** All memory leaves of a graph by name. */

@@ -1,10 +1,11 @@
 import { type CompileOptions, compileGraph } from "../compiler/compile.ts";
 import type { NdArray } from "../compiler/ir/ops/row.ts";
 import type { Graph } from "../compiler/ir/value.ts";
+import { bytesOf } from "../compiler/memory/place.ts";
 import { evaluateHost } from "../compiler/plan/evalHost.ts";
 import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
-import { bytesOf, memoryLeaves, PlanBuilder } from "../compiler/planBuilder.ts";
+import { memoryLeaves, PlanBuilder } from "../compiler/planBuilder.ts";
 import { type Contents, interpretKernel } from "../compiler/tile/interpret.ts";
 import type { TileKernel } from "../compiler/tile/tile.ts";
 

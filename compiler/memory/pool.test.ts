@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Lifetime, liveBytes, SlotPool } from "./memory.ts";
+import { type Lifetime, liveBytes, SlotPool } from "./pool.ts";
 
 const lifetimes: fc.Arbitrary<Lifetime[]> = fc.array(
   fc

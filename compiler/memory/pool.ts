@@ -1,5 +1,3 @@
-import type { PlanBinding } from "./plan/plan.ts";
-
 // Activations live in slots: separate buffers (a kernel must not read and write one buffer), each holding one tensor at a time. A pool is
 // shared by all legs of a plan, since slots mean nothing between legs. A tensor takes the free slot that fits best; if none is large enough
 // the largest free one grows; a new one is made only when none is free.
@@ -68,12 +66,4 @@ export function liveBytes(tensors: readonly Lifetime[]): number {
     most = Math.max(most, now);
   }
   return most;
-}
-/** Whether two bindings are the same bytes. */
-export function samePlace(a: PlanBinding, b: PlanBinding): boolean {
-  return a.buffer === b.buffer && a.offset === b.offset && a.bytes === b.bytes;
-}
-/** Whether two bindings share bytes. */
-export function overlap(a: PlanBinding, b: PlanBinding): boolean {
-  return a.buffer === b.buffer && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
