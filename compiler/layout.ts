@@ -47,24 +47,33 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffe
     const known = packs.get(stored.id);
     if (known) return known;
     packs.set(stored.id, stored);
-    regions.push({ id: id++, template: "map", anchors: [], outputs: [stored], reads: new Map() });
+    regions.push({ id: id++, template: "map", anchors: [], outputs: [stored], reads: storedBelow(value, storedAs) });
     return stored;
   };
   for (const c of clusters.clusters) {
     const reads = new Map<Value, Stored>();
     if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers);
+    // Everything else is read in the form in which it is stored.
+    for (const r of c.reads) if (!reads.has(r) && !c.outputs.includes(r)) reads.set(r, storedAs.get(r)!);
     regions.push({ id: id++, template: c.template, anchors: c.anchors, outputs: c.outputs.map((o) => storedAs.get(o)!), reads });
   }
-  // Everything else is read in the form in which it is stored.
-  return {
-    regions: regions.map((r) => {
-      const reads = new Map(r.reads);
-      const own = new Set(r.outputs.map((o) => o.value));
-      const isPack = r.anchors.length === 0 && r.outputs.length === 1 && packs.get(r.outputs[0]!.id) === r.outputs[0];
-      for (const [value, stored] of storedAs) if (!reads.has(value) && (isPack || !own.has(value))) reads.set(value, stored);
-      return { ...r, reads };
-    }),
-  };
+  return { regions };
+}
+
+/** What is stored of all that a value is computed from, as far as one has to look. */
+function storedBelow(value: Value, storedAs: ReadonlyMap<Value, Stored>): Map<Value, Stored> {
+  const reads = new Map<Value, Stored>();
+  const seen = new Set<Value>();
+  const stack = [value];
+  while (stack.length > 0) {
+    const v = stack.pop()!;
+    if (seen.has(v)) continue;
+    seen.add(v);
+    const stored = storedAs.get(v);
+    if (stored) reads.set(v, stored);
+    else stack.push(...v.args);
+  }
+  return reads;
 }
 
 /** Values of rank 4 that convolutions read or make, and the elementwise maps between them. */

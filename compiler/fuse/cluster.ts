@@ -9,7 +9,7 @@ import type { Template } from "./region.ts";
 // Fusion: which values exist in memory (roots) and which kernel makes them. First every value is given the kernels that need it, from the
 // results backwards: with one it is computed there, with several it is computed again if that is cheap, else stored. Then kernels are
 // merged: epilogues into contractions and reductions, chains over one row, maps that read each other point by point, siblings that read the
-// same. Merging needs a proof of legality and room for its buffers; no merge can make a cycle, because only neighbours in depth are merged.
+// same. Merging needs a proof of legality and room for its buffers; no merge may make a circle: nothing may have to run between the two.
 
 export interface Cluster {
   readonly template: Template;
@@ -43,6 +43,8 @@ const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b
 interface Draft {
   anchors: Value[];
   members: Value[]; // roots made here, whether stored in the end or not
+  first: number; // place of its first member in the program
+  last: number;
 }
 
 export function cluster(graph: Graph, options: ClusterOptions): Clusters {
@@ -134,6 +136,7 @@ function computeCost(order: readonly Value[]): Map<Value, { operations: number; 
   return cost;
 }
 
+/** Drafts of kernels, with what each reads, who reads it and its depth kept up to date while they are joined. */
 class Merger {
   readonly #position: Map<Value, number>;
   readonly #roots: ReadonlySet<Value>;
@@ -141,18 +144,20 @@ class Merger {
   readonly #limit: number;
   readonly #draftOf = new Map<Value, Draft>();
   readonly #readsOf = new Map<Draft, Set<Value>>();
-  #drafts: Draft[] = [];
+  readonly #readers = new Map<Value, Set<Draft>>();
+  readonly #drafts = new Set<Draft>();
 
   constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number) {
     this.#position = new Map(order.map((v, i) => [v, i]));
     this.#roots = roots;
     this.#results = results;
     this.#limit = limit;
-    for (const v of order) {
+    for (const [place, v] of order.entries()) {
       if (!roots.has(v)) continue;
-      const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v] };
-      this.#drafts.push(draft);
+      const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v], first: place, last: place };
+      this.#drafts.add(draft);
       this.#draftOf.set(v, draft);
+      for (const r of this.#draftReads(draft)) this.#readersOf(r).add(draft);
     }
   }
 
@@ -190,41 +195,60 @@ class Merger {
     }
     return reads;
   }
-  /** The member values that somebody outside needs. */
-  #outputs(draft: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): Value[] {
-    return draft.members.filter((m) => this.#results.has(m) || [...(readers.get(m) ?? [])].some((d) => d !== draft));
-  }
-  #readers(): Map<Value, Set<Draft>> {
-    const readers = new Map<Value, Set<Draft>>();
-    for (const d of this.#drafts) {
-      for (const r of this.#draftReads(d)) {
-        if (!readers.has(r)) readers.set(r, new Set());
-        readers.get(r)!.add(d);
-      }
+  #readersOf(v: Value): Set<Draft> {
+    let readers = this.#readers.get(v);
+    if (!readers) {
+      readers = new Set();
+      this.#readers.set(v, readers);
     }
     return readers;
   }
-  /** Longest way from the leaves. */
+  /** The member values that somebody other than these kernels needs. */
+  #outputs(members: readonly Value[], own: readonly Draft[]): Value[] {
+    const needed = (m: Value): boolean => {
+      for (const d of this.#readersOf(m)) if (!own.includes(d)) return true;
+      return false;
+    };
+    return members.filter((m) => this.#results.has(m) || needed(m));
+  }
+  /** The kernels that make what a kernel reads. */
+  #producers(d: Draft): Set<Draft> {
+    const producers = new Set<Draft>();
+    for (const r of this.#draftReads(d)) {
+      const from = this.#draftOf.get(r);
+      if (from && from !== d) producers.add(from);
+    }
+    return producers;
+  }
+  /** Whether some third kernel must run between these two, so that joining them would make a circle. */
+  #isBetween(producer: Draft, reader: Draft): boolean {
+    const seen = new Set<Draft>([reader, producer]);
+    const stack = [...this.#producers(reader)];
+    while (stack.length > 0) {
+      const d = stack.pop()!;
+      // What ends before the producer begins cannot need it.
+      if (seen.has(d) || d.last < producer.first) continue;
+      seen.add(d);
+      for (const p of this.#producers(d)) {
+        if (p === producer) return true;
+        stack.push(p);
+      }
+    }
+    return false;
+  }
+  /** Longest way from the leaves, for every kernel. */
   #depths(): Map<Draft, number> {
     const depth = new Map<Draft, number>();
     const visit = (d: Draft): number => {
       const known = depth.get(d);
       if (known !== undefined) return known;
-      depth.set(d, 0);
       let n = 0;
-      for (const r of this.#draftReads(d)) {
-        const from = this.#draftOf.get(r);
-        if (from && from !== d) n = Math.max(n, visit(from) + 1);
-      }
+      for (const p of this.#producers(d)) n = Math.max(n, visit(p) + 1);
       depth.set(d, n);
       return n;
     };
-    const sorted = [...this.#drafts].sort((a, b) => this.#place(a) - this.#place(b));
-    for (const d of sorted) visit(d);
+    for (const d of [...this.#drafts].sort((a, b) => a.last - b.last)) visit(d);
     return depth;
-  }
-  #place(d: Draft): number {
-    return Math.max(...d.members.map((m) => this.#position.get(m)!));
   }
 
   /** Values to store so that every kernel stays within the buffer limit. */
@@ -264,39 +288,32 @@ class Merger {
   }
 
   #join(into: Draft, other: Draft): void {
+    for (const d of [into, other]) for (const r of this.#draftReads(d)) this.#readersOf(r).delete(d);
     this.#readsOf.delete(into);
-    into.members.push(...other.members);
-    into.anchors.push(...other.anchors);
-    into.members.sort((a, b) => this.#position.get(a)! - this.#position.get(b)!);
-    into.anchors.sort((a, b) => this.#position.get(a)! - this.#position.get(b)!);
+    this.#readsOf.delete(other);
+    const inOrder = (a: Value, b: Value): number => this.#position.get(a)! - this.#position.get(b)!;
+    into.members = [...into.members, ...other.members].sort(inOrder);
+    into.anchors = [...into.anchors, ...other.anchors].sort(inOrder);
+    into.first = Math.min(into.first, other.first);
+    into.last = Math.max(into.last, other.last);
     for (const m of other.members) this.#draftOf.set(m, into);
-    this.#drafts = this.#drafts.filter((d) => d !== other);
+    this.#drafts.delete(other);
+    for (const r of this.#draftReads(into)) this.#readersOf(r).add(into);
   }
-  #fits(a: Draft, b: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): boolean {
+  #fits(a: Draft, b: Draft): boolean {
     const members = [...a.members, ...b.members];
-    const reads = this.#reads(members);
-    const outputs = members.filter((m) => this.#results.has(m) || [...(readers.get(m) ?? [])].some((d) => d !== a && d !== b));
-    return reads.size + outputs.length <= this.#limit;
+    return this.#reads(members).size + this.#outputs(members, [a, b]).length <= this.#limit;
   }
 
   #mergeNeighbours(): boolean {
     let changed = false;
-    const order = [...this.#drafts].sort((a, b) => this.#place(a) - this.#place(b));
-    let readers = this.#readers();
-    let depth = this.#depths();
-    for (const reader of order) {
-      if (!this.#drafts.includes(reader)) continue;
+    for (const reader of [...this.#drafts].sort((a, b) => a.last - b.last)) {
+      if (!this.#drafts.has(reader)) continue;
       for (let again = true; again; ) {
         again = false;
-        const producers = new Set(
-          [...this.#draftReads(reader)].map((r) => this.#draftOf.get(r)).filter((d) => d !== undefined && d !== reader) as Draft[],
-        );
-        for (const producer of [...producers].sort((a, b) => this.#place(b) - this.#place(a))) {
-          if (depth.get(reader)! !== depth.get(producer)! + 1) continue;
-          if (!this.#mayFollow(producer, reader, readers) || !this.#fits(producer, reader, readers)) continue;
+        for (const producer of [...this.#producers(reader)].sort((a, b) => b.last - a.last)) {
+          if (!this.#mayFollow(producer, reader) || !this.#fits(producer, reader) || this.#isBetween(producer, reader)) continue;
           this.#join(reader, producer);
-          readers = this.#readers();
-          depth = this.#depths();
           changed = true;
           again = true;
           break;
@@ -307,7 +324,7 @@ class Merger {
   }
 
   /** Whether the reader's kernel may be the end of the producer's. */
-  #mayFollow(producer: Draft, reader: Draft, readers: ReadonlyMap<Value, ReadonlySet<Draft>>): boolean {
+  #mayFollow(producer: Draft, reader: Draft): boolean {
     const inlined = this.#inlined(producer, reader);
     const first = producer.anchors[0];
     const second = reader.anchors[0];
@@ -319,7 +336,7 @@ class Merger {
     if (isContraction(first)) {
       if (second !== undefined) return false;
       // A result that others read too stays stored; then the map gains nothing unless it is small.
-      const alone = [...(readers.get(first) ?? [])].every((d) => d === reader) && !this.#results.has(first);
+      const alone = [...this.#readersOf(first)].every((d) => d === reader) && !this.#results.has(first);
       return alone && reader.members.every((m) => isEpilogue(m, first, inlined));
     }
     const anchors = producer.anchors as ReduceValue[];
@@ -345,8 +362,8 @@ class Merger {
   /** Kernels of one depth that run over the same elements and read something in common become one. */
   #mergeSiblings(): boolean {
     let changed = false;
+    // Neither of two kernels of one depth needs the other; joining them moves no other kernel of that depth.
     const depth = this.#depths();
-    const readers = this.#readers();
     const groups = new Map<string, Draft[]>();
     for (const d of this.#drafts) {
       const key = this.#siblingKey(d);
@@ -358,9 +375,9 @@ class Merger {
     for (const group of groups.values()) {
       for (let i = 0; i < group.length; i++) {
         const a = group[i]!;
-        if (!this.#drafts.includes(a)) continue;
+        if (!this.#drafts.has(a)) continue;
         for (const b of group.slice(i + 1)) {
-          if (!this.#drafts.includes(b) || !this.#haveInCommon(a, b) || !this.#fits(a, b, readers)) continue;
+          if (!this.#drafts.has(b) || !this.#haveInCommon(a, b) || !this.#fits(a, b)) continue;
           this.#join(a, b);
           changed = true;
         }
@@ -384,31 +401,27 @@ class Merger {
   }
 
   finish(): Clusters {
-    const readers = this.#readers();
-    const depth = this.#depths();
-    const sorted = [...this.#drafts].sort((a, b) => depth.get(a)! - depth.get(b)! || this.#place(a) - this.#place(b));
-    const clusters = this.#inUse(sorted).map(
+    const clusters = this.#inUse().map(
       (d): Cluster => ({
         template: templateOf(d),
         anchors: d.anchors,
-        outputs: this.#outputs(d, readers),
+        outputs: this.#outputs(d.members, [d]),
         reads: [...this.#draftReads(d)].sort((a, b) => this.#position.get(a)! - this.#position.get(b)!),
       }),
     );
     return { clusters: clusters.filter((c) => c.outputs.length > 0), stored: new Set(clusters.flatMap((c) => c.outputs)) };
   }
   /** Producers before readers, and otherwise in the order of the program, so that values die young. */
-  #inUse(drafts: readonly Draft[]): Draft[] {
+  #inUse(): Draft[] {
     const done = new Set<Draft>();
     const result: Draft[] = [];
     const visit = (d: Draft): void => {
       if (done.has(d)) return;
       done.add(d);
-      const from = [...this.#draftReads(d)].map((r) => this.#draftOf.get(r)).filter((x) => x !== undefined && x !== d) as Draft[];
-      for (const f of from.sort((a, b) => this.#place(a) - this.#place(b))) visit(f);
+      for (const f of [...this.#producers(d)].sort((a, b) => a.last - b.last)) visit(f);
       result.push(d);
     };
-    for (const d of [...drafts].sort((a, b) => this.#place(a) - this.#place(b))) visit(d);
+    for (const d of [...this.#drafts].sort((a, b) => a.last - b.last)) visit(d);
     return result;
   }
 }

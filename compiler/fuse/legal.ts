@@ -46,7 +46,7 @@ export function dependsOn(v: Value, target: Value, inlined: Inlined): boolean {
   const seen = new Set<Value>();
   const search = (x: Value): boolean => {
     if (x === target) return true;
-    if (seen.has(x) || (x !== v && !inlined(x))) return false;
+    if (x.id < target.id || seen.has(x) || (x !== v && !inlined(x))) return false;
     seen.add(x);
     return x.args.some(search);
   };

@@ -331,7 +331,8 @@ function pathTo(output: Value, anchor: Value): Value[] | null {
   const seen = new Set<Value>();
   const search = (v: Value): Value[] | null => {
     if (v === anchor) return [];
-    if (seen.has(v)) return null;
+    // What is older than the anchor does not need it.
+    if (v.id < anchor.id || seen.has(v)) return null;
     seen.add(v);
     for (const a of v.args) {
       const path = search(a);

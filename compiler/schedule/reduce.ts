@@ -164,19 +164,20 @@ export function lowerReduce(
 /** Reductions grouped so that each group needs only results of earlier groups. */
 export function stages(anchors: readonly ReduceValue[]): ReduceValue[][] {
   const level = new Map<Value, number>();
-  const levelOf = (v: Value, seen: Map<Value, number>): number => {
-    const known = seen.get(v);
+  const oldest = Math.min(...anchors.map((a) => a.id));
+  const levelOf = (v: Value): number => {
+    if (v.id <= oldest) return 0; // needs no anchor
+    const known = level.get(v);
     if (known !== undefined) return known;
-    seen.set(v, 0);
     let n = 0;
-    for (const a of v.args) n = Math.max(n, levelOf(a, seen) + ((anchors as readonly Value[]).includes(a) ? 1 : 0));
-    seen.set(v, n);
+    for (const a of v.args) n = Math.max(n, levelOf(a) + ((anchors as readonly Value[]).includes(a) ? 1 : 0));
+    level.set(v, n);
     return n;
   };
-  for (const a of anchors) level.set(a, levelOf(a, new Map()));
+  for (const a of anchors) levelOf(a);
   const result: ReduceValue[][] = [];
   for (const a of anchors) {
-    const n = level.get(a)!;
+    const n = level.get(a) ?? 0;
     while (result.length <= n) result.push([]);
     result[n]!.push(a);
   }
