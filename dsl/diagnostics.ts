@@ -54,9 +54,12 @@ export const diagnosticTable = {
   "import/unreadable": error('"{path}" cannot be read: {reason}'),
   "import/bad-path": error(
     '"{path}" is not a path that can be imported',
-    'write a path that begins with "./", "../" or "std/" and ends in ".ada"',
+    'write a path that begins with "./", "../", "std/" or "models/" and ends in ".ada"',
   ),
-  "import/outside-root": error('"{path}" lies outside of {root}', "imports stay inside the project or the installed standard library"),
+  "import/outside-root": error(
+    '"{path}" lies outside of {root}',
+    "imports stay inside the project or the installed library (`std`, `models`)",
+  ),
   "import/cycle": error("these files import each other: {cycle}", "move what both need into a third file"),
   "import/no-such-name": error('"{path}" defines no `{name}`'),
   "import/host": error("`import host` is not available yet: {name} cannot be called", "keep the program to what is written in `.ada`"),

@@ -9,7 +9,7 @@ import type { Span } from "./span.ts";
 // A file with everything it imports. In: the entry's path and a host. Out: all files, parsed, and who imports what. Invariants: every
 // file is read once; imports stay inside the project or the standard library; a cycle is reported and cut, so what is left is a tree of uses.
 
-/** How a file is called in spans and messages: the path as the user gave it, or as an import resolved it; `std/…` for the library. */
+/** How a file is called in spans and messages: the path as the user gave it, or as an import resolved it; `std/…` and `models/…` for the library. */
 export type SourceFileId = string;
 
 export interface SourceFile {
@@ -48,6 +48,14 @@ export function loadProgram(entry: string, host: SourceHost): Program {
   return { entry: id, files: loader.files, prelude: hasPrelude ? preludeId : null, diagnostics: loader.diagnostics };
 }
 
+/** The folders of the installed library: its functions and its networks. Imports name them from any project. */
+function libraryFolders({ stdRoot }: SourceHost): readonly { readonly name: string; readonly root: string }[] {
+  return [
+    { name: "std", root: stdRoot },
+    { name: "models", root: path.join(path.dirname(stdRoot), "models") },
+  ];
+}
+
 class Loader {
   readonly files = new Map<SourceFileId, SourceFile>();
   readonly diagnostics: Diagnostic[] = [];
@@ -64,9 +72,9 @@ class Loader {
   idOf(absolute: string, wanted: string): SourceFileId {
     const known = this.idByAbsolute.get(absolute);
     if (known !== undefined) return known;
-    const { stdRoot } = this.host;
-    let id = isInside(absolute, stdRoot) ? `std/${path.relative(stdRoot, absolute).split(path.sep).join("/")}` : wanted;
-    if (id === wanted && id.startsWith("std/") && !isInside(absolute, stdRoot)) id = `./${id}`;
+    const folder = libraryFolders(this.host).find(({ root }) => isInside(absolute, root));
+    let id = folder ? `${folder.name}/${path.relative(folder.root, absolute).split(path.sep).join("/")}` : wanted;
+    if (!folder && libraryFolders(this.host).some(({ name }) => id.startsWith(`${name}/`))) id = `./${id}`;
     this.idByAbsolute.set(absolute, id);
     return id;
   }
@@ -101,16 +109,22 @@ class Loader {
       this.diagnostics.push(diagnose("import/host", item.span, { name: `\`${name}\`` }));
       return undefined;
     }
-    const isLibrary = wanted.startsWith("std/");
+    const { projectRoot, exists } = this.host;
+    const folders = libraryFolders(this.host);
+    const library = folders.find(({ name }) => wanted.startsWith(`${name}/`));
+    const isLibrary = library !== undefined;
     const isRelative = wanted.startsWith("./") || wanted.startsWith("../");
     if ((!isLibrary && !isRelative) || !wanted.endsWith(".ada") || wanted.includes("\0") || wanted.includes("\\")) {
       this.diagnostics.push(diagnose("import/bad-path", span, { path: wanted }));
       return undefined;
     }
-    const { stdRoot, projectRoot, exists } = this.host;
-    const absolute = isLibrary ? path.join(stdRoot, wanted.slice("std/".length)) : path.resolve(path.dirname(importerAbsolute), wanted);
-    const fromLibrary = isLibrary || isInside(importerAbsolute, stdRoot);
-    if (!isInside(absolute, fromLibrary ? stdRoot : projectRoot)) {
+    const absolute = library
+      ? path.join(library.root, wanted.slice(library.name.length + 1))
+      : path.resolve(path.dirname(importerAbsolute), wanted);
+    const inLibrary = (file: string) => folders.some(({ root }) => isInside(file, root));
+    const inProject = isInside(importerAbsolute, projectRoot) && !isLibrary;
+    const fromLibrary = isLibrary || inLibrary(importerAbsolute);
+    if (!(fromLibrary && inLibrary(absolute)) && !(inProject && isInside(absolute, projectRoot))) {
       const root = fromLibrary ? "the standard library" : `the project's folder ${projectRoot}`;
       this.diagnostics.push(diagnose("import/outside-root", span, { path: wanted, root }));
       return undefined;

@@ -41,6 +41,16 @@ export class CallNames {
     this.sizeScope = callee.scope;
   }
 
+  /** What an axis of a row is called inside. An axis of the caller that another argument gives a declared name is the same axis inside. */
+  rowAxis(name: string, taken: ReadonlySet<string>): string {
+    const known = this.toCallee.get(name);
+    if (known !== undefined) return known;
+    const inner = taken.has(name) ? `${plainAxis(name)}~${this.callee.scope.session.freshAxes++}` : name;
+    this.toCallee.set(name, inner);
+    this.toCaller.set(inner, name);
+    return inner;
+  }
+
   /** Binds or checks the size that a signature writes for an axis. */
   bindSize(expr: Expr, axis: string, actual: number, span: Span, shown: string): void {
     if (expr.kind !== "name") {
@@ -130,11 +140,6 @@ export function joinRow(names: CallNames, parts: readonly RowPiece[], taken: Rea
   }
   return longest.axes.map((axis) => {
     // an axis of the caller that another argument gives a declared name is the same axis inside
-    const declared = names.toCallee.get(axis.name);
-    if (declared !== undefined) return { name: declared, size: axis.size };
-    const inner = taken.has(axis.name) ? `${plainAxis(axis.name)}~${names.callee.scope.session.freshAxes++}` : axis.name;
-    names.toCallee.set(axis.name, inner);
-    names.toCaller.set(inner, axis.name);
-    return { name: inner, size: axis.size };
+    return { name: names.rowAxis(axis.name, taken), size: axis.size };
   });
 }

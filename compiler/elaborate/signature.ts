@@ -11,7 +11,7 @@ import { scalarType } from "./hostExpr.ts";
 import { finishResult } from "./results.ts";
 import type { Scope } from "./scope.ts";
 import { sizeOf } from "./sizes.ts";
-import { axisName, bindValue, isDim, isOptional, listAsTensor, resolveType, showType, tensorDtype } from "./typeNodes.ts";
+import { axisName, bindValue, isDim, isOptional, listAsTensor, type RowNames, resolveType, showType, tensorDtype } from "./typeNodes.ts";
 import {
   type AxisItem,
   axesOf,
@@ -56,6 +56,7 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   const tensors: TensorParam[] = [];
   const axesParams: { readonly name: string; readonly value: Extract<Val, { kind: "axes" }> }[] = [];
   const defaults: Param[] = [];
+  const structured: { readonly name: string; readonly bind: (rowName: RowNames) => Val }[] = [];
   for (const param of callee.params) {
     const { type, scope: typeScope } = resolveType(param.type, scope);
     const dtype = type.kind === "namedType" ? tensorDtype(type) : undefined;
@@ -95,12 +96,20 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
           { related: [{ span: param.span, label: "the parameter" }] },
         );
       tensors.push({ param, type, dtype, value, span: arg.span });
+    } else if (value.kind === "record" || value.kind === "list" || value.kind === "tuple") {
+      const { span: at } = arg;
+      structured.push({ name: param.name.name, bind: (rowName) => bindValue(type, typeScope, value, at, rowName) });
     } else values.set(param.name.name, bindValue(type, typeScope, value, arg.span));
   }
   const scalars = new Map([...values].filter(([, v]) => v.kind === "number"));
   for (const t of tensors) if (t.value.kind === "number" && (t.type.axes ?? []).length === 0) scalars.set(t.param.name.name, t.value);
   names.sizeScope = scope.child({ values: scalars });
-  bindTensors(names, tensors, values);
+  const taken = bindTensors(names, tensors, values);
+  for (const { name, bind } of structured)
+    values.set(
+      name,
+      bind((axis) => names.rowAxis(axis, taken)),
+    );
   for (const { name, value } of axesParams) {
     const axes = value.axes.map((a) => ({ ...a, name: names.toCallee.get(a.name) ?? a.name }));
     names.axesValues.set(name, axes);
@@ -124,7 +133,8 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   return { scope: body, finish: (result, at) => finishResult(names, result, at) };
 }
 
-function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: Map<string, Val>): void {
+/** Binds the tensors of a call; gives back the axis names that the callee uses for itself. */
+function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: Map<string, Val>): ReadonlySet<string> {
   const { callee } = names;
   const pieces = new Map<string, RowPiece[]>();
   const later: (() => void)[] = [];
@@ -163,6 +173,7 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
   ]);
   for (const [row, parts] of pieces) names.rows.set(row, joinRow(names, parts, taken));
   for (const t of tensors) values.set(t.param.name.name, insideTensor(names, t));
+  return taken;
 }
 
 /** The argument as the body sees it: the callee's names, the whole row, the declared dtype. */

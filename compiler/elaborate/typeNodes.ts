@@ -47,9 +47,15 @@ export function isOptional(type: TypeNode): boolean {
   return type.kind !== "error" && type.optional;
 }
 
+/** What an axis that falls into a row is called on the other side. */
+export type RowNames = (name: string) => string;
+const sameNames: RowNames = (name) => name;
+
 /** Checks a value that is no tensor against its declared type; tensors inside lists and records take the declared names. */
-export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span): Val {
-  if (type.kind === "recordType" && value.kind === "record") return bindElement(type, scope, value, span);
+export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span, rowName: RowNames = sameNames): Val {
+  if (type.kind === "recordType" && value.kind === "record") return bindElement(type, scope, value, span, rowName);
+  if (type.kind === "tupleType" && value.kind === "tuple" && value.items.length === type.elements.length)
+    return { kind: "tuple", items: value.items.map((item, i) => bindElement(type.elements[i]!, scope, item, span, rowName)) };
   if (type.kind !== "namedType") return value;
   const mismatch = (expected: string): never => fail("type/mismatch", span, { found: describe(value), expected });
   switch (type.name.name) {
@@ -73,7 +79,7 @@ export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span):
       if (value.kind !== "list") mismatch("a list");
       const element = type.args[0]?.value;
       if (value.kind !== "list" || element === undefined || element.kind === "number") return value;
-      return list(value.items.map((item) => bindElement(element, scope, item, span)));
+      return list(value.items.map((item) => bindElement(element, scope, item, span, rowName)));
     }
     default:
       return value;
@@ -81,7 +87,7 @@ export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span):
 }
 
 /** An element of a declared list, or a record: tensors take the declared axis names, and size variables are bound for this element alone. */
-function bindElement(element: TypeNode, scope: Scope, item: Val, span: Span): Val {
+function bindElement(element: TypeNode, scope: Scope, item: Val, span: Span, rowName: RowNames): Val {
   const { type, scope: typeScope } = resolveType(element, scope);
   if (type.kind === "recordType" && item.kind === "record") {
     const sizes = new Map<string, number>();
@@ -95,19 +101,21 @@ function bindElement(element: TypeNode, scope: Scope, item: Val, span: Span): Va
           { what: describe(item), name: field.name.name },
           { related: [{ span: field.name.span, label: "declared here" }] },
         );
-      const bound = bindElement(field.type, typeScope, value, span);
+      const bound = bindElement(field.type, typeScope, value, span, rowName);
       fields.set(field.name.name, bound);
       if (bound.kind === "tensor") for (const [name, size] of namedSizes(field.type, bound)) sizes.set(name, size);
     }
     return { kind: "record", fields, sizes };
   }
-  if (type.kind !== "namedType" || tensorDtype(type) === undefined || item.kind !== "tensor") return bindValue(type, typeScope, item, span);
+  if (type.kind !== "namedType" || tensorDtype(type) === undefined || item.kind !== "tensor")
+    return bindValue(type, typeScope, item, span, rowName);
   const axes = type.axes ?? [];
   const rowAt = axes.findIndex((a) => a.kind === "rowAxis");
   const fixed = axes.length - (rowAt < 0 ? 0 : 1);
   if (rowAt < 0 ? fixed !== item.axes.length : fixed > item.axes.length)
     fail("shape/rank", span, { found: describeTensor(item), expected: showType(type) });
-  return renameAxes(item, new Map(placedAxes(axes, item).map(({ axis, name }) => [name, axisName(axis)])));
+  const declared = new Map(placedAxes(axes, item).map(({ axis, name }) => [name, axisName(axis)]));
+  return renameAxes(item, new Map(item.axes.map((name) => [name, declared.get(name) ?? rowName(name)])));
 }
 
 /** The declared axes of a type with the axes of a tensor that stand in their places, counted around the row. */

@@ -24,6 +24,8 @@ interface Content {
   readonly values?: ReadonlyMap<string, Type>;
   readonly sizes?: ReadonlyMap<string, Size>;
   readonly rows?: ReadonlyMap<string, readonly AxisItem[]>;
+  /** Sizes of axes that a named value has: they count where nothing else has the name. */
+  readonly axisSizes?: ReadonlyMap<string, Size>;
   readonly resolve?: (name: string) => Type | undefined;
 }
 
@@ -59,6 +61,14 @@ export class Scope {
       const made = resolve?.(name);
       if (made) return made;
     }
+    const size = this.#axisSize(name);
+    return size && int(size);
+  }
+  #axisSize(name: string): Size | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.#parent) {
+      const size = scope.#content.axisSizes?.get(name);
+      if (size) return size;
+    }
     return undefined;
   }
   /** The size called `name`, also where a value that is no number hides it. */
@@ -71,7 +81,7 @@ export class Scope {
       const known = value && sizeOfNumber(value);
       if (known) return known;
     }
-    return undefined;
+    return this.#axisSize(name);
   }
   row(name: string): readonly AxisItem[] | undefined {
     for (let scope: Scope | null = this; scope; scope = scope.#parent) {
@@ -110,7 +120,12 @@ export function sizeOfNumber(type: Type): Size | undefined {
 export function bind(binder: Binder, type: Type, scope: Scope): Scope {
   const values = new Map<string, Type>();
   collectBinder(binder, type, values);
-  return scope.child({ values });
+  const axisSizes = new Map(
+    [...values.values()].flatMap((value) =>
+      value.kind === "tensor" ? value.axes.flatMap((a): [string, Size][] => (a.kind === "axis" ? [[a.name, a.size]] : [])) : [],
+    ),
+  );
+  return axisSizes.size === 0 ? scope.child({ values }) : scope.child({ values, axisSizes });
 }
 function collectBinder(binder: Binder, type: Type, values: Map<string, Type>): void {
   if (binder.kind === "ident") {
