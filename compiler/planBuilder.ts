@@ -18,7 +18,8 @@ import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
-import { type LoweredRegion, lowerRegion } from "./schedule/lower.ts";
+import type { LoweredRegion } from "./schedule/lower.ts";
+import { Lowering } from "./schedule/lowering.ts";
 import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
 import { printTileKernel } from "./tile/print.ts";
 import { verifyKernel } from "./tile/verify.ts";
@@ -56,7 +57,9 @@ export class PlanBuilder {
   readonly #uniforms: readonly UniformDecl[];
   readonly #buffers: DraftBuffer[] = [];
   readonly #kernels: PlanKernel[] = [];
-  readonly #kernelOf = new Map<string, number>();
+  readonly #lowering: Lowering;
+  readonly #kernelOf = new Map<string, number>(); // by text
+  readonly #numbers = new Map<LoweredRegion["kernel"], number>(); // of what was verified and printed
   readonly #legs: PlanLeg[] = [];
   readonly #pool = new SlotPool();
   readonly #slotBuffers = new Map<number, number>();
@@ -72,6 +75,7 @@ export class PlanBuilder {
     this.#target = target;
     this.#uniforms = uniforms;
     this.#options = options;
+    this.#lowering = new Lowering({ uniformIndex: (name) => this.#uniformIndex(name), target });
   }
 
   /** A buffer of `bytes` (rounded up to what buffers may have). */
@@ -133,7 +137,7 @@ export class PlanBuilder {
           copiedAtEnd: moved.map((m) => m.from).filter(isMemoryLeaf),
           inPlace: this.#options.inPlace !== false,
         },
-        (region, takeover) => lowerRegion(region, { uniformIndex: (name) => this.#uniformIndex(name), target: this.#target, takeover }),
+        (region, takeover) => this.#lowering.lower(region, takeover),
       ),
     );
     const tensors = lifetimes(
@@ -160,7 +164,7 @@ export class PlanBuilder {
     this.#time("print", () => {
       for (const [i, region] of regions.entries()) {
         const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
-        if (verify) this.#verifyKernel(kernel, region);
+        if (verify && !this.#numbers.has(kernel)) this.#verifyKernel(kernel, region);
         onStage?.("tiles", request.name, () => `# ${what}\n${printTileKernel(kernel)}`);
         const dispatch: PlanOp = {
           kind: "dispatch",
@@ -262,6 +266,11 @@ export class PlanBuilder {
     return place;
   }
   #kernel(kernel: LoweredRegion["kernel"], what: string): number {
+    const number = this.#numbers.get(kernel) ?? this.#print(kernel, what);
+    this.#numbers.set(kernel, number);
+    return number;
+  }
+  #print(kernel: LoweredRegion["kernel"], what: string): number {
     const printed = printKernel(kernel);
     for (const f of printed.features) this.#features.add(f);
     if (kernel.subgroupSize !== null) this.#features.add("subgroups");
