@@ -50,7 +50,7 @@ const table: readonly Builtin[] = [
     where: ["condition then otherwise", "chooses values element by element"],
     iota: ["axes:axes", "0, 1, 2, … along one axis"],
     dot: ["a b over:axes", "sum of products over axes: matrix product, inner product"],
-    conv: ["x weight stride pad", "convolution over h and w"],
+    conv: ["x weight stride pad dilation groups", "convolution over h and w; stride, pad, dilation: a number, or `[h, w]`"],
     put: ["x *:value", "writes rows at indices: the inverse of a gather"],
     pad: ["x *:value", "zeros before and after along axes: `pad(x, h: 0..1)`"],
     every: ["x *:value", "each n-th element along axes"],

@@ -61,6 +61,15 @@ fn f(x: real[g, h]) -> real[part: 2, g, q: h / 2] {
         for (let j = 0; j < 4; j++) wanted.push([0, 1, 2].reduce((s, d) => s + q[(b * 2 + i) * 3 + d]! * k[(b * 4 + j) * 3 + d]!, 0));
     expect(value(text, { q: given([2, 2, 3]), k: given([2, 4, 3]) })).toEqual(wanted);
   });
+  test("settings of a convolution for each axis are those of h and of w", () => {
+    const text = (settings: string) => `fn f(x: real[c, h, w], k: real[out, cin, kh, kw]) -> real[...r] { return conv(x, k, ${settings}) }`;
+    const args = { x: given([1, 3, 4]), k: { shape: [1, 1, 1, 2], data: [1, 10] } };
+    const x = numbers([3, 4]);
+    const row = (i: number) => [x[4 * i]! + 10 * x[4 * i + 2]!, x[4 * i + 1]! + 10 * x[4 * i + 3]!];
+    expect(value(text("stride: [2, 1], dilation: [1, 2]"), args)).toEqual([...row(0), ...row(2)]);
+    expect(value(text("stride: [2, 1], pad: [1, 0], dilation: [5, 2]"), args)).toEqual([0, 0, ...row(1), 0, 0]);
+    expect(() => value(text("stride: [2, 1, 1]"), args)).toThrow("a list of two numbers");
+  });
   test("views split, move, join and repeat", () => {
     const text = "fn f(x: real[n, c]) -> real[r: 2, m: 3, id: 4] { return x |> view(`n (p m) -> r m id=(p n)`, m: 3, r: 2) }";
     const x = numbers([2, 6]);

@@ -151,8 +151,8 @@ const cubic = (p: number, n: number): number[] =>
   added([-1, 0, 1, 2].map((k) => one(n, Math.min(Math.max(Math.floor(p) + k, 0), n - 1), keys(Math.abs(p - Math.floor(p) - k), -0.75))));
 const half = (i: number, ratio: number): number => (i + 0.5) * ratio - 0.5;
 const corner = (i: number, from: number, to: number): number => (to > 1 ? (i * (from - 1)) / (to - 1) : 0);
-const smooth = (i: number, from: number, to: number, kernel: (d: number) => number): number[] => {
-  const w = places(from).map((j) => kernel(Math.abs(half(i, from / to) - j) / Math.max(from / to, 1)));
+const smooth = (i: number, from: number, to: number, kernel: (d: number) => number, ratio = from / to): number[] => {
+  const w = places(from).map((j) => kernel(Math.abs(half(i, ratio) - j) / Math.max(ratio, 1)));
   return w.map((v) => v / total(w));
 };
 const hat = (d: number): number => Math.max(0, 1 - d);
@@ -232,6 +232,7 @@ const table: readonly Row[] = [
   convolution([2, 3], [2, 2], [1, 1], [1, 1], 2, 2),
   convolution([1, 3], [1, 2], [0, 1], [1, 1], 1, 3),
   convolution([2, 2], [1, 1], [1, 1], [3, 2], 2, 6),
+  convolution([3, 2], [3, 2], [0, 2], [2, 1], 1, 3),
   maxPool([3, 2], [2, 1], [1, 0], [1, 2], false),
   maxPool([2, 3], [3, 2], [1, 1], [2, 1], true),
   maxPool([3, 3], [2, 2], [1, 1], [1, 1], true),
@@ -252,6 +253,11 @@ const table: readonly Row[] = [
   interpolated("bicubic", [3, 13], { align_corners: false }, (i, from, to) => cubic(half(i, from / to), from)),
   interpolated("bilinear", [3, 9], { align_corners: false, antialias: true }, (i, from, to) => smooth(i, from, to, hat)),
   interpolated("bicubic", [3, 9], { align_corners: false, antialias: true }, (i, from, to) => smooth(i, from, to, (d) => keys(d, -0.5))),
+  ...[hat, (d: number) => keys(d, -0.5)].map((kernel, k) =>
+    interpolated(["bilinear", "bicubic"][k]!, [3, 1], { align_corners: true, antialias: true }, (i, from, to) =>
+      smooth(i, from, to, kernel, to > 1 ? (from - 1) / (to - 1) : 0),
+    ),
+  ),
   ...[true, false].flatMap((border) => [true, false].map((corners) => sampled(border, corners))),
   bordered([1, 2, 3, 0], "constant", -1.5),
   bordered([-1, 2, 0, -2], "constant", 0.5),

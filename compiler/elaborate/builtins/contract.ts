@@ -41,16 +41,19 @@ function dot(c: BuiltinCall): Val {
   return reorder(builder, tensor(made, [...batch, ...freeA, ...freeB]), natural);
 }
 
-/** Cross-correlation over the last two axes of x [..., channel, h, w] with weight [out, channel / groups, kh, kw]; names stay x's. */
+/**
+ * Cross-correlation over the last two axes of x [..., channel, h, w] with weight [out, channel / groups, kh, kw]; names stay x's.
+ * Stride, pad and dilation are numbers for both axes, or pairs.
+ */
 function conv(c: BuiltinCall): Val {
   const x = asReal(c.session, c.value("x"), c.spanOf("x"));
   const weight = asReal(c.session, c.value("weight"), c.spanOf("weight"));
   if (x.axes.length < 3) fail("shape/rank", c.spanOf("x"), { found: describeTensor(x), expected: "real[...b, channel, h, w]" });
   if (weight.axes.length !== 4)
     fail("shape/rank", c.spanOf("weight"), { found: describeTensor(weight), expected: "real[out, channel, kh, kw]" });
-  const stride = c.compile("stride", 1);
-  const pad = c.compile("pad", 0);
-  const dilation = c.compile("dilation", 1);
+  const stride = c.compilePair("stride", 1);
+  const pad = c.compilePair("pad", 0);
+  const dilation = c.compilePair("dilation", 1);
   const groups = c.compile("groups", 1);
   const lead = x.value.shape.slice(0, -3);
   const [channels, h, w] = x.value.shape.slice(-3) as [number, number, number];
@@ -65,19 +68,21 @@ function conv(c: BuiltinCall): Val {
   }
   if (out % groups !== 0)
     fail("shape/does-not-divide", c.span, { axis: plainAxis(weight.axes[0]!), size: out, parts: `${groups} groups`, product: groups });
-  const reach = (size: number, k: number) => size + 2 * pad - dilation * (k - 1);
-  if (reach(h, kh) < 1 || reach(w, kw) < 1)
+  const tooSmall = (size: number, k: number, d: 0 | 1) => size + 2 * pad[d] - dilation[d] * (k - 1) < 1;
+  if (tooSmall(h, kh, 0))
     fail("shape/does-not-divide", c.span, { axis: plainAxis(x.axes.at(-2)!), size: h, parts: "windows of the kernel", product: kh });
+  if (tooSmall(w, kw, 1))
+    fail("shape/does-not-divide", c.span, { axis: plainAxis(x.axes.at(-1)!), size: w, parts: "windows of the kernel", product: kw });
   requireUnique(x.axes, c.span);
   const { builder } = c.session;
   const n = lead.reduce((p, s) => p * s, 1);
   const labels = x.axes.slice(-3).map(plainAxis);
   const flat = lead.length === 1 ? x.value : builder.reshape(x.value, [n, channels, h, w], ["", ...labels]);
   const made = builder.conv(flat, weight.value, {
-    stride: [stride, stride],
-    padLow: [pad, pad],
-    padHigh: [pad, pad],
-    dilation: [dilation, dilation],
+    stride,
+    padLow: pad,
+    padHigh: pad,
+    dilation,
     groups,
   });
   const full = lead.length === 1 ? made : builder.reshape(made, [...lead, ...made.shape.slice(1)], x.axes.map(plainAxis));

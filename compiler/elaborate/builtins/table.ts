@@ -121,6 +121,17 @@ export class BuiltinCall {
     if (value === undefined && otherwise !== undefined) return otherwise;
     return compileNumber(value!, this.spanOf(name), this.scope, `\`${name}\` of \`${this.name}\``);
   }
+  /** A number known when compiling for both of two axes, or a list of one for each; or the default. */
+  compilePair(name: string, otherwise: number): readonly [number, number] {
+    const value = this.optional(name);
+    if (value?.kind !== "list") {
+      const both = this.compile(name, otherwise);
+      return [both, both];
+    }
+    if (value.items.length !== 2) this.mismatch(name, "a number, or a list of two numbers (for h and w)");
+    const each = (i: 0 | 1): number => compileNumber(value.items[i]!, this.spanOf(name), this.scope, `\`${name}\` of \`${this.name}\``);
+    return [each(0), each(1)];
+  }
   items(name: string): readonly Val[] {
     const value = this.value(name);
     if (value.kind !== "list" && value.kind !== "tuple")

@@ -50,11 +50,23 @@ function dot(c: BuiltinCall): Type {
   ]);
 }
 
+type SizePair = readonly [h: Size, w: Size];
+/** A setting of `conv`: a number for both axes, or a list of two. */
+function sizePair(c: BuiltinCall, name: string, otherwise: number): SizePair {
+  const type = c.has(name) ? c.type(name) : null;
+  if (type?.kind !== "list") {
+    const both = type ? (sizeOfNumber(type) ?? anySize()) : constantSize(otherwise);
+    return [both, both];
+  }
+  if (type.elements && type.elements.length !== 2) c.mismatch(name, "a number, or a list of two numbers (for h and w)");
+  const each = (i: number): Size => sizeOfNumber(type.elements?.[i] ?? type.element) ?? anySize();
+  return type.elements ? [each(0), each(1)] : [anySize(), anySize()];
+}
+
 function conv(c: BuiltinCall): Type {
   const [x, weight] = [c.tensor("x"), c.tensor("weight")];
-  const number = (name: string, otherwise: number): Size =>
-    c.has(name) ? (sizeOfNumber(c.type(name)) ?? anySize()) : constantSize(otherwise);
-  const [stride, pad, dilation, groups] = [number("stride", 1), number("pad", 0), number("dilation", 1), number("groups", 1)];
+  const [stride, pad, dilation] = [sizePair(c, "stride", 1), sizePair(c, "pad", 0), sizePair(c, "dilation", 1)];
+  const groups = c.has("groups") ? (sizeOfNumber(c.type("groups")) ?? anySize()) : constantSize(1);
   if (!x || !weight) return c.failed ? errorType : c.silent("x", "weight");
   const { session } = c.scope;
   const [axes, kernel] = [session.unifier.axes(x.axes), session.unifier.axes(weight.axes)];
@@ -91,14 +103,14 @@ function conv(c: BuiltinCall): Type {
     );
     return errorType;
   }
-  const reach = (size: Size, k: Size) => {
+  const reach = (size: Size, k: Size, d: 0 | 1) => {
     const span = subtractSizes(
-      addSizes(size, multiplySizes(constantSize(2), pad)),
-      addSizes(multiplySizes(dilation, subtractSizes(k, constantSize(1))), constantSize(1)),
+      addSizes(size, multiplySizes(constantSize(2), pad[d])),
+      addSizes(multiplySizes(dilation[d], subtractSizes(k, constantSize(1))), constantSize(1)),
     );
-    return addSizes(floorSize(divideSizes(span, stride)), constantSize(1));
+    return addSizes(floorSize(divideSizes(span, stride[d])), constantSize(1));
   };
-  const made = [axis(cin.name, out.size), axis(h.name, reach(h.size, kh.size)), axis(w.name, reach(w.size, kw.size))];
+  const made = [axis(cin.name, out.size), axis(h.name, reach(h.size, kh.size, 0)), axis(w.name, reach(w.size, kw.size, 1))];
   return tensor(commonDType(x.dtype, weight.dtype), [...axes.slice(0, -3), ...made]);
 }
 

@@ -40,30 +40,8 @@ fn case(${params}) -> real[...r] { return net(x) }
       args: { "input.x": x },
     };
   }
-  // Settings that differ between the axes: borders are padded, strides taken afterwards, gaps of the kernel filled with zeros.
-  const lines: string[] = [];
-  let [picture, weight] = ["x", "weight"];
-  if (!equal(padding)) {
-    lines.push(`let bordered = pad(x, h: ${padding[0]}, w: ${padding[1]})`);
-    picture = "bordered";
-  }
-  if (!equal(dilation)) {
-    const [dh, dw] = dilation;
-    const [kh, kw] = kernel;
-    lines.push(
-      `let spread = pad(expand(weight, [out, cin, kh, gap: 1, kw, hole: 1]), gap: 0..${dh - 1}, hole: 0..${dw - 1})`,
-      `let wide = view(spread, \`out cin kh gap kw hole -> out cin kh=(kh gap) kw=(kw hole)\`)[kh: 0..${(kh - 1) * dh + 1}, kw: 0..${(kw - 1) * dw + 1}]`,
-    );
-    weight = "wide";
-  }
-  const options = [
-    `stride: ${equal(stride) ? stride[0] : 1}`,
-    `pad: ${equal(padding) ? padding[0] : 0}`,
-    `dilation: ${equal(dilation) ? dilation[0] : 1}`,
-    `groups: ${groups}`,
-  ];
-  const made = `conv(${picture}, ${weight}, ${options.join(", ")})${equal(stride) ? "" : ` |> every(h: ${stride[0]}, w: ${stride[1]})`}`;
-  lines.push(`let y = ${made}`, `return ${biased ? "y + rename(bias, out: c)" : "y"}`);
+  const options = [`stride: [${stride}]`, `pad: [${padding}]`, `dilation: [${dilation}]`, `groups: ${groups}`];
+  const lines = [`let y = conv(x, weight, ${options.join(", ")})`, `return ${biased ? "y + rename(bias, out: c)" : "y"}`];
   return {
     text: `fn case(${params}, weight: real[out, cin, kh, kw]${biased ? ", bias: real[out]" : ""}) -> real[...r] {\n  ${lines.join("\n  ")}\n}\n`,
     args: { "input.x": x, "param.weight": "out cin kh kw", ...(biased ? { "param.bias": "out" } : {}) },
@@ -91,6 +69,8 @@ function interpolate(config: Config, tensors: Tensors): Written | Unsupported {
   // The scale that the call was made with; without one, that of the sizes.
   const scale = (config.scale_factor ?? null) === null ? null : pair(config.scale_factor, 1);
   const ratio = from.map((n, d) => num(scale ? 1 / scale[d]! : n / size[d]!));
+  // Where corners are aligned a widened kernel is as wide as the distance of its centres, which still begin half of it inside.
+  const apart = from.map((n, d) => (corners ? num(size[d]! > 1 ? (n - 1) / (size[d]! - 1) : 0) : ratio[d]!));
   const both = (fn: string, args: (d: number) => string): Written =>
     picture(
       tensors,
@@ -99,9 +79,9 @@ function interpolate(config: Config, tensors: Tensors): Written | Unsupported {
       matrices(`${fn}(${size[0]}, ${from[0]}, ${args(0)})`, `${fn}(${size[1]}, ${from[1]}, ${args(1)})`),
     );
   const mode = config.mode as string;
-  if (config.antialias === true && !corners && (mode === "bilinear" || mode === "bicubic"))
-    return both("smooth_weights", (d) => `${ratio[d]}, ${mode === "bicubic"}`);
-  if (config.antialias === true) return { unsupported: `${mode} with antialias and aligned corners` };
+  if (config.antialias === true && (mode === "bilinear" || mode === "bicubic"))
+    return both("smooth_weights", (d) => `${apart[d]}, ${mode === "bicubic"}`);
+  if (config.antialias === true) return { unsupported: `${mode} with antialias` };
   switch (mode) {
     case "nearest":
       return picture(tensors, "", [], `resize_nearest(x, ${size[0]}, ${size[1]})`);
