@@ -36,9 +36,17 @@ export class Scope {
   readonly block: t.Block;
   readonly parent: Scope | null;
   readonly known = new Map<string, TileExpr>();
-  constructor(block: t.Block, parent: Scope | null = null) {
+  /** In the body of a loop: the index variables that get their values here. What moves with none of them belongs before the loop. */
+  readonly moving: string[] | null;
+  constructor(block: t.Block, parent: Scope | null = null, loop: string | null = null) {
     this.block = block;
     this.parent = parent;
+    this.moving = loop === null ? null : [loop];
+  }
+  /** The outermost place where something at these indices may be computed once for all. */
+  homeOf(index: readonly Ix[]): Scope {
+    if (this.moving === null || this.parent === null) return this;
+    return this.moving.some((name) => index.some((ix) => dependsOn(ix, name))) ? this : this.parent.homeOf(index);
   }
   lookup(key: string): TileExpr | undefined {
     return this.known.get(key) ?? this.parent?.lookup(key);
@@ -148,7 +156,8 @@ export class Emitter {
   }
 
   /** The value at an index: one wide, or four wide if it moves with VEC. */
-  emit(value: Value, index: readonly Ix[], scope: Scope): TileExpr {
+  emit(value: Value, index: readonly Ix[], wanted: Scope): TileExpr {
+    const scope = wanted.homeOf(index);
     const bound = this.#bound.get(value);
     if (bound) return bound(index, scope);
     const key = `${value.id}@${index.map((ix) => ix.key).join(",")}`;
@@ -263,8 +272,9 @@ export class Emitter {
         const at = this.emit(positions, [...index.slice(0, batch), ...index.slice(axis, axis + own)], scope);
         if (at.type.width === 4) return scalarised();
         const size = source.shape[axis]!;
-        const position = scope.block.let("at", t.min(t.max(at, 0), size - 1));
-        return this.emit(source, [...index.slice(0, axis), this.variable("at", position, 0, size - 1), ...index.slice(axis + own)], scope);
+        const position = this.variable("at", scope.block.let("at", t.min(t.max(at, 0), size - 1)), 0, size - 1);
+        if (position.terms[0]?.atom.kind === "var") scope.moving?.push(position.terms[0].atom.name);
+        return this.emit(source, [...index.slice(0, axis), position, ...index.slice(axis + own)], scope);
       }
       case "stop":
       case "gradScale":

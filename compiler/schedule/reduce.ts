@@ -1,15 +1,17 @@
 import type { Region } from "../fuse/region.ts";
-import { add, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
+import { add, addConst, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
+import { longestStream, Moments, momentsOf } from "./moments.ts";
 import { type ReduceSchedule, reduceSchedule, type ScheduleTarget } from "./target.ts";
 
 // The reduce template: one loop nest of rows (the axes that stay) and an inner space (the axes that vanish). Reductions of a region share
-// both; one may use another's result, then it runs over the row again. Outputs have one element per row, or the whole shape (a softmax or a
-// normalisation writes its row back in the same kernel).
+// both; one may use another's result, then it runs over the row again, except that a variance is summed together with its mean. A subgroup may
+// take several rows at once: what they have in common (a scale, a shift) is then loaded once for all. Outputs have one element per row, or the
+// whole shape (a softmax or a normalisation writes its row back in the same kernel).
 
 export type ReduceValue = Extract<Value, { readonly op: "sum" | "reduceMax" | "argmax" }>;
 
@@ -44,43 +46,70 @@ export function lowerReduce(
 
   const rowWidth = style === "rowsInVectors" && rows % 4 === 0 ? 4 : 1;
   const innerWidth = style !== "rowsInVectors" && innerContiguous && inner % 4 === 0 && !argmax ? 4 : 1;
+  const width = rowWidth === 4 || innerWidth === 4 ? 4 : 1;
   const lanes = style === "rowPerSubgroup" ? schedule.workgroup : 1;
   const rowItems = rows / rowWidth;
   const innerItems = inner / innerWidth;
-  const rowsPerGroup = style === "rowPerSubgroup" ? 1 : schedule.workgroup;
-  const { grid, number } = foldGrid(Math.ceil(rowItems / rowsPerGroup), target.maxWorkgroupsPerDimension);
-  const exact = grid[0] * grid[1] * rowsPerGroup === rowItems;
+  const atOnce = lanes > 1 ? schedule.rowsAtOnce : 1;
+  const units = Math.ceil(rowItems / atOnce);
+  const unitsPerGroup = lanes > 1 ? 1 : schedule.workgroup;
+  const { grid, number } = foldGrid(Math.ceil(units / unitsPerGroup), target.maxWorkgroupsPerDimension);
+  const exact = grid[0] * grid[1] * unitsPerGroup * atOnce === rowItems;
+  const moments = Math.ceil(innerItems / lanes) <= longestStream ? momentsOf(anchors) : new Map<ReduceValue, ReduceValue>();
 
   const block = new t.Block();
-  const row = block.let("row", lanes > 1 ? number : t.add(t.mul(number, rowsPerGroup), t.lane()));
+  const unit = block.let("row", lanes > 1 ? number : t.add(t.mul(number, unitsPerGroup), t.lane()));
 
-  const writeRow = (body: t.Block, guarded: boolean) => {
+  const writeRows = (body: t.Block, guarded: boolean) => {
     const scope = new Scope(body);
-    // A guarded row of the last workgroup may lie behind the end: it computes the last row again and writes nothing.
-    emitter.define("row", guarded ? body.let("safe", t.min(row, rowItems - 1)) : row);
-    const r = ixVar("row", 0, rowItems - 1);
-    const rowIndex = unflatten(rowWidth === 4 ? add(scale(r, 4), vecIx) : r, rowShape);
-    const fullIndex = (e: Ix): Ix[] => {
+    emitter.define("row", unit);
+    const u = ixVar("row", 0, units - 1);
+    const rowNumbers = Array.from({ length: atOnce }, (_, j) => t.add(t.mul(unit, atOnce), j));
+    const rowIndices = rowNumbers.map((rowNumber, j) => {
+      // A guarded row of the last workgroup may lie behind the end: it computes the last row again and writes nothing.
+      const r = guarded
+        ? emitter.variable("safe", body.let("safe", t.min(rowNumber, rowItems - 1)), 0, rowItems - 1)
+        : addConst(scale(u, atOnce), j);
+      return unflatten(rowWidth === 4 ? add(scale(r, 4), vecIx) : r, rowShape);
+    });
+    const fullIndex = (j: number, e: Ix): Ix[] => {
       const index: Ix[] = [];
-      for (const [i, axis] of rowAxes.entries()) index[axis] = rowIndex[i]!;
+      for (const [i, axis] of rowAxes.entries()) index[axis] = rowIndices[j]![i]!;
       for (const [i, ix] of unflatten(e, innerShape).entries()) index[innerAxes[i]!] = ix;
       return index;
     };
-    const keptIndex = (): Ix[] =>
+    const keptIndex = (j: number): Ix[] =>
       shape
         .map((_, a) => a)
         .filter((a) => !gone.has(a))
-        .map((a) => rowIndex[rowAxes.indexOf(a)]!);
+        .map((a) => rowIndices[j]![rowAxes.indexOf(a)]!);
 
+    const settled = rowNumbers.map(() => new Map<ReduceValue, TileExpr>());
+    /** From now on what is emitted belongs to row `j`. Values of different rows have different indices, so none is taken for another. */
+    const enter = (j: number) => {
+      // Fusion has proven that a reduction is read at this row only.
+      for (const [anchor, value] of settled[j]!) emitter.bind(anchor, () => value);
+    };
+    const eachRow = (visit: (j: number) => void) => {
+      for (let j = 0; j < atOnce; j++) {
+        enter(j);
+        visit(j);
+      }
+    };
+
+    const elementAt = (item: TileExpr): { e: Ix; name: string } => {
+      const name = `e#${anonymous++}`;
+      emitter.define(name, item);
+      const e = ixVar(name, 0, innerItems - 1);
+      return { e: innerWidth === 4 ? add(scale(e, 4), vecIx) : e, name };
+    };
     /** Runs over the inner space; `visit` gets the index of one element or vector of it. */
     const loop = (visit: (e: Ix, item: TileExpr, scope: Scope) => void) => {
       const step = (i: TileExpr, inside: t.Block, count: number) => {
         const at = lanes > 1 ? inside.let("e", t.add(t.mul(i, lanes), t.lane())) : i;
-        const name = `e#${anonymous++}`;
-        emitter.define(name, at);
-        const e = ixVar(name, 0, innerItems - 1);
-        const whole = innerWidth === 4 ? add(scale(e, 4), vecIx) : e;
-        const run = (b: t.Block) => visit(whole, at, new Scope(b, scope));
+        const { e, name } = elementAt(at);
+        // What does not move with the element is computed once, before the loop; the one element of a row belongs to one lane.
+        const run = (b: t.Block) => visit(e, at, new Scope(b, scope, innerItems === 1 ? null : name));
         if (count * lanes === innerItems) run(inside);
         else inside.if(t.lt(at, innerItems), run);
       };
@@ -88,71 +117,93 @@ export function lowerReduce(
       if (count === 1) step(t.i32(0), body, 1);
       else body.for("k", 0, count, 1, (i, inside) => step(i, inside, count));
     };
+    /** The first element of this lane's share of a row, and the elements of the share. */
+    const firstElement = (): Ix => elementAt(lanes === 1 ? t.i32(0) : body.let("e", t.min(t.lane(), innerItems - 1))).e;
+    const shareOfRow = (): TileExpr =>
+      innerItems % lanes === 0 ? t.f32(innerItems / lanes) : t.cast(t.idiv(t.sub(innerItems + lanes - 1, t.lane()), lanes), "f32");
+    const acrossRow = (op: "add" | "max", value: TileExpr): TileExpr => {
+      const own = innerWidth === 4 ? t.reduceParts(op, value) : value;
+      return lanes > 1 ? t.reduceLanes(op, own) : own;
+    };
 
     // Reductions that need no other run in one pass; then those that need only these; and so on.
-    for (const stage of stages(anchors)) {
-      const state = stage.map((a) => {
-        const scalar = a.op === "argmax" ? a.args[0]!.dtype : a.dtype;
-        return {
-          anchor: a,
-          best: body.var(
-            "acc",
-            t.lit(scalar === "f32" ? FIRST[a.op] : a.op === "sum" ? 0 : -2147483648, scalar, rowWidth === 4 || innerWidth === 4 ? 4 : 1),
-          ),
-          place: a.op === "argmax" ? body.var("at", t.lit(0, "i32", rowWidth)) : null,
-        };
-      });
-      loop((e, item, inside) => {
-        for (const { anchor, best, place } of state) {
-          const x = t.widen(emitter.emit(anchor.args[0]!, fullIndex(e), inside), best.type.width);
-          if (place) {
-            const better = inside.block.let("better", t.gt(x, best));
-            inside.block.assign(place, t.select(better, t.widen(item, place.type.width), place));
-            inside.block.assign(best, t.select(better, x, best));
-          } else inside.block.assign(best, anchor.op === "sum" ? t.add(best, x) : t.max(best, x));
+    const inPass = new Set(moments.values());
+    for (const stage of stages(anchors).map((s) => s.filter((a) => !inPass.has(a)))) {
+      if (stage.length === 0) continue;
+      const state = rowNumbers.map((_, j) =>
+        stage.map((a) => {
+          const scalar = a.op === "argmax" ? a.args[0]!.dtype : a.dtype;
+          enter(j);
+          return {
+            anchor: a,
+            best: body.var("acc", t.lit(scalar === "f32" ? FIRST[a.op] : a.op === "sum" ? 0 : -2147483648, scalar, width)),
+            place: a.op === "argmax" ? body.var("at", t.lit(0, "i32", rowWidth)) : null,
+            moments: moments.has(a) ? new Moments(body, emitter.emit(a.args[0]!, fullIndex(j, firstElement()), scope), width) : null,
+          };
+        }),
+      );
+      loop((e, item, inside) =>
+        eachRow((j) => {
+          for (const { anchor, best, place, moments: second } of state[j]!) {
+            const x = t.widen(emitter.emit(anchor.args[0]!, fullIndex(j, e), inside), best.type.width);
+            second?.add(inside.block, x);
+            if (place) {
+              const better = inside.block.let("better", t.gt(x, best));
+              inside.block.assign(place, t.select(better, t.widen(item, place.type.width), place));
+              inside.block.assign(best, t.select(better, x, best));
+            } else inside.block.assign(best, anchor.op === "sum" ? t.add(best, x) : t.max(best, x));
+          }
+        }),
+      );
+      for (const [j, row] of state.entries()) {
+        for (const { anchor, best, place, moments: second } of row) {
+          const result = body.let("r", acrossRow(anchor.op === "sum" ? "add" : "max", place ?? best));
+          settled[j]!.set(anchor, result);
+          if (second === null) continue;
+          const mean = body.let("mean", t.mul(result, 1 / inner));
+          settled[j]!.set(moments.get(anchor)!, body.let("r", acrossRow("add", second.finish(body, shareOfRow(), mean))));
         }
-      });
-      for (const { anchor, best, place } of state) {
-        const op = anchor.op === "sum" ? "add" : "max";
-        let result: TileExpr = place ?? (innerWidth === 4 ? t.reduceParts(op, best) : best);
-        if (lanes > 1) result = t.reduceLanes(op, result);
-        const settled = body.let("r", result);
-        emitter.bind(anchor, () => settled); // fusion has proven that it is read at this row only
       }
     }
 
     const perRow = region.outputs.filter((o) => o.value.shape.length !== shape.length);
     const perElement = region.outputs.filter((o) => o.value.shape.length === shape.length);
+    // What lies behind the end is read again after the last row is written.
+    if (guarded) for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
     if (perRow.length > 0) {
-      const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, keptIndex(), at));
-      // What the elements of the row need too is computed by every lane; otherwise it is the business of the lane that writes.
-      const early = lanes > 1 && perElement.length === 0 ? null : valuesIn(scope);
-      const write = (b: t.Block) => {
-        const inside = new Scope(b, scope);
-        for (const [i, value] of (early ?? valuesIn(inside)).entries()) emitter.store(perRow[i]!, keptIndex(), value, inside);
-      };
+      eachRow((j) => {
+        const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, keptIndex(j), at));
+        // What the elements of the row need too is computed by every lane; otherwise it is the business of the lane that writes.
+        const early = lanes > 1 && perElement.length === 0 ? null : valuesIn(scope);
+        const write = (b: t.Block) => {
+          const inside = new Scope(b, scope);
+          for (const [i, value] of (early ?? valuesIn(inside)).entries()) emitter.store(perRow[i]!, keptIndex(j), value, inside);
+        };
+        const conditions = [...(lanes > 1 ? [t.eq(t.lane(), t.i32(0))] : []), ...(guarded ? [t.lt(rowNumbers[j]!, rowItems)] : [])];
+        if (conditions.length === 0) write(body);
+        else body.if(t.allOf(conditions), write);
+      });
       // What the other lanes have read so far they may, as far as the language says, read after the write.
       if (lanes > 1) for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
-      const conditions = [...(lanes > 1 ? [t.eq(t.lane(), t.i32(0))] : []), ...(guarded ? [t.lt(row, rowItems)] : [])];
-      if (conditions.length === 0) write(body);
-      else body.if(t.allOf(conditions), write);
     }
     if (perElement.length > 0) {
-      const write = (e: Ix, inside: Scope) => {
-        const values = perElement.map((o) => emitter.emit(o.value, fullIndex(e), inside));
-        for (const [i, output] of perElement.entries()) emitter.store(output, fullIndex(e), values[i]!, inside);
-      };
-      loop((e, _item, inside) => {
-        if (!guarded) write(e, inside);
-        else inside.block.if(t.lt(row, rowItems), (b) => write(e, new Scope(b, inside)));
-      });
+      loop((e, _item, inside) =>
+        eachRow((j) => {
+          const values = perElement.map((o) => emitter.emit(o.value, fullIndex(j, e), inside));
+          const write = (to: Scope) => {
+            for (const [i, output] of perElement.entries()) emitter.store(output, fullIndex(j, e), values[i]!, to);
+          };
+          if (!guarded) write(inside);
+          else inside.block.if(t.lt(rowNumbers[j]!, rowItems), (b) => write(new Scope(b, inside)));
+        }),
+      );
     }
   };
   let anonymous = 0;
   // Subgroup operations must not stand in a branch that lanes take differently; rows of one subgroup each are uniform but the proof is simpler without.
-  if (exact) writeRow(block, false);
-  else if (lanes > 1) writeRow(block, true);
-  else block.if(t.lt(row, rowItems), (b) => writeRow(b, false));
+  if (exact) writeRows(block, false);
+  else if (lanes > 1) writeRows(block, true);
+  else block.if(t.lt(unit, rowItems), (b) => writeRows(b, false));
   return {
     workgroupSize: lanes > 1 ? lanes : schedule.workgroup,
     subgroupSize: lanes > 1 ? lanes : null,

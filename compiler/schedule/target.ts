@@ -11,6 +11,7 @@ export interface MapSchedule {
 export interface ReduceSchedule {
   readonly style: "rowPerSubgroup" | "rowPerInvocation" | "rowsInVectors";
   readonly workgroup: number;
+  readonly rowsAtOnce: number; // rows that a subgroup takes together: what they share is loaded once
 }
 export interface ContractSchedule {
   readonly lanes: number; // invocations that share the left operand through subgroup broadcasts; 1: each loads its own
@@ -42,10 +43,13 @@ export function reduceSchedule(
   target: ScheduleTarget,
 ): ReduceSchedule {
   const size = workgroup(target);
-  if (shape.argmax) return { style: "rowPerInvocation", workgroup: size };
-  if (!shape.innerContiguous) return { style: shape.rows % 4 === 0 ? "rowsInVectors" : "rowPerInvocation", workgroup: size };
-  if (target.subgroupSize === null || (shape.inner <= 32 && shape.rows >= 4 * size)) return { style: "rowPerInvocation", workgroup: size };
-  return { style: "rowPerSubgroup", workgroup: target.subgroupSize };
+  const alone = { workgroup: size, rowsAtOnce: 1 };
+  if (shape.argmax) return { style: "rowPerInvocation", ...alone };
+  if (!shape.innerContiguous) return { style: shape.rows % 4 === 0 ? "rowsInVectors" : "rowPerInvocation", ...alone };
+  if (target.subgroupSize === null || (shape.inner <= 32 && shape.rows >= 4 * size)) return { style: "rowPerInvocation", ...alone };
+  // Little work is not worth the larger kernel, and few units of it leave a core idle.
+  const rowsAtOnce = shape.rows * shape.inner < 2 ** 15 ? 1 : shape.rows >= 64 ? 4 : 1;
+  return { style: "rowPerSubgroup", workgroup: target.subgroupSize, rowsAtOnce };
 }
 
 /**

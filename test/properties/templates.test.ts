@@ -197,6 +197,17 @@ describe("reductions", () => {
       }),
     );
   });
+  it("take several rows at once, the last ones of which may lie behind the end", () => {
+    agree((b) => {
+      const x = b.input("x", [67, 504]);
+      const back = (v: Value): Value => b.broadcastInDim(v, x.shape, [0]);
+      const e = b.exp(b.sub(x, back(b.reduceMax(x, [1]))));
+      const centred = b.sub(x, back(b.mul(b.sum(x, [1]), 1 / 504)));
+      const rate = b.rsqrt(b.add(b.mul(b.sum(b.mul(centred, centred), [1]), 1 / 504), 0.01));
+      const shift = b.broadcastInDim(b.input("shift", [504]), x.shape, [1]);
+      return [b.div(e, back(b.sum(e, [1]))), b.add(b.mul(centred, back(rate)), shift), rate];
+    });
+  });
   it("are split where they are long", () => {
     agree((b) => [b.sum(b.input("x", [3, 4096]), [1]), b.reduceMax(b.input("y", [64, 67, 2]), [0, 1]), b.sum(b.input("z", [2053]), [0])]);
   });
