@@ -142,7 +142,7 @@ function packOperands(
       return;
     reads.set(operand, pack(operand, order));
   };
-  if (!shape.rightContiguous && columns % 4 === 0) repack(right, orderWithLast(anchor, right, "columns"));
+  if (shape.rightAlong === null && columns % 4 === 0) repack(right, orderWithLast(anchor, right, "columns"));
   const again = contractShape(anchor, storedFor);
   if (!again.leftContiguous && again.gemm.left === left) {
     const order = orderWithLast(anchor, left, "contraction");
