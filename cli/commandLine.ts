@@ -67,6 +67,14 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = checkCommand(files, { json, colour: process.stdout.isTTY === true });
     });
 
+  command("fmt [path...]", "lay out programs, all of a folder or some files", "adac fmt std models pipelines")
+    .option("--check", "write nothing; exit 1 when a file would change", false)
+    .option("--stdin", "read a text from standard input and print it laid out", false)
+    .action(async (paths: string[], flags: { check: boolean; stdin: boolean }) => {
+      const { fmtCommand } = await import("./fmt.ts");
+      process.exitCode = fmtCommand(paths, { ...flags, colour: process.stderr.isTTY === true });
+    });
+
   command("compile <file>", "make a plan folder, or print any stage of the way there", "adac compile pipelines/quickstart.ada -o plan")
     .option("-o, --out <dir>", "write plan.json, kernels/*.wgsl and plan.ts (typed bindings) into this folder")
     .addOption(new Option("--emit <stage>", "print a stage instead").choices(stages))

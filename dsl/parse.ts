@@ -1,4 +1,4 @@
-import { type ILexingError, type IRecognitionException, type IToken, Lexer } from "chevrotain";
+import { type CstNode, type ILexingError, type ILexingResult, type IRecognitionException, type IToken, Lexer } from "chevrotain";
 import type { File, Item } from "./ast.ts";
 import { BuildContext } from "./build/cst.ts";
 import { buildItem } from "./build/items.ts";
@@ -38,8 +38,7 @@ export function parse(file: string, text: string): Parsed {
     const diagnostic = diagnose("syntax/file-too-large", { file, start: 0, end: 0 }, { size: text.length, most: mostCharacters });
     return { file: { kind: "file", items: [], span: whole }, diagnostics: [diagnostic], comments: [] };
   }
-  lexer ??= new Lexer(vocabulary);
-  const lexed = lexer.tokenize(text);
+  const lexed = tokenize(text);
   const commentTokens = lexed.groups.comments ?? [];
   const context = new BuildContext(file, docReader(text, commentTokens));
   const lexical: Diagnostic[] = [
@@ -64,6 +63,28 @@ export function parse(file: string, text: string): Parsed {
   diagnostics.sort(byPlace);
   const comments = commentTokens.map((one) => ({ span: context.spanOfToken(one), isDoc: isDoc(one.image) }));
   return { file: { kind: "file", items, span: whole }, diagnostics: diagnostics.slice(0, mostDiagnostics), comments };
+}
+
+/** Tokens, comments and what is no token. */
+export function tokenize(text: string): ILexingResult {
+  lexer ??= new Lexer(vocabulary);
+  return lexer.tokenize(text);
+}
+
+/** The tokens of an item and the concrete tree over them. */
+export interface ItemTokens {
+  readonly tokens: readonly IToken[];
+  readonly tree: CstNode;
+}
+/** A text without syntax errors as the formatter sees it: items with all their tokens, and the comments. */
+export function readItems(text: string): { readonly items: readonly ItemTokens[]; readonly comments: readonly IToken[] } {
+  const lexed = tokenize(text);
+  const parser = adaParser();
+  const items = cutIntoItems(lexed.tokens, text).map((tokens): ItemTokens => {
+    parser.input = tokens;
+    return { tokens, tree: parser.item() };
+  });
+  return { items, comments: lexed.groups.comments ?? [] };
 }
 
 const byPlace = (a: Diagnostic, b: Diagnostic): number => a.span.start - b.span.start || a.span.end - b.span.end;

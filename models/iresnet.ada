@@ -18,7 +18,8 @@ module IBlock(out: Dim, stride: Int) {
 }
 
 /// 100 layers by default; `stem` is the width of the first convolution, `stem_stride` 2 makes a small network for small pictures.
-module IResNet(blocks: List<Int> = [3, 13, 30, 3], widths: List<Int> = [64, 128, 256, 512], out: Dim = 512, stem: Dim = 64, stem_stride: Int = 1) {
+module IResNet(blocks: List<Int> = [3, 13, 30, 3], widths: List<Int> = [64, 128, 256, 512], out: Dim = 512, stem: Dim = 64,
+               stem_stride: Int = 1) {
   part conv1    = Conv(stem, 3, stride: stem_stride, biased: false)
   part bn1      = BatchNorm()
   part prelu    = PReLU()

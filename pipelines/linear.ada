@@ -3,8 +3,9 @@ import { Linear } from "std/nn.ada"
 import { cross_entropy } from "std/losses.ada"
 import { adamw } from "std/optim.ada"
 dataset faces(root: Path) {
-  source folders(root, files: "*.png", skip: "*_mask.png")  order shuffled
-  field who: Int = subject
+  source folders(root, files: "*.png", skip: "*_mask.png")
+  order shuffled
+  field who:   Int = subject
   field image: f32[c: 3, h: 32, w: 32] = load(file) |> to_range(-1..1)
 }
 model net = Linear(400) trained

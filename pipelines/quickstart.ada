@@ -11,7 +11,7 @@ dataset faces(root: Path, views: Int = 100) {
   source folders(root, files: "*.{png,jpg}", skip: "*_mask.png", first: views)
   order shuffled
   field subject: Int = subject
-  field image: f32[c: 3, h: 32, w: 32] = load(file) |> resize_to(32) |> to_range(-1..1)
+  field image:   f32[c: 3, h: 32, w: 32] = load(file) |> resize_to(32) |> to_range(-1..1)
 }
 
 /// One direction for each person; a picture's identity should point there.

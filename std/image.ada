@@ -11,12 +11,12 @@ fn windows(n: Int, size: Int, stride: Int, border: Int, dilation: Int, up: Bool)
 /// Largest value of each window; the border counts as -inf.
 fn max_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, dilation: Int = 1, up: Bool = false,
             size_w: Int = size, stride_w: Int = stride, border_w: Int = border, dilation_w: Int = dilation) -> real[...r] {
-  let rows = windows(h, size, stride, border, dilation, up)
-  let cols = windows(w, size_w, stride_w, border_w, dilation_w, up)
+  let rows   = windows(h, size, stride, border, dilation, up)
+  let cols   = windows(w, size_w, stride_w, border_w, dilation_w, up)
   let more_h = max((rows - 1) * stride + (size - 1) * dilation + 1 - h - border, 0)
   let more_w = max((cols - 1) * stride_w + (size_w - 1) * dilation_w + 1 - w - border_w, 0)
-  let p = pad(x, h: border..more_h, w: border_w..more_w, value: -inf)
-  let tall = max([for i in 0..size: p[h: i * dilation..i * dilation + (rows - 1) * stride + 1] |> every(h: stride)])
+  let p      = pad(x, h: border..more_h, w: border_w..more_w, value: -inf)
+  let tall   = max([for i in 0..size: p[h: i * dilation..i * dilation + (rows - 1) * stride + 1] |> every(h: stride)])
   return max([for j in 0..size_w: tall[w: j * dilation_w..j * dilation_w + (cols - 1) * stride_w + 1] |> every(w: stride_w)])
 }
 
@@ -28,15 +28,17 @@ fn window_counts(n: Int, count: Int, size: Int, stride: Int, border: Int, with_b
 }
 
 /// Mean of each window: of what is in it (with or without the border), or its sum divided by `divisor`.
-fn avg_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, up: Bool = false, count_border: Bool = true, divisor: Real = 0,
-             size_w: Int = size, stride_w: Int = stride, border_w: Int = border) -> real[...r] {
+fn avg_pool(x: real[...b, h, w], size: Int, stride: Int = size, border: Int = 0, up: Bool = false, count_border: Bool = true,
+            divisor: Real = 0, size_w: Int = size, stride_w: Int = stride, border_w: Int = border) -> real[...r] {
   let rows = windows(h, size, stride, border, 1, up)
   let cols = windows(w, size_w, stride_w, border_w, 1, up)
-  let p = pad(x, h: border..max((rows - 1) * stride + size - h - border, 0), w: border_w..max((cols - 1) * stride_w + size_w - w - border_w, 0))
+  let p = pad(x, h: border..max((rows - 1) * stride + size - h - border, 0),
+              w: border_w..max((cols - 1) * stride_w + size_w - w - border_w, 0))
   let tall = sum([for i in 0..size: p[h: i..i + (rows - 1) * stride + 1] |> every(h: stride)])
   let each = sum([for j in 0..size_w: tall[w: j..j + (cols - 1) * stride_w + 1] |> every(w: stride_w)])
   return if divisor != 0 { each / divisor } else {
-    each / (window_counts(h, rows, size, stride, border, count_border) |> rename(at: h)) / (window_counts(w, cols, size_w, stride_w, border_w, count_border) |> rename(at: w))
+    each / (window_counts(h, rows, size, stride, border, count_border) |> rename(at: h))
+        / (window_counts(w, cols, size_w, stride_w, border_w, count_border) |> rename(at: w))
   }
 }
 
@@ -91,18 +93,18 @@ fn reflect(x: real[...b, h, w], top: Int, bottom: Int, left: Int, right: Int) ->
 /// The picture at places given as (x, y) from -1 to 1, bilinear. With `corners`, -1 and 1 are the outer centres, else the outer edges.
 /// Outside the picture there is 0, or with `border` the nearest edge.
 fn sample_at(x: real[n, c, h, w], grid: real[n, row, col, xy: 2], border: Bool = false, corners: Bool = false) -> real[n, c, row, col] {
-  let place = fn(g: real[n, row, col], size: Int) => if corners { (g + 1) / 2 * (size - 1) } else { ((g + 1) * size - 1) / 2 }
+  let place  = fn(g: real[n, row, col], size: Int) => if corners { (g + 1) / 2 * (size - 1) } else { ((g + 1) * size - 1) / 2 }
   let inside = fn(p: real[n, row, col], size: Int) => if border { min(max(p, 0), size - 1) } else { p }
-  let px = inside(place(grid[xy: 0], w), w)
-  let py = inside(place(grid[xy: 1], h), h)
-  let x0 = floor(px)
-  let y0 = floor(py)
-  let fx = px - x0
-  let fy = py - y0
-  let flat = view(x, `n c h w -> n c p=(h w)`)
+  let px     = inside(place(grid[xy: 0], w), w)
+  let py     = inside(place(grid[xy: 1], h), h)
+  let x0     = floor(px)
+  let y0     = floor(py)
+  let fx     = px - x0
+  let fy     = py - y0
+  let flat   = view(x, `n c h w -> n c p=(h w)`)
   return sum([for dy in 0..2: sum([for dx in 0..2: {
-    let ix = x0 + dx
-    let iy = y0 + dy
+    let ix     = x0 + dx
+    let iy     = y0 + dy
     let weight = (if dx == 1 { fx } else { 1 - fx }) * (if dy == 1 { fy } else { 1 - fy })
     let known  = ix >= 0 and ix < w and iy >= 0 and iy < h
     return flat[p: min(max(iy, 0), h - 1) * w + min(max(ix, 0), w - 1)] * where(known, weight, 0)

@@ -26,17 +26,19 @@ loss bce_with_logits(x: real[...s], target: real[...s]) -> real { return mean(bc
 
 /// Cross entropy of class ids, one value per row; `smoothing` spreads that share of the target over all classes, `weight` weighs classes,
 /// rows with the id `ignore` are 0.
-fn cross_entropy_each(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none) -> real[...b] {
-  let p = log_softmax(logits, over: classes)
-  let q = if has(weight) { p * weight } else { p }
-  let hit = -sum(q * one_hot(id, classes), over: classes)
+fn cross_entropy_each(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none)
+    -> real[...b] {
+  let p    = log_softmax(logits, over: classes)
+  let q    = if has(weight) { p * weight } else { p }
+  let hit  = -sum(q * one_hot(id, classes), over: classes)
   let each = if smoothing == 0 { hit } else { (1 - smoothing) * hit - smoothing * mean(q, over: classes) }
   return if has(ignore) { where(id == ignore, 0, each) } else { each }
 }
 /// Mean over the rows that are not ignored; with `weight`, the mean weighted by the weights of their classes.
-loss cross_entropy(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none) -> real {
-  let each = cross_entropy_each(logits, id, smoothing, ignore, weight)
-  let share = if has(weight) { sum(one_hot(id, classes) * weight, over: classes) } else { where(id == id, 1, 0) }
+loss cross_entropy(logits: real[...b, classes], id: i32[...b], smoothing: Real = 0, ignore: Int? = none, weight: real[classes]? = none)
+    -> real {
+  let each    = cross_entropy_each(logits, id, smoothing, ignore, weight)
+  let share   = if has(weight) { sum(one_hot(id, classes) * weight, over: classes) } else { where(id == id, 1, 0) }
   let counted = if has(ignore) { where(id == ignore, 0, share) } else { share }
   return if has(weight) { sum(each) / sum(counted) } else { if has(ignore) { sum(each) / max(sum(counted), 1) } else { mean(each) } }
 }

@@ -19,7 +19,8 @@ module Embedding(rows: Dim, width: Dim) {
 module Conv(out: Dim, size: Int, stride: Int = 1, pad: Int = floor(size / 2), biased: Bool = true) {
   param weight: f32[out, cin, kh: size, kw: size] = draw(uniform(-1..1), [out, cin, kh: size, kw: size]) / (size * sqrt(cin))
   param bias:   f32[out] = 0 when biased
-  forward(x: real[...b, c: cin, h, w]) -> real[...b, c: out, h: floor((h + 2 * pad - size) / stride) + 1, w: floor((w + 2 * pad - size) / stride) + 1] {
+  forward(x: real[...b, c: cin, h, w])
+      -> real[...b, c: out, h: floor((h + 2 * pad - size) / stride) + 1, w: floor((w + 2 * pad - size) / stride) + 1] {
     let y = conv(x, weight, stride, pad)
     return if biased { y + rename(bias, out: c) } else { y }
   }
@@ -97,7 +98,8 @@ fn geglu_tanh(h: real[...b, axis]) -> real[...b, axis: axis / 2] {
 }
 
 /// `mask` is added to the scores. The body is the meaning; the `attend` template is the speed.
-fused fn attention(q: real[...b, query, d], k: real[...b, key, d], v: real[...b, key, e], mask: real[...m, key]? = none) -> real[...b, query, e]
+fused fn attention(q: real[...b, query, d], k: real[...b, key, d], v: real[...b, key, e], mask: real[...m, key]? = none)
+    -> real[...b, query, e]
   by attend {
   let s = dot(q, k, over: d) * d ** -0.5
   let p = softmax(if has(mask) { s + mask } else { s }, over: key)
@@ -135,7 +137,7 @@ fn resize_bicubic(x: real[...b, h, w], to: Dim, by: Dim = to) -> real[...b, h: t
 /// Shrinks (scale < 1) about the centre into a frame of the same size; outside is 0.
 fn zoom(x: real[...b, h, w], scale: real) -> real[...b, h, w] {
   let inside = fn(n: Dim) => where(abs(iota([to: n]) - (n - 1) / 2) <= scale * n / 2, 1, 0)
-  let y = dot(x, hat(h, h, scale) * inside(h) |> rename(from: h), over: h) |> rename(to: h) |> order([...b, h, w])
+  let y      = dot(x, hat(h, h, scale) * inside(h) |> rename(from: h), over: h) |> rename(to: h) |> order([...b, h, w])
   return dot(y, hat(w, w, scale) * inside(w) |> rename(from: w), over: w) |> rename(to: w)
 }
 

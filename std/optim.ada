@@ -2,7 +2,8 @@
 // whole model is updated by a handful of dispatches. Settings marked `each` may differ from group to group.
 
 /// Stochastic gradient descent with momentum, as in PyTorch: the first step takes the gradient itself, `dampening` starts with the second.
-optimizer sgd(lr: Schedule = 1e-2, momentum: Real = 0, dampening: Real = 0, each weight_decay: Real = 0, nesterov: Bool = false, each lr_scale: Real = 1) {
+optimizer sgd(lr: Schedule = 1e-2, momentum: Real = 0, dampening: Real = 0, each weight_decay: Real = 0, nesterov: Bool = false,
+              each lr_scale: Real = 1) {
   state m: f32[n] = 0
   state t: f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
@@ -17,18 +18,19 @@ optimizer sgd(lr: Schedule = 1e-2, momentum: Real = 0, dampening: Real = 0, each
 }
 
 /// Adam with the decay in the gradient.
-optimizer adam(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0, amsgrad: Bool = false, each lr_scale: Real = 1) {
-  state m: f32[n] = 0
-  state v: f32[n] = 0
+optimizer adam(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0,
+               amsgrad: Bool = false, each lr_scale: Real = 1) {
+  state m:     f32[n] = 0
+  state v:     f32[n] = 0
   state v_max: f32[n] = 0
-  state c1: f32 = 0
-  state c2: f32 = 0
+  state c1:    f32 = 0
+  state c2:    f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
     let g = g + weight_decay * p
     update c1 = beta1 * c1 + (1 - beta1)
     update c2 = beta2 * c2 + (1 - beta2)
-    update m = lerp(m, g, 1 - beta1)
-    update v = lerp(v, g * g, 1 - beta2)
+    update m  = lerp(m, g, 1 - beta1)
+    update v  = lerp(v, g * g, 1 - beta2)
     if amsgrad { update v_max = max(v_max, v) }
     let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(c2)
     return p - lr * lr_scale / c1 * m / (root + eps)
@@ -36,17 +38,18 @@ optimizer adam(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps:
 }
 
 /// Adam with decoupled decay.
-optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0.01, amsgrad: Bool = false, each lr_scale: Real = 1) {
-  state m: f32[n] = 0
-  state v: f32[n] = 0
+optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0.01,
+                amsgrad: Bool = false, each lr_scale: Real = 1) {
+  state m:     f32[n] = 0
+  state v:     f32[n] = 0
   state v_max: f32[n] = 0
-  state c1: f32 = 0
-  state c2: f32 = 0
+  state c1:    f32 = 0
+  state c2:    f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
     update c1 = beta1 * c1 + (1 - beta1)
     update c2 = beta2 * c2 + (1 - beta2)
-    update m = lerp(m, g, 1 - beta1)
-    update v = lerp(v, g * g, 1 - beta2)
+    update m  = lerp(m, g, 1 - beta1)
+    update v  = lerp(v, g * g, 1 - beta2)
     if amsgrad { update v_max = max(v_max, v) }
     let rate = lr * lr_scale
     let root = sqrt(if amsgrad { v_max } else { v }) / sqrt(c2)
@@ -56,10 +59,11 @@ optimizer adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
 
 /// Adam with Nesterov momentum whose factor grows towards beta1, as PyTorch 1.13 computes it (the correction of the look-ahead counts
 /// this step's factor twice).
-optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0, momentum_decay: Real = 0.004, each lr_scale: Real = 1) {
-  state m: f32[n] = 0
-  state v: f32[n] = 0
-  state t: f32 = 0
+optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-8, each weight_decay: Real = 0,
+                momentum_decay: Real = 0.004, each lr_scale: Real = 1) {
+  state m:  f32[n] = 0
+  state v:  f32[n] = 0
+  state t:  f32 = 0
   state c2: f32 = 0
   state mu_product: f32 = 1
   step(p: f32[n], g: f32[n]) -> f32[n] {
@@ -69,8 +73,8 @@ optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
     let next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
     update mu_product = mu_product * mu
     update c2 = beta2 * c2 + (1 - beta2)
-    update m = lerp(m, g, 1 - beta1)
-    update v = lerp(v, g * g, 1 - beta2)
+    update m  = lerp(m, g, 1 - beta1)
+    update v  = lerp(v, g * g, 1 - beta2)
     let root = sqrt(v / c2) + eps
     let rate = lr * lr_scale
     return p - rate * (1 - mu) / (1 - mu_product) * g / root - rate * next / (1 - mu_product * mu * next) * m / root
@@ -79,17 +83,18 @@ optimizer nadam(lr: Schedule = 2e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps
 
 /// Prodigy estimates the distance to the solution and takes it as the step size. `eta` uses the old d, the eps term the new one; nothing
 /// moves while the denominator is 0, and the numerator keeps its decayed part then only if it was about to move.
-optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta3: Real? = none, eps: Real = 1e-8, each weight_decay: Real = 0,
-                  decouple: Bool = true, use_bias_correction: Bool = false, safeguard_warmup: Bool = false, d0: Real = 1e-6, d_coef: Real = 1, growth_rate: Real = inf) {
-  state m: f32[n] = 0
-  state v: f32[n] = 0
-  state s: f32[n] = 0
-  state moved: f32[n] = 0                     // since training began, summed step by step: while d is tiny, `p - start` would be lost in rounding
-  state d: f32 = d0
+optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta3: Real? = none, eps: Real = 1e-8,
+                  each weight_decay: Real = 0, decouple: Bool = true, use_bias_correction: Bool = false, safeguard_warmup: Bool = false,
+                  d0: Real = 1e-6, d_coef: Real = 1, growth_rate: Real = inf) {
+  state m:     f32[n] = 0
+  state v:     f32[n] = 0
+  state s:     f32[n] = 0
+  state moved: f32[n] = 0  // since training began, summed step by step: while d is tiny, `p - start` would be lost in rounding
+  state d:     f32 = d0
   state d_max: f32 = d0
-  state r: f32 = 0
-  state c1: f32 = 0
-  state c2: f32 = 0
+  state r:     f32 = 0
+  state c1:    f32 = 0
+  state c2:    f32 = 0
   step(p: f32[n], g: f32[n]) -> f32[n] {
     let b3   = if has(beta3) { beta3 } else { sqrt(beta2) }
     let n1   = beta1 * c1 + (1 - beta1)

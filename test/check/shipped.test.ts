@@ -63,7 +63,7 @@ const mistakes: readonly [file: string, from: string, to: string, code: string][
     "dot(unit(feature, over: f), unit(centres, over: classes), over: g)",
     "shape/missing-axis",
   ],
-  ["std/optim.ada", "update m = lerp(m, g, 1 - beta1)", "update beta1 = lerp(m, g, 1 - beta1)", "effect/not-state"],
+  ["std/optim.ada", "update m  = lerp(m, g, 1 - beta1)", "update beta1 = lerp(m, g, 1 - beta1)", "effect/not-state"],
   [
     "pipelines/quickstart.ada",
     "model recogniser = IResNet(blocks: [1, 1, 1]",
