@@ -13,7 +13,8 @@ import { lifetimes } from "./memory/lifetimes.ts";
 import { Mover } from "./memory/moves.ts";
 import { bytesOf, samePlace } from "./memory/place.ts";
 import { SlotPool } from "./memory/pool.ts";
-import { changesInput, computedResults, orderForUpdates, placeResults } from "./memory/results.ts";
+import { changesInput, computedResults, type Lower, orderForUpdates, placeResults } from "./memory/results.ts";
+import { takeOver } from "./memory/takeover.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
@@ -61,7 +62,7 @@ export class PlanBuilder {
   readonly #kernelOf = new Map<string, number>(); // by text
   readonly #numbers = new Map<LoweredRegion["kernel"], number>(); // of what was verified and printed
   readonly #legs: PlanLeg[] = [];
-  readonly #pool = new SlotPool();
+  readonly #pool: SlotPool;
   readonly #slotBuffers = new Map<number, number>();
   readonly #constants = new Map<string, PlanBinding>();
   readonly #features = new Set<string>();
@@ -73,6 +74,7 @@ export class PlanBuilder {
 
   constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
     this.#target = target;
+    this.#pool = new SlotPool({ alignment: target.offsetAlignment, slotBytes: target.maxBindingBytes });
     this.#uniforms = uniforms;
     this.#options = options;
     this.#lowering = new Lowering({ uniformIndex: (name) => this.#uniformIndex(name), target });
@@ -127,33 +129,27 @@ export class PlanBuilder {
 
     const inputPlaces = [...request.inputs.values()];
     const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, request.results, inputPlaces));
-    const { lowered, direct, late } = this.#time("schedule", () =>
-      placeResults(
-        {
-          regions,
-          nameOf,
-          places: request.results,
-          placeOfInput,
-          copiedAtEnd: moved.map((m) => m.from).filter(isMemoryLeaf),
-          inPlace: this.#options.inPlace !== false,
-        },
-        (region, takeover) => this.#lowering.lower(region, takeover),
-      ),
+    const inPlace = this.#options.inPlace !== false;
+    const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover);
+    const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);
+    const results = this.#time("schedule", () =>
+      placeResults({ regions, nameOf, places: request.results, placeOfInput, copiedAtEnd, inPlace }, lower),
     );
-    const tensors = lifetimes(
-      regions,
-      lowered,
-      (id) => direct.has(id),
-      late.map((l) => l.stored),
-    );
-    const memory = this.#pool.assign(tensors);
-    const slotOf = new Map(tensors.map((t, i) => [t.stored.id, memory.slots[i]!.index]));
+    const { direct, late } = results;
+    const { lowered, tenancies, memory } = this.#time("memory", () => {
+      const lateOnes = late.map((l) => l.stored);
+      const apart = lifetimes(regions, results.lowered, (id) => direct.has(id), lateOnes);
+      const { lowered, tenancies } = inPlace
+        ? takeOver(regions, results.lowered, apart, results.takeovers, lower)
+        : { lowered: results.lowered, tenancies: apart };
+      return { lowered, tenancies, memory: this.#pool.assign(tenancies) };
+    });
+    const slotOf = new Map(tenancies.flatMap((t, i) => t.tenants.map((s) => [s.id, memory.places[i]!])));
     const placeOf = (stored: Stored): PlanBinding => {
       const final = direct.get(stored.id);
       if (final) return final;
-      const slot = slotOf.get(stored.id);
-      if (slot !== undefined) return { buffer: this.#slotBuffer(slot), offset: 0, bytes: bytesOf(stored.value) };
-      return placeOfInput(stored.value);
+      const at = slotOf.get(stored.id);
+      return at ? { buffer: this.#slotBuffer(at.slot), offset: at.offset, bytes: bytesOf(stored.value) } : placeOfInput(stored.value);
     };
     const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
     const resultPlace = (name: string): PlanBinding => {
@@ -304,7 +300,7 @@ export class PlanBuilder {
   }
 
   finish(program: Plan["program"]): Plan {
-    for (const [slot, id] of this.#slotBuffers) this.#buffers[id]!.bytes = Math.max(16, this.#pool.slots[slot]!.bytes);
+    for (const [slot, id] of this.#slotBuffers) this.#buffers[id]!.bytes = Math.max(16, this.#pool.sizes[slot]!);
     if (this.#uniforms.length > 0) this.buffer("uniforms", Math.ceil(this.#uniforms.length / 4) * 16, "uniform");
     const plan: Plan = {
       format: 1,

@@ -5,8 +5,13 @@ import type { Lifetime } from "./pool.ts";
 
 // How long tensors live: from the kernel that makes one to the last that binds it. What has a place of its own does not count.
 
-export interface LivingTensor extends Lifetime {
-  readonly stored: Stored;
+/** Memory of one size that one tensor holds, or several one after the other, each taking it over from the one before. */
+export interface Tenancy extends Lifetime {
+  tenants: Stored[];
+  from: number;
+  to: number;
+  reads: number[];
+  writes: number[];
 }
 
 /** The tensors that need slots; `keptToEnd` are copied after the last kernel. */
@@ -15,15 +20,18 @@ export function lifetimes(
   lowered: readonly LoweredRegion[],
   placed: (id: string) => boolean,
   keptToEnd: readonly Stored[],
-): LivingTensor[] {
-  const lives = new Map<string, { stored: Stored; bytes: number; from: number; to: number }>();
+): Tenancy[] {
+  const lives = new Map<string, Tenancy>();
   for (const [i, region] of regions.entries()) {
     for (const output of region.outputs) {
-      if (!placed(output.id)) lives.set(output.id, { stored: output, bytes: bytesOf(output.value), from: i, to: i });
+      if (placed(output.id)) continue;
+      lives.set(output.id, { tenants: [output], bytes: bytesOf(output.value), from: i, to: i, reads: [], writes: [i] });
     }
-    for (const b of lowered[i]!.buffers) {
-      const life = lives.get(b.stored.id);
-      if (life) life.to = Math.max(life.to, i);
+    for (const id of new Set(lowered[i]!.buffers.map((b) => b.stored.id))) {
+      const life = lives.get(id);
+      if (!life || life.from === i) continue;
+      life.to = i;
+      life.reads.push(i);
     }
   }
   for (const stored of keptToEnd) lives.get(stored.id)!.to = regions.length;

@@ -1,69 +1,127 @@
-// Activations live in slots: separate buffers (a kernel must not read and write one buffer), each holding one tensor at a time. A pool is
-// shared by all legs of a plan, since slots mean nothing between legs. A tensor takes the free slot that fits best; if none is large enough
-// the largest free one grows; a new one is made only when none is free.
+// Activations live in slots: buffers whose content means nothing between legs, so that all legs of a plan share them. A slot holds several
+// tensors at once, each in a range of its own, as long as no operation reads one tensor of a slot and writes another (the API refuses a buffer
+// that is bound both ways). In: lifetimes. Out: a place for each. Large tensors choose first; each takes the tightest gap that is free
+// for as long as it lives, else the slot that has to grow least.
 
-export interface Slot {
-  readonly index: number;
-  bytes: number;
-}
-
-export class SlotPool {
-  readonly slots: Slot[] = [];
-
-  /** Assigns a leg's tensors, given with the operations between which they live; returns the slot of each. */
-  assign(tensors: readonly Lifetime[]): { readonly slots: readonly Slot[]; readonly peakBytes: number; readonly liveBytes: number } {
-    const free = new Set(this.slots);
-    const used = new Set<Slot>();
-    const result: Slot[] = new Array(tensors.length);
-    const byStart = tensors.map((t, i) => ({ ...t, i })).sort((a, b) => a.from - b.from || b.bytes - a.bytes);
-    let alive: { readonly to: number; readonly slot: Slot }[] = [];
-    for (const t of byStart) {
-      const dead = alive.filter((a) => a.to < t.from);
-      for (const a of dead) free.add(a.slot);
-      alive = alive.filter((a) => a.to >= t.from);
-      const slot = this.#take(free, used, t.bytes);
-      result[t.i] = slot;
-      used.add(slot);
-      alive.push({ to: t.to, slot });
-    }
-    return { slots: result, peakBytes: [...used].reduce((sum, s) => sum + s.bytes, 0), liveBytes: liveBytes(tensors) };
-  }
-
-  #take(free: Set<Slot>, used: ReadonlySet<Slot>, bytes: number): Slot {
-    const candidates = [...free];
-    const fits = candidates.filter((s) => s.bytes >= bytes).sort((a, b) => a.bytes - b.bytes || a.index - b.index)[0];
-    // A slot of this leg may be larger than the tensor at no cost; growing the largest costs the difference.
-    const largest = candidates.filter((s) => s.bytes < bytes).sort((a, b) => b.bytes - a.bytes || a.index - b.index)[0];
-    const wasteful = fits !== undefined && !used.has(fits) && fits.bytes > 4 * bytes && largest !== undefined;
-    let slot = wasteful ? largest : (fits ?? largest);
-    if (!slot) {
-      slot = { index: this.slots.length, bytes: 0 };
-      this.slots.push(slot);
-    }
-    slot.bytes = Math.max(slot.bytes, Math.ceil(bytes / 16) * 16);
-    free.delete(slot);
-    return slot;
-  }
-}
-
-/** A tensor's life: operation numbers, both ends included. */
+/** A tensor's life: operation numbers, both ends included; what is written at one of `writes` and read at one of `reads`. */
 export interface Lifetime {
   readonly bytes: number;
   readonly from: number;
   readonly to: number;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
 }
-/** The largest sum of tensors alive at once: no plan can do with less. */
-export function liveBytes(tensors: readonly Lifetime[]): number {
-  const changes = new Map<number, number>();
+export interface SlotPlace {
+  readonly slot: number;
+  readonly offset: number;
+}
+export interface Assignment {
+  readonly places: readonly SlotPlace[];
+  /** Bytes of slots that these tensors need. */
+  readonly peakBytes: number;
+  /** The most that is alive at once: no plan can do with less. */
+  readonly liveBytes: number;
+}
+export interface PoolLimits {
+  /** Offsets are multiples of this. */
+  readonly alignment: number;
+  /** A slot grows to no more than this, unless one tensor needs it. */
+  readonly slotBytes: number;
+}
+
+interface Placed {
+  readonly from: number;
+  readonly to: number;
+  readonly start: number;
+  readonly end: number;
+}
+/** A slot as one leg uses it. */
+interface Draft {
+  readonly index: number;
+  size: number;
+  used: number;
+  readonly placed: Placed[]; // by start
+  readonly reads: Set<number>;
+  readonly writes: Set<number>;
+}
+
+export class SlotPool {
+  readonly #limits: PoolLimits;
+  /** Bytes of each slot so far. */
+  readonly sizes: number[] = [];
+
+  constructor(limits: PoolLimits) {
+    this.#limits = limits;
+  }
+
+  /** Places a leg's tensors. */
+  assign(tensors: readonly Lifetime[]): Assignment {
+    const drafts = this.sizes.map((size, index) => newDraft(index, size));
+    const places: SlotPlace[] = new Array(tensors.length);
+    const order = tensors.map((t, i) => ({ t, i })).sort((a, b) => b.t.bytes - a.t.bytes || a.t.from - b.t.from || a.i - b.i);
+    for (const { t, i } of order) {
+      const { draft, start } = this.#choose(drafts, t);
+      const end = start + rounded(t.bytes, 16);
+      draft.size = Math.max(draft.size, end);
+      draft.used = Math.max(draft.used, end);
+      const at = draft.placed.findIndex((p) => p.start > start);
+      draft.placed.splice(at < 0 ? draft.placed.length : at, 0, { from: t.from, to: t.to, start, end });
+      for (const r of t.reads) draft.reads.add(r);
+      for (const w of t.writes) draft.writes.add(w);
+      places[i] = { slot: draft.index, offset: start };
+    }
+    for (const d of drafts) this.sizes[d.index] = d.size;
+    return { places, peakBytes: drafts.reduce((sum, d) => sum + d.used, 0), liveBytes: liveBytes(tensors) };
+  }
+
+  #choose(drafts: Draft[], t: Lifetime): { readonly draft: Draft; readonly start: number } {
+    let best: { draft: Draft; start: number; rest: number } | null = null; // the tightest gap
+    let least: { draft: Draft; start: number; growth: number } | null = null; // the least growth
+    for (const draft of drafts) {
+      if (t.reads.some((r) => draft.writes.has(r)) || t.writes.some((w) => draft.reads.has(w))) continue;
+      let free = 0;
+      const consider = (start: number, end: number) => {
+        if (end - start >= t.bytes && (!best || end - start - t.bytes < best.rest)) best = { draft, start, rest: end - start - t.bytes };
+      };
+      for (const p of draft.placed) {
+        if (p.to < t.from || t.to < p.from) continue;
+        if (p.start > free) consider(free, p.start);
+        free = Math.max(free, rounded(p.end, this.#limits.alignment));
+      }
+      if (free < draft.size) consider(free, draft.size);
+      const growth = free + t.bytes - draft.size;
+      if (growth > 0 && free + t.bytes <= Math.max(this.#limits.slotBytes, draft.size) && (!least || growth < least.growth))
+        least = { draft, start: free, growth };
+      // An unused slot of another leg may grow to any size.
+      else if (draft.placed.length === 0 && growth > 0 && (!least || growth < least.growth)) least = { draft, start: 0, growth };
+    }
+    if (best) return best;
+    if (least && (least as { growth: number }).growth < t.bytes) return least;
+    const draft = newDraft(drafts.length, 0);
+    drafts.push(draft);
+    return { draft, start: 0 };
+  }
+}
+
+function newDraft(index: number, size: number): Draft {
+  return { index, size, used: 0, placed: [], reads: new Set(), writes: new Set() };
+}
+function rounded(bytes: number, to: number): number {
+  return Math.ceil(bytes / to) * to;
+}
+
+/** The sum of what is alive at each operation up to the last. */
+export function liveAt(tensors: readonly { readonly bytes: number; readonly from: number; readonly to: number }[]): number[] {
+  const last = tensors.reduce((n, t) => Math.max(n, t.to), -1);
+  const change = new Array<number>(last + 2).fill(0);
   for (const t of tensors) {
-    changes.set(t.from, (changes.get(t.from) ?? 0) + t.bytes);
-    changes.set(t.to + 1, (changes.get(t.to + 1) ?? 0) - t.bytes);
+    change[t.from]! += t.bytes;
+    change[t.to + 1]! -= t.bytes;
   }
   let now = 0;
-  let most = 0;
-  for (const at of [...changes.keys()].sort((a, b) => a - b)) {
-    now += changes.get(at)!;
-    most = Math.max(most, now);
-  }
-  return most;
+  return change.slice(0, last + 1).map((c) => (now += c));
+}
+/** The largest sum of tensors alive at once: no plan can do with less. */
+export function liveBytes(tensors: readonly { readonly bytes: number; readonly from: number; readonly to: number }[]): number {
+  return liveAt(tensors).reduce((most, n) => Math.max(most, n), 0);
 }

@@ -3,6 +3,9 @@
 /** Texels per row. A power of two, so that a kernel finds row and column by shifting; rows are multiples of 256 bytes, as copies want. */
 export const operandTextureWidth = 2048;
 
+/** What every adapter offers as height of a 2D texture: a larger operand stays a buffer. */
+export const maxOperandTextureRows = 8192;
+
 const texelBytes = 16;
 
 /** Rows of the texture that holds `bytes` bytes. */

@@ -1,4 +1,4 @@
-import { operandTextureRows } from "./operandTexture.ts";
+import { maxOperandTextureRows, operandTextureRows } from "./operandTexture.ts";
 import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
 
@@ -25,8 +25,6 @@ export function printProblem(problem: PlanProblem): string {
 
 /** Storage textures that every adapter binds in one stage. */
 const maxTextures = 4;
-/** What every adapter offers as height of a 2D texture. */
-const maxTextureRows = 8192;
 /** Alignment of copies and clears. */
 const copyAlignment = 4;
 
@@ -237,7 +235,8 @@ function verifyDispatch(plan: Plan, op: Extract<PlanOp, { kind: "dispatch" }>, k
     if (kind === "texture") {
       if (at.bytes % 16 !== 0) label(`${describe(plan, at)} is no whole number of texels`);
       const rows = operandTextureRows(at.bytes);
-      if (rows > maxTextureRows) label(`${describe(plan, at)} needs a texture of ${rows} rows; ${maxTextureRows} are allowed`);
+      if (rows > maxOperandTextureRows)
+        label(`${describe(plan, at)} needs a texture of ${rows} rows; ${maxOperandTextureRows} are allowed`);
     } else if (at.bytes > plan.target.maxBindingBytes)
       label(`${describe(plan, at)} has ${at.bytes} bytes; one binding may have ${plan.target.maxBindingBytes}`);
     if (kind === "readWrite") {

@@ -1,6 +1,7 @@
 import type { Region, Stored } from "../fuse/region.ts";
 import { ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
+import { maxOperandTextureRows, operandTextureRows } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
 import { lowerContract } from "./contract.ts";
@@ -104,8 +105,9 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
       storedFor,
     );
     const size = access ? count(access.stored.value.shape) : 0;
-    // A texture's rows are whole: what is smaller than a row, or no multiple of a vector, stays a buffer.
-    if (access && access.stored.value.dtype === "f32" && size % 4 === 0 && flopsOf(region) >= 64 * size) textures.add(access.stored.id);
+    // A texture's texels are whole: what is no multiple of a vector stays a buffer, and so does what has more rows than textures have.
+    if (access?.stored.value.dtype !== "f32" || size % 4 !== 0 || operandTextureRows(4 * size) > maxOperandTextureRows) continue;
+    if (flopsOf(region) >= 64 * size) textures.add(access.stored.id);
   }
   return textures;
 }
