@@ -1,5 +1,5 @@
 import type { Plan, PlanBinding, PlanLeg } from "../../compiler/plan/plan.ts";
-import { encodeTextureFill, type OperandTexture, texturesToFill } from "./textures.ts";
+import { encodeTextureFill, type PlanTextures } from "./textures.ts";
 
 // A leg as a list of commands in the API's own terms, made once. Running it encodes this list; no object that lives on the device is
 // made then. Consecutive dispatches share a compute pass; a long leg is cut into submits of bounded size.
@@ -29,13 +29,14 @@ export interface PlanObjects {
   readonly buffers: readonly GPUBuffer[];
   readonly pipelines: readonly (GPUComputePipeline | undefined)[];
   readonly layouts: readonly (GPUBindGroupLayout | undefined)[];
-  readonly textures: ReadonlyMap<string, GPUTexture>;
+  readonly operands: PlanTextures;
+  readonly textures: readonly GPUTexture[];
   readonly uniforms: GPUBuffer | null;
 }
 
 /** Binds the buffers of every dispatch of a leg and lists its commands. */
 export function legCommands(device: GPUDevice, plan: Plan, leg: PlanLeg, objects: PlanObjects): LegCommand[] {
-  const fills = texturesToFill(plan, leg);
+  const operands = objects.operands.legs[plan.legs.indexOf(leg)]!;
   return leg.ops.flatMap((op, index): LegCommand[] => {
     switch (op.kind) {
       case "copy":
@@ -52,10 +53,11 @@ export function legCommands(device: GPUDevice, plan: Plan, leg: PlanLeg, objects
       case "clear":
         return [{ kind: "clear", target: objects.buffers[op.target.buffer]!, offset: op.target.offset, bytes: op.target.bytes }];
       case "dispatch": {
-        const textures = fills[index]!.map((fill: OperandTexture): LegCommand => {
-          return { kind: "texture", source: objects.buffers[fill.at.buffer]!, at: fill.at, texture: objects.textures.get(fill.key)! };
+        const { fills, bound } = operands[index]!;
+        const textures = fills.map(({ at, texture }): LegCommand => {
+          return { kind: "texture", source: objects.buffers[at.buffer]!, at, texture: objects.textures[texture]! };
         });
-        const group = bindGroup(device, plan, op, objects);
+        const group = bindGroup(device, plan, op, bound, objects);
         return [...textures, { kind: "dispatch", pipeline: objects.pipelines[op.kernel]!, group, grid: op.grid, op: index }];
       }
       default:
@@ -66,12 +68,12 @@ export function legCommands(device: GPUDevice, plan: Plan, leg: PlanLeg, objects
 
 type Dispatch = Extract<PlanLeg["ops"][number], { kind: "dispatch" }>;
 
-function bindGroup(device: GPUDevice, plan: Plan, op: Dispatch, objects: PlanObjects): GPUBindGroup {
+function bindGroup(device: GPUDevice, plan: Plan, op: Dispatch, bound: readonly (number | null)[], objects: PlanObjects): GPUBindGroup {
   const kernel = plan.kernels[op.kernel]!;
   const entries = kernel.bindings.map((kind, binding): GPUBindGroupEntry => {
     if (kind === "uniform") return { binding, resource: { buffer: objects.uniforms! } };
+    if (kind === "texture") return { binding, resource: objects.textures[bound[binding]!]!.createView() };
     const at = op.bindings[binding]!;
-    if (kind === "texture") return { binding, resource: objects.textures.get(`${at.buffer}:${at.offset}:${at.bytes}`)!.createView() };
     return { binding, resource: { buffer: objects.buffers[at.buffer]!, offset: at.offset, size: at.bytes } };
   });
   return device.createBindGroup({ label: op.what, layout: objects.layouts[op.kernel]!, entries });

@@ -4,7 +4,7 @@ import { type OpenedDevice, withErrorScopes } from "../device/openDevice.ts";
 import { bindGroupLayout, type LegCommand, legCommands, type PlanObjects, submitCommands } from "./commands.ts";
 import { outOfMemory, RuntimeFailure } from "./failure.ts";
 import { StagingPool } from "./staging.ts";
-import { createOperandTexture, type OperandTexture, textureBytes, texturesToFill } from "./textures.ts";
+import { createOperandTexture, planTextures, textureBytes } from "./textures.ts";
 
 // A plan on a device. In: an open device and a plan. Out: a session with all buffers, pipelines and bind groups made, on which legs are run,
 // inputs written and outputs read. Invariant: running a leg makes nothing on the device but its command buffers, and never waits.
@@ -103,19 +103,13 @@ function creationFailure(opened: OpenedDevice, plan: Plan, kind: "validation" | 
   return new RuntimeFailure("refused", `${opened.adapter.name} refuses: ${message}`, "run `adac doctor` and report this with its output");
 }
 
-function allTextures(plan: Plan): OperandTexture[] {
-  const byKey = new Map<string, OperandTexture>();
-  for (const leg of plan.legs) for (const fills of texturesToFill(plan, leg)) for (const fill of fills) byKey.set(fill.key, fill);
-  return [...byKey.values()];
-}
-
 /** Everything that takes memory on the device, by name. */
 function memoryUsers(plan: Plan): { name: string; bytes: number }[] {
-  const textures = allTextures(plan).map(({ at }) => ({ name: `texture of ${plan.buffers[at.buffer]!.name}`, bytes: textureBytes(at) }));
+  const textures = planTextures(plan).rows.map((rows) => ({ name: `a texture for operands, ${rows} rows`, bytes: textureBytes(rows) }));
   return [...plan.buffers, ...textures];
 }
 
-function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffers" | "textures" | "uniforms"> {
+function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffers" | "operands" | "textures" | "uniforms"> {
   const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const uniform = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
   const buffers = plan.buffers.map((buffer) =>
@@ -134,8 +128,9 @@ function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffer
   const size = Math.max(16, Math.ceil(plan.uniforms.length / 4) * 16);
   const own = plan.uniforms.length > 0 ? device.createBuffer({ label: "uniforms", size, usage: uniform }) : null;
   const uniforms = declared >= 0 ? buffers[declared]! : own;
-  const textures = new Map(allTextures(plan).map((texture) => [texture.key, createOperandTexture(device, texture.at)]));
-  return { buffers, textures, uniforms };
+  const operands = planTextures(plan);
+  const textures = operands.rows.map((rows) => createOperandTexture(device, rows));
+  return { buffers, operands, textures, uniforms };
 }
 
 async function createPipelines(
@@ -394,7 +389,7 @@ export class Session {
     this.#staging.dispose();
     for (const buffer of this.objects.buffers) buffer.destroy();
     this.objects.uniforms?.destroy();
-    for (const texture of this.objects.textures.values()) texture.destroy();
+    for (const texture of this.objects.textures) texture.destroy();
   }
 }
 
