@@ -120,12 +120,12 @@ export function interpretInPlace(
   const builder = new PlanBuilder(target, [], { onKernel: (op, kernel) => kernels.set(op, kernel) });
   const leaves = memoryLeaves(graph);
   const changed = new Set(graph.results.flatMap((r) => (r.name.startsWith("next.") ? [r.name.slice("next.".length)] : [])));
-  const slice = target.offsetAlignment * 8;
+  const largest = Math.max(0, ...[...changed].map((name) => bytesOf(inputs[name]!)));
+  const slice = Math.ceil((largest + 1) / target.offsetAlignment) * target.offsetAlignment;
   const arena = builder.buffer("arena", slice * Math.max(1, changed.size), "persistent").buffer;
   const places = new Map<string, PlanBinding>();
   for (const [i, name] of [...changed].entries()) {
     const bytes = bytesOf(inputs[name]!);
-    if (bytes > slice) throw new Error(`internal: ${name} does not fit its slice`);
     const own = memoryOf === "own buffers" ? builder.buffer(name, bytes, "persistent") : null;
     places.set(name, own ?? { buffer: arena, offset: slice * i, bytes });
   }

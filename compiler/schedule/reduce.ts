@@ -1,6 +1,6 @@
 import type { Region } from "../fuse/region.ts";
 import { add, addConst, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
-import type { Value } from "../ir/value.ts";
+import type { DType, Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
@@ -20,7 +20,8 @@ export function reducedAxes(v: ReduceValue): readonly number[] {
   return v.op === "argmax" ? [v.attrs.axis] : v.attrs.axes;
 }
 
-const FIRST: Readonly<Record<ReduceValue["op"], number>> = { sum: 0, reduceMax: -Infinity, argmax: -Infinity };
+/** What every element is at least: where largest values start. */
+const least: Readonly<Record<DType, number>> = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0, bool: 0 };
 
 export function lowerReduce(
   region: Region,
@@ -136,7 +137,7 @@ export function lowerReduce(
           enter(j);
           return {
             anchor: a,
-            best: body.var("acc", t.lit(scalar === "f32" ? FIRST[a.op] : a.op === "sum" ? 0 : -2147483648, scalar, width)),
+            best: body.var("acc", t.lit(a.op === "sum" ? 0 : least[scalar], scalar, width)),
             place: a.op === "argmax" ? body.var("at", t.lit(0, "i32", rowWidth)) : null,
             moments: moments.has(a) ? new Moments(body, emitter.emit(a.args[0]!, fullIndex(j, firstElement()), scope), width) : null,
           };

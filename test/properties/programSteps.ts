@@ -2,8 +2,9 @@ import { elementCount } from "../../compiler/ir/ops/row.ts";
 import type { DType, OpName, Value } from "../../compiler/ir/value.ts";
 import type { Draft } from "./programs.ts";
 
-// The steps of random programs: each makes one value out of the draft's values, or null when the choice does not fit. Domains are kept by
-// construction (the logarithm sees |x| + 0.5), jumps and kinks by looking at the values.
+// The steps of random programs, one row per primitive: each makes one value out of the draft's values, with the primitive in it, or null when
+// the choice does not fit. A primitive without a row does not build. Domains are kept by construction (the logarithm sees |x| + 0.5), jumps
+// and kinks by looking at the values.
 
 export type Choice = readonly [number, number, number, number, number, number];
 export type ProgramStep = (draft: Draft, choice: Choice) => Value | null;
@@ -13,7 +14,7 @@ const pick = <T>(list: readonly T[], n: number): T => list[n % list.length]!;
 
 /** At least 0.5 and smooth enough: what roots, logarithms, divisors and bases see. */
 function positive(d: Draft, x: Value): Value | null {
-  return d.clear(x, () => 0) ? d.b.add(d.b.abs(x), 0.5) : null;
+  return d.awayFromZero(x) ? d.b.add(d.b.abs(x), 0.5) : null;
 }
 
 /** A rotation of the axes of a value, by `n` with every other one reversed: orders of all kinds occur. */
@@ -29,95 +30,113 @@ function orderOf(rank: number, n: number): number[] {
 
 const someAxes = (rank: number, n: number) => Array.from({ length: rank }, (_, i) => i).filter((i) => (n >> i) & 1);
 
-/** f32 maps that are smooth everywhere. */
-const smooth: readonly OpName[] = ["neg", "exp", "sin", "cos", "tanh", "erf"];
-const ofPositive: readonly OpName[] = ["log", "sqrt", "rsqrt"];
-const arithmetic: readonly OpName[] = ["add", "sub", "mul"];
-
-const maps: readonly ProgramStep[] = [
-  (d, [, op, x]) => d.b.make(pick(smooth, op), [d.pick("f32", x)], {}),
-  (d, [, op, x, y]) => {
-    const a = d.pick("f32", x);
-    return d.b.make(pick(arithmetic, op), [a, d.shaped(a.shape, "f32", y)], {});
-  },
-  (d, [, op, x]) => {
+/** An f32 map that is smooth everywhere. */
+const smooth =
+  (op: "neg" | "exp" | "sin" | "cos" | "tanh" | "erf"): ProgramStep =>
+  (d, [, x]) =>
+    d.b.make(op, [d.pick("f32", x)], {});
+const ofPositive =
+  (op: "log" | "sqrt" | "rsqrt"): ProgramStep =>
+  (d, [, x]) => {
     const base = positive(d, d.pick("f32", x));
-    return base && d.b.make(pick(ofPositive, op), [base], {});
+    return base && d.b.make(op, [base], {});
+  };
+/** Floats, whole numbers, and either with a constant. */
+const arithmetic =
+  (op: "add" | "sub" | "mul"): ProgramStep =>
+  (d, [, x, y, dtype, n]) => {
+    const type: DType = pick(["f32", "f32", "f32", "i32", "u32"], dtype);
+    const a = d.pick(type, x);
+    if (n % 3 === 0) return d.b[op](a, pick(type === "f32" ? [0, 1, -1, 0.5, 2, -0.25, 3, 0.1] : [0, 1, 2, 3], y));
+    return d.b[op](a, d.shaped(a.shape, type, y));
+  };
+const larger =
+  (op: "max" | "min"): ProgramStep =>
+  (d, [, x, y, dtype, n]) => {
+    const type: DType = pick(["f32", "f32", "i32", "u32"], dtype);
+    const a = d.pick(type, x);
+    const c = n % 3 === 0 ? d.b.splatLike(0, a) : d.shaped(a.shape, type, y);
+    return d.apart(a, c) ? d.b.make(op, [a, c], {}) : null;
+  };
+const wholeDivision =
+  (op: "idiv" | "imod"): ProgramStep =>
+  (d, [, x, y, n]) => {
+    const a = d.pick("i32", x);
+    return d.b.make(op, [a, n % 3 === 0 ? d.b.splatLike(5, a) : d.shaped(a.shape, "i32", y)], {});
+  };
+const bits =
+  (op: "and" | "or" | "xor"): ProgramStep =>
+  (d, [, x, y, dtype]) => {
+    const type: DType = pick(["bool", "i32", "u32"], dtype);
+    const a = d.pick(type, x);
+    return d.b.make(op, [a, d.shaped(a.shape, type, y)], {});
+  };
+const compared =
+  (op: "lt" | "eq"): ProgramStep =>
+  (d, [, x, y, dtype]) => {
+    const type: DType = pick(["f32", "f32", "i32", "u32", "bool"].slice(0, op === "lt" ? 4 : 5) as DType[], dtype);
+    const a = d.pick(type, x);
+    const c = d.shaped(a.shape, type, y);
+    return d.apart(a, c) ? d.b.make(op, [a, c], {}) : null;
+  };
+const shifted =
+  (op: "shl" | "shr"): ProgramStep =>
+  (d, [, x, y, dtype]) => {
+    const a = d.pick(dtype % 2 ? "i32" : "u32", x);
+    return d.b.make(op, [a, d.b.splatLike(y % 7, a)], {});
+  };
+const marked =
+  (mark: (d: Draft, x: Value, n: number) => Value): ProgramStep =>
+  (d, [, x, n]) =>
+    mark(d, d.pick("f32", x), n);
+/** Some value of any dtype, floats more often: what movements see. */
+const anything = (d: Draft, x: number, dtype: number): Value => d.pick(pick(["f32", "f32", "f32", "f32", "i32", "u32", "bool"], dtype), x);
+
+export const programSteps: { readonly [K in OpName]: ProgramStep } = {
+  input: (d, [, n, m, k, rank, dtype]) => {
+    const shape = [pick(sizes, n), pick(sizes, m), pick([1, 2, 3], k), pick([1, 2, 4], k)].slice(0, rank % 5);
+    return d.freshInput(shape, pick(["f32", "f32", "f32", "bool", "u32"], dtype));
   },
-  (d, [, op, x, y]) => {
-    const a = d.pick("f32", x);
-    const divisor = positive(d, d.shaped(a.shape, "f32", y));
-    return divisor && (op % 2 ? d.b.div(a, divisor) : d.b.pow(divisor, a));
+  const: (d, [, n, m, value]) => d.b.splat(pick([0, 1, -1, 0.5, 1e-3], value), [pick(sizes, n), pick(sizes, m)].slice(0, n % 3)),
+  table: (d, [, from, dtype]) =>
+    dtype % 2 ? d.b.table([from % 3, 0, 2, 1, from % 2], [5], "i32") : d.b.table([0.5, -1, (from % 8) / 4], [3, 1], "f32"),
+  iota: (d, [, n]) => d.b.iota(pick(sizes, n)),
+  random: (d, [, key, word, n, m]) => {
+    // Uniform numbers below 1: 24 of the 32 bits, so that f32 holds them exactly.
+    const drawn = d.b.random(d.b.scalar(n % 5, "u32"), { key0: key, key1: 7, word: word % 9, shape: [pick(sizes, n), pick(sizes, m)] });
+    return d.b.mul(d.b.cast(d.b.shr(drawn, 8), "f32"), 2 ** -24);
   },
-  (d, [, op, x]) => {
+
+  neg: smooth("neg"),
+  exp: smooth("exp"),
+  sin: smooth("sin"),
+  cos: smooth("cos"),
+  tanh: smooth("tanh"),
+  erf: smooth("erf"),
+  log: ofPositive("log"),
+  sqrt: ofPositive("sqrt"),
+  rsqrt: ofPositive("rsqrt"),
+  abs: (d, [, x]) => {
     const a = d.pick("f32", x);
-    const constants = [0, 1, -1, 0.5, 2, -0.25, 3, 0.1];
-    const n = pick(constants, op >> 2);
-    switch (op % 4) {
-      case 0:
-        return d.b.add(a, n);
-      case 1:
-        return d.b.mul(a, n);
-      case 2:
-        return d.b.sub(n, a);
-      default: {
-        const base = positive(d, a);
-        return base && d.b.pow(base, n);
-      }
-    }
+    return d.clear(a, () => 0) ? d.b.abs(a) : null;
   },
-  (d, [, op, x, y]) => {
+  floor: (d, [, x]) => {
     const a = d.pick("f32", x);
-    const c = op % 3 === 0 ? d.b.splatLike(0, a) : d.shaped(a.shape, "f32", y);
-    return d.apart(a, c) ? d.b.make(op % 2 ? "max" : "min", [a, c], {}) : null;
+    return d.clear(a, Math.round) ? d.b.floor(a) : null;
   },
-  (d, [, op, x]) => {
+  round: (d, [, x]) => {
     const a = d.pick("f32", x);
-    if (op % 3 === 0) return d.clear(a, () => 0) ? d.b.abs(a) : null;
-    if (op % 3 === 1) return d.clear(a, Math.round) ? d.b.floor(a) : null;
     return d.clear(a, (e) => Math.floor(e) + 0.5) ? d.b.round(a) : null;
   },
-];
-
-const whole: readonly OpName[] = ["add", "sub", "mul", "max", "min", "idiv", "imod", "and", "or", "xor"];
-const truth: readonly OpName[] = ["and", "or", "xor", "eq"];
-
-const logic: readonly ProgramStep[] = [
-  (d, [, op, x, y]) => {
-    const a = d.pick("f32", x);
-    const c = d.shaped(a.shape, "f32", y);
-    return d.apart(a, c) ? d.b.make(op % 3 ? "lt" : "eq", [a, c], {}) : null;
-  },
-  (d, [, op, x, y]) => {
-    const a = d.pick("i32", x);
-    return d.b.make(op % 3 ? "lt" : "eq", [a, d.shaped(a.shape, "i32", y)], {});
-  },
-  (d, [, op, x, y]) => {
-    const a = d.pick("bool", x);
-    return op % 4 === 0 ? d.b.not(a) : d.b.make(pick(truth, op >> 2), [a, d.shaped(a.shape, "bool", y)], {});
-  },
-  (d, [, dtype, c, x, y]) => {
-    const condition = d.pick("bool", c);
-    const type: DType = dtype % 4 === 0 ? "i32" : "f32";
-    return d.b.where(condition, d.shaped(condition.shape, type, x), d.shaped(condition.shape, type, y));
-  },
-  (d, [, op, x, y]) => {
-    const a = d.pick("i32", x);
-    return d.b.make(pick(whole, op), [a, d.shaped(a.shape, "i32", y)], {});
-  },
-  (d, [, op, x, y]) => {
-    const dtype: DType = op % 2 ? "i32" : "u32";
-    const a = d.pick(dtype, x);
-    return d.b.make((op >> 1) % 2 ? "shl" : "shr", [a, d.b.splatLike(y % 7, a)], {});
-  },
-  (d, [, op, x]) => {
-    switch (op % 5) {
+  not: (d, [, x]) => d.b.not(d.pick("bool", x)),
+  cast: (d, [, x, form, to]) => {
+    switch (form % 5) {
       case 0: {
         const a = d.pick("f32", x);
         return d.clear(a, Math.round) ? d.b.cast(a, "i32") : null;
       }
       case 1:
-        return d.b.cast(d.pick("bool", x), op % 2 ? "f32" : "i32");
+        return d.b.cast(d.pick("bool", x), to % 2 ? "f32" : "i32");
       case 2:
         return d.b.cast(d.pick("i32", x), "u32");
       case 3:
@@ -126,26 +145,54 @@ const logic: readonly ProgramStep[] = [
         return d.b.cast(d.pick("u32", x), "i32");
     }
   },
-  (d, [, key, word, n, m]) => {
-    // Uniform numbers below 1: 24 of the 32 bits, so that f32 holds them exactly.
-    const bits = d.b.random(d.b.scalar(n % 5, "u32"), { key0: key, key1: 7, word: word % 9, shape: [pick(sizes, n), pick(sizes, m)] });
-    return d.b.mul(d.b.cast(d.b.shr(bits, 8), "f32"), 2 ** -24);
-  },
-  (d, [, n, from]) => (n % 2 ? d.b.iota(pick(sizes, n)) : d.b.table([from % 3, 0, 2, 1, from % 2], [5], "i32")),
-];
 
-const moves: readonly ProgramStep[] = [
-  (d, [, axes, x]) => {
+  add: arithmetic("add"),
+  sub: arithmetic("sub"),
+  mul: arithmetic("mul"),
+  div: (d, [, x, y]) => {
     const a = d.pick("f32", x);
+    const divisor = positive(d, d.shaped(a.shape, "f32", y));
+    return divisor && d.b.div(a, divisor);
+  },
+  pow: (d, [, x, y, n]) => {
+    const a = d.pick("f32", x);
+    const base = positive(d, d.shaped(a.shape, "f32", y));
+    return base && d.b.pow(base, n % 2 ? a : pick([0, 1, -1, 0.5, 2, -0.25, 3, 0.1], n >> 1));
+  },
+  idiv: wholeDivision("idiv"),
+  imod: wholeDivision("imod"),
+  max: larger("max"),
+  min: larger("min"),
+  lt: compared("lt"),
+  eq: compared("eq"),
+  and: bits("and"),
+  or: bits("or"),
+  xor: bits("xor"),
+  shl: shifted("shl"),
+  shr: shifted("shr"),
+  where: (d, [, dtype, c, x, y]) => {
+    const condition = d.pick("bool", c);
+    const type: DType = dtype % 4 === 0 ? "i32" : "f32";
+    return d.b.where(condition, d.shaped(condition.shape, type, x), d.shaped(condition.shape, type, y));
+  },
+
+  sum: (d, [, axes, x, dtype]) => {
+    const a = d.pick(pick(["f32", "f32", "f32", "i32", "u32"], dtype), x);
     return d.b.sum(a, someAxes(a.shape.length, axes));
   },
-  (d, [, axis, x, which]) => {
-    const a = d.pick("f32", x);
-    if (a.shape.length === 0 || !d.oneLargest(a, axis % a.shape.length)) return null;
-    return which % 2 ? d.b.argmax(a, axis % a.shape.length) : d.b.reduceMax(a, [axis % a.shape.length]);
+  reduceMax: (d, [, axis, x, dtype]) => {
+    const a = d.pick(pick(["f32", "f32", "f32", "i32", "u32"], dtype), x);
+    if (a.shape.length === 0 || (a.dtype === "f32" && !d.oneLargest(a, axis % a.shape.length))) return null;
+    return d.b.reduceMax(a, [axis % a.shape.length]);
   },
-  (d, [, form, x, dtype]) => {
+  argmax: (d, [, axis, x, dtype]) => {
     const a = d.pick(dtype % 4 ? "f32" : "i32", x);
+    if (a.shape.length === 0 || (a.dtype === "f32" && !d.oneLargest(a, axis % a.shape.length))) return null;
+    return d.b.argmax(a, axis % a.shape.length);
+  },
+
+  reshape: (d, [, form, x, dtype]) => {
+    const a = anything(d, x, dtype);
     const count = elementCount(a.shape);
     const rows = pick(
       [1, 2, 3, 4, 5, 6, 7].filter((n) => count % n === 0),
@@ -156,18 +203,18 @@ const moves: readonly ProgramStep[] = [
       pick([[count], [rows, count / rows], [rows, 1, count / rows], [...a.shape, 1], a.shape.filter((n) => n > 1)], form >> 3),
     );
   },
-  (d, [, order, x]) => {
-    const a = d.pick("f32", x);
+  permute: (d, [, order, x, dtype]) => {
+    const a = anything(d, x, dtype);
     return d.b.permute(a, orderOf(a.shape.length, order));
   },
-  (d, [, place, x, n]) => {
-    const a = d.pick("f32", x);
+  broadcast: (d, [, place, x, n, dtype]) => {
+    const a = anything(d, x, dtype);
     const at = place % (a.shape.length + 1);
     const axes = a.shape.map((_, i) => (i < at ? i : i + 1));
     return d.b.broadcastInDim(a, a.shape.toSpliced(at, 0, pick(sizes, n)), axes);
   },
-  (d, [, axis, x, start, size, step]) => {
-    const a = d.pick("f32", x);
+  slice: (d, [, axis, x, start, size, step]) => {
+    const a = anything(d, x, step >> 3);
     if (a.shape.length === 0) return null;
     const at = axis % a.shape.length;
     const length = a.shape[at]!;
@@ -176,32 +223,26 @@ const moves: readonly ProgramStep[] = [
     const room = Math.floor((stride > 0 ? length - 1 - first : first) / Math.abs(stride)) + 1;
     return d.b.sliceAxis(a, at, first, (size % room) + 1, stride);
   },
-  (d, [, low, x, high, interior, value]) => {
-    const a = d.pick("f32", x);
+  pad: (d, [, low, x, high, interior, value]) => {
+    const a = anything(d, x, value >> 2);
     const amounts = (n: number) => a.shape.map((_, i) => (n >> (2 * i)) % 3);
     return d.b.pad(
       a,
       amounts(low),
       amounts(high),
       amounts(interior).map((n) => n % 2),
-      value % 3 ? 0 : 0.5,
+      value % 3 ? 0 : a.dtype === "f32" ? 0.5 : 1,
     );
   },
-  (d, [, axis, x, y, dtype]) => {
-    const a = d.pick(dtype % 4 ? "f32" : "i32", x);
+  concat: (d, [, axis, x, y, dtype]) => {
+    const a = anything(d, x, dtype);
     if (a.shape.length === 0) return null;
     const at = axis % a.shape.length;
     const fitting = d.candidates(a.dtype, a.shape.length).filter((v) => v.shape.every((n, i) => i === at || n === a.shape[i]));
     return d.b.concat(axis % 3 ? [a, pick(fitting, y)] : [a, pick(fitting, y), a], at);
   },
-  (d, [, marker, x]) => {
-    const a = d.pick("f32", x);
-    return [d.b.save(a, "kept"), d.b.tap(a, "seen"), d.b.save(a, "again"), d.b.tap(a, "looked")][marker % 4]!;
-  },
-];
 
-const heavy: readonly ProgramStep[] = [
-  (d, [, axis, x, i, batch]) => {
+  gather: (d, [, axis, x, i, batch]) => {
     const a = d.pick("f32", x);
     if (a.shape.length === 0) return null;
     const at = axis % a.shape.length;
@@ -209,7 +250,7 @@ const heavy: readonly ProgramStep[] = [
     const index = shared ? d.shaped([a.shape[0]!, 2], "i32", i) : d.pick("i32", i);
     return d.b.gather(a, index, at, shared);
   },
-  (d, [, axis, x, i, size, batch]) => {
+  scatterAdd: (d, [, axis, x, i, size, batch]) => {
     const a = d.pick("f32", x);
     if (a.shape.length === 0) return null;
     const at = axis % a.shape.length;
@@ -217,7 +258,8 @@ const heavy: readonly ProgramStep[] = [
     const index = d.shaped(shared ? [a.shape[0]!, a.shape[at]!] : [a.shape[at]!], "i32", i);
     return d.b.scatterAdd(index, a, { axis: at, size: pick(sizes, size), batch: shared });
   },
-  (d, [, axis, x, n, form, y]) => {
+
+  dot: (d, [, axis, x, n, form, y]) => {
     const a = d.pick("f32", x);
     if (a.shape.length === 0) return null;
     const at = axis % a.shape.length;
@@ -230,12 +272,14 @@ const heavy: readonly ProgramStep[] = [
     const c = d.shaped([free, a.shape[at]!, a.shape[batch]!], "f32", y);
     return d.b.dot(a, c, { batchA: [batch], batchB: [2], contractA: [at], contractB: [1] });
   },
-  (d, [, x, form, k, y, more]) => {
+  conv: (d, [, x, form, k, y, more]) => {
     const groups = 1 + (form % 2);
     const images = d.candidates("f32", 4).filter((v) => v.shape[1]! % groups === 0);
     const image =
       images.length > 0 && form % 3 ? pick(images, x) : d.freshInput([1 + (x % 2), groups * (1 + (k % 3)), pick([4, 5, 3], x), 4], "f32");
     const kernel = d.shaped([groups * (1 + (y % 2)), image.shape[1]! / groups, 1 + (k % 3), pick([1, 2, 3], k >> 2)], "f32", y);
+    // Padding counts as zeros, which an infinite weight makes NaN where the f64 meaning leaves the tap out.
+    if (!d.arrayOf(kernel).data.every(Number.isFinite)) return null;
     const two = (n: number, list: readonly number[]) => [pick(list, n), pick(list, n >> 3)] as const;
     const options = {
       stride: two(more, [1, 2, 1, 3]),
@@ -251,12 +295,9 @@ const heavy: readonly ProgramStep[] = [
     });
     return fits ? d.b.conv(image, kernel, options) : null;
   },
-];
 
-const fresh: ProgramStep = (d, [, n, m, k, rank, dtype]) => {
-  const shape = [pick(sizes, n), pick(sizes, m), pick([1, 2, 3], k), pick([1, 2, 4], k)].slice(0, rank % 5);
-  return d.freshInput(shape, dtype % 6 ? "f32" : "bool");
+  stop: marked((d, x) => d.b.stop(x)),
+  gradScale: marked((d, x, n) => d.b.gradScale(x, pick([-1, 0.5, 2], n))),
+  save: marked((d, x, n) => d.b.save(x, pick(["kept", "again"], n))),
+  tap: marked((d, x, n) => d.b.tap(x, pick(["seen", "looked"], n))),
 };
-
-/** All steps; contractions and movement come up more often than their number. */
-export const programSteps: readonly ProgramStep[] = [...maps, ...logic, ...moves, ...heavy, ...moves, ...heavy, ...maps, fresh];

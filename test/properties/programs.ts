@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import { elementCount } from "../../compiler/ir/ops/row.ts";
+import type { OpClass } from "../../compiler/ir/ops.ts";
+import { OPS, opNames } from "../../compiler/ir/ops.ts";
 import { printGraph } from "../../compiler/ir/print.ts";
-import type { DType, Graph, Value } from "../../compiler/ir/value.ts";
+import type { DType, Graph, OpName, Value } from "../../compiler/ir/value.ts";
 import { topologicalOrder } from "../../compiler/ir/walk.ts";
 import { philox4x32 } from "../../compiler/plan/philox.ts";
 import { evaluateOne } from "../../compiler/reference/evaluate.ts";
@@ -12,12 +14,14 @@ import { type Choice, programSteps } from "./programSteps.ts";
 // Random well-typed tensor programs over all primitive classes. In: fast-check's choices. Out: a graph, its inputs and its builder.
 // Sizes include 1 and numbers that no vector width divides. Values stay tame: f32 results are finite and at most 4 in size (else they are scaled down
 // by a power of two), and no step is taken within `gap` of a jump or a kink, so that a device in f32 and finite differences see the same branch.
+// With `special` inputs hold NaN and infinities; what compares or rounds them to whole numbers is left out, since WGSL gives it no meaning.
 // A counterexample prints as IR text, ready for `parseGraph`.
 
 /** No f32 comparison, rounding or maximum is decided by less than this. */
 export const gap = 1e-2;
 const largest = 4;
 const mostElements = 400;
+const specials = [Number.POSITIVE_INFINITY, Number.NaN, Number.NEGATIVE_INFINITY] as const;
 
 export interface Program {
   readonly b: Builder;
@@ -29,26 +33,31 @@ export interface Program {
 
 export interface ProgramOptions {
   readonly steps?: number;
+  /** Primitives that the programs may not use. */
+  readonly without?: readonly OpName[];
+  /** Whether f32 inputs hold NaN and infinities here and there. */
+  readonly special?: boolean;
 }
+
+/** How often the primitives of a class come up: what has templates and index arithmetic more often than its number. */
+const weights: Readonly<Record<OpClass, number>> = { leaf: 1, map: 1, reduce: 3, movement: 3, index: 4, contract: 4, marker: 1 };
 
 /** Random programs; shrinking leaves steps out. */
-export function programs({ steps = 12 }: ProgramOptions = {}): fc.Arbitrary<Program> {
+export function programs({ steps = 12, without = [], special = false }: ProgramOptions = {}): fc.Arbitrary<Program> {
   const number = fc.nat({ max: 9999 });
   const choice: fc.Arbitrary<Choice> = fc.tuple(number, number, number, number, number, number);
-  return fc.array(choice, { minLength: 1, maxLength: steps }).map(buildProgram);
-}
-
-/** The program that the choices describe. */
-export function buildProgram(choices: readonly Choice[]): Program {
-  const draft = new Draft();
-  draft.freshInput([2, 3], "f32");
-  draft.freshInput([3], "i32");
-  for (const choice of choices) {
-    const step = programSteps[choice[0] % programSteps.length]!;
-    const made = step(draft, choice);
-    if (made) draft.accept(made);
-  }
-  return draft.finish();
+  const allowed = opNames.filter((op) => !without.includes(op));
+  const weighted = allowed.flatMap((op) => Array.from({ length: weights[OPS[op].class] }, () => op));
+  return fc.array(choice, { minLength: 1, maxLength: steps }).map((choices) => {
+    const draft = new Draft(special);
+    draft.freshInput([2, 3], "f32");
+    draft.freshInput([3], "i32");
+    for (const chosen of choices) {
+      const made = programSteps[weighted[chosen[0] % weighted.length]!](draft, chosen);
+      if (made) draft.accept(made);
+    }
+    return draft.finish();
+  });
 }
 
 /** A program being made: its values, what they are worth, and ways to find operands. */
@@ -57,6 +66,11 @@ export class Draft {
   readonly pool: Value[] = [];
   readonly inputs: Record<string, NdArray> = {};
   private readonly arrays = new Map<Value, NdArray>();
+  private readonly special: boolean;
+
+  constructor(special = false) {
+    this.special = special;
+  }
 
   /** The values of a dtype (and of a rank) made so far. */
   candidates(dtype: DType, rank?: number): Value[] {
@@ -88,6 +102,7 @@ export class Draft {
     const seed = Object.keys(this.inputs).length;
     const data = Float64Array.from({ length: elementCount(shape) }, (_, i) => {
       const wave = Math.sin((i + 1) * 7.13 + seed * 3.7 + 0.4);
+      if (dtype === "f32" && this.special && (i + seed) % 5 === 2) return specials[(i + 3 * seed) % specials.length]!;
       if (dtype === "f32") return Math.fround(2 * wave);
       if (dtype === "bool") return wave > 0 ? 1 : 0;
       return dtype === "i32" ? Math.round(wave * 6.5 + 2.5) : Math.round(Math.abs(wave) * 9);
@@ -124,6 +139,11 @@ export class Draft {
     return this.arrayOf(v).data.every((x) => Math.abs(x - jumps(x)) >= gap);
   }
 
+  /** Whether no finite element is near zero. */
+  awayFromZero(v: Value): boolean {
+    return this.arrayOf(v).data.every((x) => !Number.isFinite(x) || Math.abs(x) >= gap);
+  }
+
   /** Whether two values differ by at least `gap` everywhere. */
   apart(x: Value, y: Value): boolean {
     const other = this.arrayOf(y).data;
@@ -137,7 +157,9 @@ export class Draft {
     const size = shape[axis]!;
     for (let start = 0; start < data.length; start++) {
       if (Math.floor(start / inner) % size !== 0) continue;
-      const line = Array.from({ length: size }, (_, i) => data[start + i * inner]!).sort((p, q) => q - p);
+      const line = Array.from({ length: size }, (_, i) => data[start + i * inner]!);
+      if (line.some(Number.isNaN)) return false;
+      line.sort((p, q) => q - p);
       if (size > 1 && line[0]! - line[1]! < gap) return false;
     }
     return true;
@@ -147,8 +169,10 @@ export class Draft {
   accept(v: Value): void {
     if (elementCount(v.shape) > mostElements) return;
     if (v.dtype === "f32") {
-      const size = this.arrayOf(v).data.reduce((m, x) => Math.max(m, Number.isNaN(x) ? Number.POSITIVE_INFINITY : Math.abs(x)), 0);
-      if (!(size < 1e6)) return;
+      const { data } = this.arrayOf(v);
+      if (!this.special && !data.every(Number.isFinite)) return;
+      const size = data.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+      if (size >= 1e6) return;
       const tame = size > largest ? this.b.mul(v, 2 ** -Math.ceil(Math.log2(size / largest))) : v;
       if (!this.pool.includes(tame)) this.pool.push(tame);
     } else if (!this.pool.includes(v)) this.pool.push(v);
