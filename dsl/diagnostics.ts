@@ -112,7 +112,6 @@ export const diagnosticTable = {
     "{what} must be known before the step runs",
     "a value of finite domain makes one graph per value: `coin`, `pick`, a short `integer`",
   ),
-  "time/tensor-chooses": error("a tensor cannot choose a graph", "`where` chooses values, `if` chooses a graph"),
   "time/too-many-alternatives": error("step `{name}` would need more than {most} graphs", "these draws multiply: {draws}"),
   "elaborate/unsupported": error("{what} is not available in this version"),
   "name/needs-itself": error("`{name}` is needed to say what `{name}` is"),

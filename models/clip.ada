@@ -48,7 +48,7 @@ module ClipText(width: Dim = 768, heads: Int = 12, kv: List<Int> = [for l in 0..
 /// ViT; `focus` is a 0/1 map of patches (with a leading 1 for the class token) that ADDS 1 to logits between focused tokens.
 module ClipVision(width: Dim = 1024, heads: Int = 16, depth: Int = 24, patch: Int = 14, side: Int = 224) {
   part patch_embedding = Conv(width, patch, stride: patch, pad: 0, biased: false)
-  param class_embedding: f32[width]
+  param class_embedding:    f32[width]
   param position_embedding: f32[tokens: (side / patch) ** 2 + 1, width]
   part pre_layrnorm   = LayerNorm()
   part encoder.layers = [for l in 0..depth: Layer(heads)]
@@ -68,9 +68,9 @@ fn clip_normalize(x: real[...b, c: 3, h, w]) -> real[...b, c: 3, h, w] {
 
 /// ViT-B/32 image and text features, unit length.
 module ClipScore(out: Dim = 512) {
-  part text_model   = ClipText(width: 512, heads: 8)
-  part vision_model = ClipVision(width: 768, heads: 12, depth: 12, patch: 32)
-  part text_projection   = Linear(out, biased: false)
+  part text_model      = ClipText(width: 512, heads: 8)
+  part vision_model    = ClipVision(width: 768, heads: 12, depth: 12, patch: 32)
+  part text_projection = Linear(out, biased: false)
   part visual_projection = Linear(out, biased: false)
   fn text(p: Prompt[...b]) -> real[...b, f: out] {
     let y = text_model(text_model.embed(p))

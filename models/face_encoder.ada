@@ -18,22 +18,22 @@ module FaceEncoder(kv: List<Int> = [for l in 0..12: 1], out_grad: Real = 1) {
 
 /// CLIP vision features of the background -> four vectors for each of the sixteen cross-attention layers.
 module BackgroundEncoder(width: Dim = 768, heads: Int = 6) {
-  part bg_proj_in     = [Linear(width, biased: false), LayerNorm()]
+  part bg_proj_in = [Linear(width, biased: false), LayerNorm()]
   param pos_embs: f32[tokens: 257, width] = draw(normal, [tokens: 257, width])
-  part pos_embs_ln    = LayerNorm()
+  part pos_embs_ln = LayerNorm()
   param latent_queries: f32[query: 64, width] = draw(normal, [query: 64, width])
-  part latent_queries_ln = LayerNorm()
+  part latent_queries_ln      = LayerNorm()
   part prompt_translator.to_q = [Linear(width, biased: false), LayerNorm()]
   part prompt_translator.to_k = [Linear(width, biased: false), LayerNorm()]
   part prompt_translator.to_v = [Linear(width, biased: false), LayerNorm()]
   forward(x: real[...b, tokens: 257, width: 1024]) random -> real[...b, layer: 16, slot: 4, width] {
     let chain = fn(x, layers) => fold(layers, x, fn(y, layer) => layer(y))
-    let x = chain(x, bg_proj_in) + pos_embs_ln(pos_embs)
-    let q = chain(latent_queries_ln(latent_queries), prompt_translator.to_q) |> view(`query (head d) -> head query d`, head: heads)
-    let k = chain(x, prompt_translator.to_k) |> view(`...b tokens (head d) -> ...b head tokens d`, head: heads)
-    let v = (chain(x, prompt_translator.to_v) + x) |> view(`...b tokens (head d) -> ...b head tokens d`, head: heads)
-    let p = softmax(order(dot(q, k, over: d), [...b, head, query, tokens]) * d ** -0.5, over: tokens)
-    let p = if training { dropout(p, 0.05) } else { p }
+    let x     = chain(x, bg_proj_in) + pos_embs_ln(pos_embs)
+    let q     = chain(latent_queries_ln(latent_queries), prompt_translator.to_q) |> view(`query (head d) -> head query d`, head: heads)
+    let k     = chain(x, prompt_translator.to_k) |> view(`...b tokens (head d) -> ...b head tokens d`, head: heads)
+    let v     = (chain(x, prompt_translator.to_v) + x) |> view(`...b tokens (head d) -> ...b head tokens d`, head: heads)
+    let p     = softmax(order(dot(q, k, over: d), [...b, head, query, tokens]) * d ** -0.5, over: tokens)
+    let p     = if training { dropout(p, 0.05) } else { p }
     return width ** -0.5 * (dot(p, v, over: tokens) |> view(`...b head (layer slot) d -> ...b layer slot width=(head d)`, slot: 4))
   }
 }
@@ -46,15 +46,19 @@ fn widen(old: f32[rows, cin], times: Dim, noise: Real = 0.1) random -> f32[rows:
   let std   = noise * mean(std(old, over: cin))
   return where(first, all, all + std * draw(normal, like: all)) |> view(`copy rows cin -> rows=(copy rows) cin`)
 }
-fn repeat_rows(old: f32[rows], times: Dim) -> f32[rows: rows * times] { return expand(old, [copy: times, rows]) |> view(`copy rows -> rows=(copy rows)`) }
+fn repeat_rows(old: f32[rows], times: Dim) -> f32[rows: rows * times] {
+  return expand(old, [copy: times, rows]) |> view(`copy rows -> rows=(copy rows)`)
+}
 
 surgery widen_kv(noise: Real = 0.1) for FaceEncoder {
   prompt2token_proj.encoder.layers[*].self_attn.{k_proj,v_proj}.weight = widen(noise: noise)
   prompt2token_proj.encoder.layers[*].self_attn.{k_proj,v_proj}.bias   = repeat_rows()
 }
 
-keys adaface for FaceEncoder { prompt2token_proj -> "prompt2token_proj.text_model"   hidden_state_layer_weights -> "hidden_state_layer_weights" as `last -> last 1` }
-keys clip_start for FaceEncoder { prompt2token_proj -> "text_model"   hidden_state_layer_weights -> "" }        // "": not in the file, keeps its initial value
+keys adaface for FaceEncoder {
+  prompt2token_proj -> "prompt2token_proj.text_model"  hidden_state_layer_weights -> "hidden_state_layer_weights" as `last -> last 1`
+}
+keys clip_start for FaceEncoder { prompt2token_proj -> "text_model"  hidden_state_layer_weights -> "" }  // "": not in the file, keeps its initial value
 
 test "multiplying K and V without noise changes nothing" {
   let a = fresh(FaceEncoder(), seed: 1)

@@ -13,11 +13,11 @@ module VaeRes(out: Dim) {
 }
 
 module VaeMid(out: Dim) {
-  part block_1 = VaeRes(out)
+  part block_1     = VaeRes(out)
   part attn_1.norm = GroupNorm(32, eps: 1e-6)
-  part attn_1.q = Conv(out, 1)
-  part attn_1.k = Conv(out, 1)
-  part attn_1.v = Conv(out, 1)
+  part attn_1.q    = Conv(out, 1)
+  part attn_1.k    = Conv(out, 1)
+  part attn_1.v    = Conv(out, 1)
   part attn_1.proj_out = Conv(out, 1)
   part block_2 = VaeRes(out)
   /// `keep[query, key]` multiplies the probabilities after softmax, without renormalising (as the reference does).
@@ -69,8 +69,8 @@ module Vae(width: Dim = 128, mult: List<Int> = [1, 2, 4, 4], z: Dim = 4, scale: 
   fn encode(x: real[...b, c: 3, h, w], fg: real[...b, h: h / 8, w: w / 8]? = none, valid: real[...b, h: h / 8, w: w / 8]? = none) random
       -> real[...b, c: z, h: h / 8, w: w / 8] {
     let keep = if has(fg) { same_side(fg, valid) } else { none }
-    let y = fold(encoder.down, encoder.conv_in(x), fn(y, level) => level(y))
-    let y = encoder.mid(y, keep) |> encoder.norm_out |> silu |> encoder.conv_out |> quant_conv
+    let y    = fold(encoder.down, encoder.conv_in(x), fn(y, level) => level(y))
+    let y    = encoder.mid(y, keep) |> encoder.norm_out |> silu |> encoder.conv_out |> quant_conv
     let (m, logvar) = split(y, axis: c, parts: 2)
     return scale * (m + exp(0.5 * clamp(logvar, -30, 20)) * draw(normal, like: m))
   }
@@ -82,7 +82,8 @@ module Vae(width: Dim = 128, mult: List<Int> = [1, 2, 4, 4], z: Dim = 4, scale: 
 
 /// 1 where query and key are both valid and on the same side of the mask.
 fn same_side(fg: real[...b, h, w], valid: real[...b, h, w]) -> real[...b, query: h * w, key: h * w] {
-  let side = fn(x: real[...b, h, w]) => expand(x |> view(`...b h w -> ...b query=(h w)`), [...b, query: h * w, key: h * w]) * (x |> view(`...b h w -> ...b key=(h w)`))
+  let side = fn(x: real[...b, h, w]) => expand(x |> view(`...b h w -> ...b query=(h w)`), [...b, query: h * w, key: h * w])
+      * (x |> view(`...b h w -> ...b key=(h w)`))
   return side(fg * valid) + side((1 - fg) * valid)
 }
 

@@ -55,7 +55,8 @@ fn jitter(v: real[...b, layer: 16, slot, width], p: Real) random -> real[...b, l
 fn skip_weights() random -> real[last: 3] { return draw(dirichlet(clip_skip), [last: 3]) }
 
 /// Prompts -> what each cross-attention layer reads. Slots the prompts do not have take no vectors: `p`'s type says which.
-fn encode(p: Prompt[...b], mix: real[last], face: real[...b, layer: 16, slot: 16, width]? = none, bg: real[...b, layer: 16, slot: 4, width]? = none)
+fn encode(p: Prompt[...b], mix: real[last], face: real[...b, layer: 16, slot: 16, width]? = none,
+          bg: real[...b, layer: 16, slot: 4, width]? = none)
     -> real[...b, layer: 16, tokens: 77, width] {
   let x = expand(text.embed(p), [...b, layer: 16, tokens, width])
   let x = if has(face) { put(x, tokens: p.face, face) } else { x }
@@ -86,7 +87,8 @@ fn share_row(c: real[...b, layer, tokens, width], at: i32[...b, slot]) -> real[.
 
 /// Teacher contexts of §3.7: the class prompt with a little of the subject; deeper layers and smaller t take more.
 /// Result: role 0 reads the subject's own context, role 1 the mix; K and V are mixed differently.
-fn mixed_contexts(s: real[...b, layer: 16, tokens, width], c: real[...b, layer: 16, tokens, width], at: i32[...b, slot], t: i32[...b], trust: Real) -> Context {
+fn mixed_contexts(s: real[...b, layer: 16, tokens, width], c: real[...b, layer: 16, tokens, width], at: i32[...b, slot], t: i32[...b],
+                  trust: Real) -> Context {
   let slots = put(zeros([...b, tokens]), tokens: at, 1)
   let own   = where(iota([layer: 16]) < 4, 0, 1 - expand(t / 1000, [...b, layer: 16]) * trust)
   let mix   = fn(last: Real) {

@@ -32,8 +32,9 @@ evaluate celebrities {
       write made to "samples/{line.folder}/{i:05}.jpg"
       measure clip_text:  mean(dot(scorer.image(made), scorer.text(plain(line.long)), over: f))
       measure clip_image: mean(cosine_pairs(stack([for i in known: scorer.image(i)], axis: m), scorer.image(made)))
-      measure face_sim:   mean(cosine_pairs(stack([for f in shown: identity(f)], axis: n), stack([for f in found: identity(f)], axis: m))) when length(found) > 0
-      measure faceless:   4 - length(found)
+      measure face_sim: mean(cosine_pairs(stack([for f in shown: identity(f)], axis: n), stack([for f in found: identity(f)], axis: m)))
+          when length(found) > 0
+      measure faceless: 4 - length(found)
     }
   }
   report mean, ci95 by [subject, metric] to "samples/report.{csv,json,html}"

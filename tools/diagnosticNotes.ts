@@ -44,8 +44,8 @@ export const notes: { readonly [C in DiagnosticCode]?: string } = {
   "shape/result-axes":
     "The declared result of a function is a promise to its callers; the body must give exactly these axes in this order.",
   "shape/does-not-divide": "`view` splits an axis only into parts whose product is its size.",
-  "time/tensor-chooses": "An `if` builds one graph or another; a tensor's value is known only while the graph runs.",
-  "time/host-value-needed": "The step's graph depends on this value, so it must be known before the step is launched.",
+  "time/host-value-needed":
+    "The step's graph depends on this value, so it must be known before the step is launched. An `if` builds one graph or another; a tensor's value is known only while the graph runs.",
   "time/too-many-alternatives": "Each combination of host values that choose a graph becomes one compiled alternative.",
   "elaborate/nothing-minimised": "Without a path from `minimize` to a trained parameter there is nothing to train.",
   "elaborate/unsupported":

@@ -329,10 +329,10 @@ fn f(x: real[n, f]) -> real[n, f: 4] { return net(x) }`,
   });
   test("a tensor cannot choose a graph", () => {
     expect(wrong("fn f(x: real[n]) -> real { return if any(x > 0) { 1 } else { 2 } }", { x: given([2]) })).toMatchInlineSnapshot(`
-      "error time/tensor-chooses: a tensor cannot choose a graph
+      "error time/host-value-needed: a tensor cannot choose a graph: the condition must be known before the step runs
         ┌ main.ada:1:38
         │ fn f(x: real[n]) -> real { return if any(x > 0) { 1 } else { 2 } }
-        │                                      ^^^^^^^^^^ device value (bool)
+        │                                      ^^^^^^^^^^ device value (\`bool\`)
         help: \`where\` chooses values, \`if\` chooses a graph"
     `);
   });

@@ -209,7 +209,9 @@ export function compileCondition(expr: Expr, scope: Scope): boolean {
 function conditionOf(condition: Val, span: Span, scope: Scope): boolean {
   if (condition.kind === "bool") return condition.value;
   if (condition.kind === "tensor") {
-    fail("time/tensor-chooses", span, {}, { label: `device value (${condition.value.dtype})` });
+    const what = "a tensor cannot choose a graph: the condition";
+    const help = "`where` chooses values, `if` chooses a graph";
+    fail("time/host-value-needed", span, { what }, { label: `device value (\`${condition.value.dtype}\`)`, help });
   }
   if (scalarType(condition) === "bool") return compileNumber(condition, span, scope, "the condition of an `if`") !== 0;
   fail("type/mismatch", span, { found: describe(condition), expected: "a Bool" });

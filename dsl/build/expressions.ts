@@ -43,7 +43,8 @@ export function buildRange(ctx: BuildContext, cst: CstNode | undefined, within: 
   return { kind: "range", from, to: end ? buildExpr(ctx, end, cst) : null, arrow: false, span: ctx.spanOf(cst, within) };
 }
 
-// ---- operators: from weak to strong; `**` groups to the right, all others to the left ----
+// ---- operators: from weak to strong; `**` groups to the right, all others to the left. A sign before an operand binds less than `**` and
+// more than `*`, so `-x ** 2` is -(x ** 2), as in mathematics ----
 const ranks: Readonly<Record<BinaryOp, number>> = {
   or: 1,
   and: 2,
@@ -57,53 +58,68 @@ const ranks: Readonly<Record<BinaryOp, number>> = {
   "-": 4,
   "*": 5,
   "/": 5,
-  "**": 6,
+  "**": 7,
 };
+const signRank = 6;
 
 function buildOperators(ctx: BuildContext, cst: CstNode | undefined, within: CstNode): Expr {
   if (!cst) return ctx.missing(within);
   const operators = tokens(cst, "operator");
-  return ctx.deeper(operators.length, cst, () => {
+  const unaries = nodes(cst, "unary");
+  const signs = unaries.reduce((count, one) => count + tokens(one, "sign").length, 0);
+  return ctx.deeper(operators.length + signs, cst, () => {
     // An operand's place is that of the concrete node: it includes parentheses, which the expression itself does not.
-    const operands = nodes(cst, "unary").map((one): Operand => ({ expr: buildUnary(ctx, one, cst), span: ctx.spanOf(one, cst) }));
-    while (operands.length < operators.length + 1) operands.push({ expr: ctx.missing(cst), span: ctx.spanAfter(cst) });
+    const operands = unaries.map((one): Operand => {
+      const postfix = node(one, "postfix");
+      return {
+        signs: tokens(one, "sign"),
+        value: { expr: buildPostfix(ctx, postfix, one), span: ctx.spanOf(postfix, one) },
+      };
+    });
+    while (operands.length < operators.length + 1)
+      operands.push({ signs: [], value: { expr: ctx.missing(cst), span: ctx.spanAfter(cst) } });
     return groupByRank(ctx, operands, operators);
   });
 }
 
-interface Operand {
+interface Placed {
   readonly expr: Expr;
   readonly span: Span;
 }
+interface Operand {
+  readonly signs: readonly IToken[];
+  readonly value: Placed;
+}
 function groupByRank(ctx: BuildContext, operands: readonly Operand[], operators: readonly IToken[]): Expr {
-  const values: Operand[] = [operands[0]!];
-  const waiting: { readonly op: BinaryOp; readonly token: IToken }[] = [];
+  const values: Placed[] = [];
+  const waiting: { readonly op: BinaryOp | null; readonly token: IToken }[] = [];
+  const rankOf = (op: BinaryOp | null): number => (op === null ? signRank : ranks[op]);
   const join = (): void => {
     const { op, token: sign } = waiting.pop()!;
     const right = values.pop()!;
+    if (op === null) {
+      const span = coverSpans(ctx.spanOfToken(sign), right.span);
+      values.push({ expr: { kind: "unary", op: sign.image === "-" ? "-" : "not", operand: right.expr, span }, span });
+      return;
+    }
     const left = values.pop()!;
     const span = coverSpans(left.span, right.span);
     values.push({ expr: { kind: "binary", op, opSpan: ctx.spanOfToken(sign), left: left.expr, right: right.expr, span }, span });
   };
+  const take = ({ signs, value }: Operand): void => {
+    for (const sign of signs) waiting.push({ op: null, token: sign });
+    values.push(value);
+  };
+  take(operands[0]!);
   operators.forEach((sign, i) => {
     const op = sign.image as BinaryOp;
-    while (waiting.length > 0 && (ranks[waiting.at(-1)!.op] > ranks[op] || (ranks[waiting.at(-1)!.op] === ranks[op] && op !== "**")))
-      join();
+    const yields = (other: BinaryOp | null): boolean => rankOf(other) > ranks[op] || (rankOf(other) === ranks[op] && op !== "**");
+    while (waiting.length > 0 && yields(waiting.at(-1)!.op)) join();
     waiting.push({ op, token: sign });
-    values.push(operands[i + 1]!);
+    take(operands[i + 1]!);
   });
   while (waiting.length > 0) join();
   return values[0]!.expr;
-}
-
-function buildUnary(ctx: BuildContext, cst: CstNode, within: CstNode): Expr {
-  const signs = tokens(cst, "sign");
-  return ctx.deeper(signs.length, cst, () => {
-    let operand = buildPostfix(ctx, node(cst, "postfix"), signs.length > 0 ? cst : within);
-    for (const sign of signs.reverse())
-      operand = { kind: "unary", op: sign.image === "-" ? "-" : "not", operand, span: coverSpans(ctx.spanOfToken(sign), ctx.spanOf(cst)) };
-    return operand;
-  });
 }
 
 // ---- calls, indices, fields, `watch`, `with` ----

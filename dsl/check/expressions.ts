@@ -202,7 +202,7 @@ function bracketType(expr: BracketExpr, scope: Scope): Type {
       // An element that may be absent.
       const condition = conditionOf(value.condition, scope);
       const truth = condition && constantOf(condition);
-      const type = evaluateBody(value.then, scope);
+      const type = evaluateBody(value.then, presentIn(value.condition, true, scope));
       if (truth?.n === 1n) elements.push(type);
       else if (truth?.n !== 0n) {
         elements.push(type);
@@ -336,17 +336,24 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
 function ifType(expr: IfExpr, scope: Scope): Type {
   const truth = conditionOf(expr.condition, scope);
   const inner = mentionsTraining(expr.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-  const then = evaluateBody(expr.then, presentIn(expr.condition, inner));
-  const otherwise = expr.otherwise ? evaluateBody(expr.otherwise, inner) : unknownType;
+  const then = evaluateBody(expr.then, presentIn(expr.condition, true, inner));
+  const otherwise = expr.otherwise ? evaluateBody(expr.otherwise, presentIn(expr.condition, false, inner)) : unknownType;
   return truth === null ? errorType : join(scope.session, then, otherwise, truth);
 }
-/** The scope in which what a condition asks to be present is present: `if has(mask) { … }`. */
-export function presentIn(condition: Expr, scope: Scope): Scope {
-  if (condition.kind === "binary" && condition.op === "and") return presentIn(condition.right, presentIn(condition.left, scope));
-  if (condition.kind !== "call" || condition.callee.kind !== "name" || condition.callee.name !== "has") return scope;
+/**
+ * The scope of the branch that is taken where a condition holds, or where it does not: what `has` asks for is present there. Where it is known
+ * to be absent the branch is never taken, and its value is not followed.
+ */
+export function presentIn(condition: Expr, holds: boolean, scope: Scope): Scope {
+  if (condition.kind === "unary" && condition.op === "not") return presentIn(condition.operand, !holds, scope);
+  if (condition.kind === "binary" && condition.op === (holds ? "and" : "or"))
+    return presentIn(condition.right, holds, presentIn(condition.left, holds, scope));
+  if (!holds || condition.kind !== "call" || condition.callee.kind !== "name" || condition.callee.name !== "has") return scope;
   const value = condition.args[0]?.value;
-  const type = value?.kind === "name" ? scope.lookup(value.name) : undefined;
-  return value?.kind === "name" && type?.kind === "optional" ? scope.with(value.name, type.of) : scope;
+  if (value?.kind !== "name") return scope;
+  const type = scope.lookup(value.name);
+  if (type?.kind === "none") return scope.with(value.name, unknownType);
+  return type?.kind === "optional" ? scope.with(value.name, type.of) : scope;
 }
 /** True when a condition asks whether the model is trained. */
 export function mentionsTraining(expr: Expr): boolean {

@@ -48,8 +48,8 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
     } else if (statement.kind === "if") {
       const condition = conditionOf(statement.condition, scope) ?? anySize();
       const inner = mentionsTraining(statement.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-      const then = runBlock(statement.then, presentIn(statement.condition, inner));
-      const otherwise = statement.otherwise ? runBlock(statement.otherwise, inner) : null;
+      const then = runBlock(statement.then, presentIn(statement.condition, true, inner));
+      const otherwise = statement.otherwise ? runBlock(statement.otherwise, presentIn(statement.condition, false, inner)) : null;
       returns.push(...then.returns, ...(otherwise?.returns ?? []));
       if (then.type && otherwise?.type) add(join(scope.session, then.type, otherwise.type, condition));
       else if (then.type) {

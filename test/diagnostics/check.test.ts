@@ -47,7 +47,6 @@ describe("messages", () => {
       "call/too-deep",
       "module/not-in-a-model",
       "module/cycle",
-      "time/tensor-chooses",
       "time/too-many-alternatives",
     ]);
     const own = Object.keys(diagnosticTable).filter(
