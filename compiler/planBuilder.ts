@@ -104,13 +104,17 @@ export class PlanBuilder {
     const { computed, moved } = computedResults(simple);
     const graph = this.#time("prepare", () => {
       const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
-      return this.#options.fuse === false ? wanted : prepare(wanted);
+      return this.#options.fuse === false ? wanted : prepare(wanted, this.#target.adapterClass);
     });
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
     const clusters = this.#time("fuse", () =>
-      cluster(graph, { fuse: this.#options.fuse !== false, maxBuffers: this.#target.maxStorageBuffers }),
+      cluster(graph, {
+        fuse: this.#options.fuse !== false,
+        maxBuffers: this.#target.maxStorageBuffers,
+        adapterClass: this.#target.adapterClass,
+      }),
     );
     const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), this.#target.maxStorageBuffers));
     if (verify) {

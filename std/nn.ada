@@ -39,9 +39,15 @@ module GroupNorm(groups: Int, eps: Real = 1e-5) {
   param weight: f32[c] = 1
   param bias:   f32[c] = 0
   forward(x: real[...b, c, h, w]) -> real[...b, c, h, w] {
-    let g = x |> view(`...b (g part) h w -> ...b g part h w`, g: groups)
-    let y = standardize(g, over: [part, h, w], eps) |> view(`...b g part h w -> ...b c=(g part) h w`)
-    return y * weight + bias
+    // Statistics of each channel first, then of its group; so the picture is read along its channels, and what is left is one scale and one
+    // shift per channel.
+    let m      = mean(x, over: [h, w]) |> view(`...b (g part) -> ...b g part`, g: groups)
+    let v      = var(x, over: [h, w]) |> view(`...b (g part) -> ...b g part`, g: groups)
+    let center = mean(m, over: part)
+    let spread = mean(v + (m - center) ** 2, over: part)
+    let scale  = weight * (expand(rsqrt(spread + eps), like: m) |> view(`...b g part -> ...b c=(g part)`))
+    let shift  = bias - (expand(center, like: m) |> view(`...b g part -> ...b c=(g part)`)) * scale
+    return x * scale + shift
   }
 }
 

@@ -1,9 +1,10 @@
 import { rowOf } from "../ir/ops.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
-import { type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
+import type { AdapterClass } from "../plan/plan.ts";
+import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
-import { heavyOps, profit } from "./profit.ts";
+import { heavyOps, parallelism, profit } from "./profit.ts";
 import type { Template } from "./region.ts";
 
 // Fusion: which values exist in memory (roots) and which kernel makes them. First every value is given the kernels that need it, from the
@@ -24,6 +25,7 @@ export interface Clusters {
 export interface ClusterOptions {
   readonly fuse: boolean;
   readonly maxBuffers: number;
+  readonly adapterClass: AdapterClass;
 }
 
 /** Leaves that lie in memory: everything the host or another leg provides. */
@@ -54,7 +56,7 @@ export function cluster(graph: Graph, options: ClusterOptions): Clusters {
   let forced = new Set<Value>();
   for (;;) {
     const roots = options.fuse ? findRoots(order, users, results, forced) : everything(order, results);
-    const state = new Merger(order, roots, results, options.maxBuffers);
+    const state = new Merger(order, roots, results, options.maxBuffers, parallelism[options.adapterClass].fewRows);
     const crowded = state.tooManyBuffers();
     if (crowded.length > 0) {
       const before = forced.size;
@@ -142,16 +144,18 @@ class Merger {
   readonly #roots: ReadonlySet<Value>;
   readonly #results: ReadonlySet<Value>;
   readonly #limit: number;
+  readonly #fewRows: number;
   readonly #draftOf = new Map<Value, Draft>();
   readonly #readsOf = new Map<Draft, Set<Value>>();
   readonly #readers = new Map<Value, Set<Draft>>();
   readonly #drafts = new Set<Draft>();
 
-  constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number) {
+  constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number, fewRows: number) {
     this.#position = new Map(order.map((v, i) => [v, i]));
     this.#roots = roots;
     this.#results = results;
     this.#limit = limit;
+    this.#fewRows = fewRows;
     for (const [place, v] of order.entries()) {
       if (!roots.has(v)) continue;
       const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v], first: place, last: place };
@@ -345,8 +349,8 @@ class Merger {
     const space = anchors[0]!.args[0]!.shape;
     const inner = reducedAxes(anchors[0]!).reduce((n, a) => n * space[a]!, 1);
     const rows = count(space) / inner;
-    const wide = (v: Value): boolean => v.shape.length === space.length;
-    const parallel = rows >= profit.fewRows || inner <= profit.shortRow;
+    const wide = (v: Value): boolean => placeInNest(v.shape, anchors[0]!) === "element";
+    const parallel = rows >= this.#fewRows || inner <= profit.shortRow;
     if (second === undefined) {
       if (reader.members.some(wide) && !parallel) return false;
       return reader.members.every((m) => anchors.every((a) => isInRow(m, a, between)));

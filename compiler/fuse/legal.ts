@@ -2,7 +2,7 @@ import { type Ix, ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import { argumentIndex } from "../schedule/access.ts";
 import { outputIndex } from "../schedule/contract.ts";
-import { type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
+import { indexInShape, placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 
 // What may be fused. A value computed in a kernel's registers may be used there only at the place where it has just been computed; these
 // functions prove that by following indices symbolically from the result back to the value.
@@ -86,9 +86,9 @@ export function isInRow(reader: Value, anchor: ReduceValue, inlined: Inlined): b
   const gone = new Set(reducedAxes(anchor));
   const at = symbols(space, "s");
   const row = at.filter((_, a) => !gone.has(a));
-  const same = (shape: readonly number[], as: readonly number[]): boolean =>
-    shape.length === as.length && shape.every((s, a) => s === as[a]);
-  const index = same(reader.shape, space) ? at : same(reader.shape, anchor.shape) ? row : null;
+  const place = placeInNest(reader.shape, anchor);
+  const index =
+    place === "element" ? indexInShape(at, space, reader.shape) : place === "row" ? indexInShape(row, anchor.shape, reader.shape) : null;
   if (!index) return false;
   const reads = readsOf(anchor, reader, index, inlined);
   return reads !== null && (reads.size === 0 || (reads.size === 1 && reads.has(keyOf(row))));

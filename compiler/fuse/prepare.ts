@@ -1,22 +1,25 @@
 import { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
-import { rebuild } from "../ir/walk.ts";
-import { profit } from "./profit.ts";
+import { graphValues, rebuild } from "../ir/walk.ts";
+import type { AdapterClass } from "../plan/plan.ts";
+import { parallelism, profit } from "./profit.ts";
 
 // Last rewrite before fusion: gives contractions and reductions the shape that their templates are good at. A product with a vector is a
 // reduction; a long reduction to few results becomes two, so that there is work for every invocation; both in fixed order, so results are
 // the same in every run.
 
 /** The graph in the form that fusion expects. */
-export function prepare(graph: Graph): Graph {
+export function prepare(graph: Graph, adapterClass: AdapterClass): Graph {
   const b = new Builder();
+  const part = smallerReductions(graph);
   return rebuild(graph, b, (v, args) => {
     switch (v.op) {
       case "dot":
         return thinDot(b, v, args);
       case "sum":
       case "reduceMax":
-        return longReduction(b, v, args);
+        if (part.has(v)) return sumOfPart(b, v, args, part.get(v)!, parallelism[adapterClass].enoughRows);
+        return longReduction(b, v, args, parallelism[adapterClass].enoughRows);
       default:
         return null;
     }
@@ -47,19 +50,59 @@ function thinDot(b: Builder, v: Extract<Value, { readonly op: "dot" }>, args: re
   );
 }
 
+type Reduction = Extract<Value, { readonly op: "sum" | "reduceMax" }>;
+
+/** Of each reduction that goes on where another one of the same tensor ends: that other one. Its argument need not be read again. */
+function smallerReductions(graph: Graph): Map<Value, Reduction> {
+  const byArgument = new Map<Value, Reduction[]>();
+  for (const v of graphValues(graph)) {
+    if (v.op !== "sum" && v.op !== "reduceMax") continue;
+    const list = byArgument.get(v.args[0]!);
+    if (list) list.push(v);
+    else byArgument.set(v.args[0]!, [v]);
+  }
+  const part = new Map<Value, Reduction>();
+  for (const list of byArgument.values()) {
+    for (const v of list) {
+      const smaller = list.filter((w) => w.op === v.op && w.attrs.axes.length < v.attrs.axes.length);
+      const inside = smaller.filter((w) => w.attrs.axes.every((a) => v.attrs.axes.includes(a)));
+      // The one that leaves the fewest elements, if that saves anything worth a kernel.
+      const size = (w: Reduction): number => w.shape.reduce((n, s) => n * s, 1);
+      const best = inside.sort((x, y) => size(x) - size(y))[0];
+      if (best && size(best) * profit.shareReduction <= v.args[0]!.shape.reduce((n, s) => n * s, 1)) part.set(v, best);
+    }
+  }
+  return part;
+}
+function reduceAs(b: Builder, v: Reduction, x: Value, axes: readonly number[], enoughRows: number): Value {
+  const plain = v.op === "sum" ? b.sum(x, axes) : b.reduceMax(x, axes);
+  if (plain.op !== "sum" && plain.op !== "reduceMax") return plain;
+  return longReduction(b, plain, plain.args, enoughRows) ?? plain;
+}
+function sumOfPart(b: Builder, v: Reduction, args: readonly Value[], part: Reduction, enoughRows: number): Value {
+  const inner = reduceAs(b, part, args[0]!, part.attrs.axes, enoughRows);
+  const rest = v.attrs.axes.filter((a) => !part.attrs.axes.includes(a)).map((a) => a - part.attrs.axes.filter((p) => p < a).length);
+  return reduceAs(b, v, inner, rest, enoughRows);
+}
+
 /** A reduction of very many elements to few: first over the inner part, then over the rest. */
-function longReduction(b: Builder, v: Extract<Value, { readonly op: "sum" | "reduceMax" }>, args: readonly Value[]): Value | null {
+function longReduction(
+  b: Builder,
+  v: Extract<Value, { readonly op: "sum" | "reduceMax" }>,
+  args: readonly Value[],
+  enoughRows: number,
+): Value | null {
   const [x] = args as [Value];
   const { axes } = v.attrs;
   const inner = axes.reduce((n, a) => n * x.shape[a]!, 1);
   const rows = x.shape.reduce((n, s) => n * s, 1) / inner;
-  if (inner < profit.longReduction || rows >= profit.enoughRows) return null;
+  if (inner < profit.longReduction || rows >= enoughRows) return null;
   const reduce = (y: Value, over: readonly number[]): Value => (v.op === "sum" ? b.sum(y, over) : b.reduceMax(y, over));
   if (axes.length > 1) {
     // Keep the first axis for the second pass (or as many as give enough rows).
     let kept = 1;
     let outer = x.shape[axes[0]!]!;
-    while (kept < axes.length - 1 && rows * outer < profit.enoughRows / 4) outer *= x.shape[axes[kept++]!]!;
+    while (kept < axes.length - 1 && rows * outer < enoughRows / 4) outer *= x.shape[axes[kept++]!]!;
     const first = axes.slice(kept);
     const partial = reduce(x, first);
     return reduce(
@@ -69,7 +112,7 @@ function longReduction(b: Builder, v: Extract<Value, { readonly op: "sum" | "red
   }
   const axis = axes[0]!;
   const size = x.shape[axis]!;
-  const parts = largestDivisor(size, Math.ceil(profit.enoughRows / rows));
+  const parts = largestDivisor(size, Math.ceil(enoughRows / rows));
   if (parts === 1 || size / parts < 16) return null;
   const split = b.reshape(x, [...x.shape.slice(0, axis), parts, size / parts, ...x.shape.slice(axis + 1)]);
   return reduce(reduce(split, [axis + 1]), [axis]);

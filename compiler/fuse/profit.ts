@@ -1,4 +1,5 @@
 import type { OpName } from "../ir/value.ts";
+import type { AdapterClass } from "../plan/plan.ts";
 
 // What is worth fusing: named weights, in one place, with the measurement behind each. Legality is elsewhere (`legal.ts`).
 
@@ -31,11 +32,24 @@ export const profit = {
   heavyOperation: 8,
   /** A value repeated at least so often by a broadcast is stored first if it takes more than one load or a heavy operation. */
   broadcastFactor: 8,
-  /** A reduction over at least so many elements … */
+  /** A reduction over at least so many elements is split in two passes if it has too few results to keep the adapter busy. */
   longReduction: 2048,
-  /** … to fewer results than this is split in two passes. */
-  enoughRows: 1024,
-  /** Rows below which a row-wise chain (softmax, normalisation) is not fused into one kernel unless rows are short: too few invocations. */
-  fewRows: 64,
+  /** A reduction starts from another one of the same tensor if that has at least so many times fewer elements than the tensor. */
+  shareReduction: 16,
+  /** Elements of a row up to which a row-wise chain (softmax, normalisation) is one kernel however few rows there are. */
   shortRow: 1024,
 } as const;
+
+/** What depends on how much an adapter does at once. */
+export interface Parallelism {
+  /** Results of a long reduction from which on it takes one pass. */
+  readonly enoughRows: number;
+  /** Rows from which on a row-wise chain is one kernel. */
+  readonly fewRows: number;
+}
+/** On CPU adapters a row is work for one core, of which there are a handful; a GPU wants thousands of invocations. */
+export const parallelism: Readonly<Record<AdapterClass, Parallelism>> = {
+  "cpu-subgroups": { enoughRows: 32, fewRows: 16 },
+  cpu: { enoughRows: 32, fewRows: 16 },
+  gpu: { enoughRows: 1024, fewRows: 64 },
+};

@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../ir/value.ts";
 import type { Laid } from "../layout.ts";
-import { type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
+import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { isMemoryLeaf } from "./cluster.ts";
 import { type Region, storedReads, type Template } from "./region.ts";
 
@@ -68,8 +68,8 @@ function checkShape(region: Region, report: (message: string) => void): void {
     const gone = [...reducedAxes(head!)].sort().join();
     if (rest.some((a) => !same(a.args[0]!.shape, space) || [...reducedAxes(a)].sort().join() !== gone))
       report("its reductions run over different spaces");
-    const fits = (shape: readonly number[]): boolean => same(shape, space) || same(shape, head!.shape);
-    for (const o of outputs) if (!fits(o.value.shape)) report(`${o.id} is neither one per row nor of the whole shape`);
+    for (const o of outputs)
+      if (placeInNest(o.value.shape, head!) === null) report(`${o.id} is neither one per row nor of the whole shape`);
   } else {
     for (const o of outputs)
       if (count(o.value.shape) !== count(anchors[0]!.shape)) report(`${o.id} has another number of elements than the anchor`);

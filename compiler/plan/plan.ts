@@ -13,9 +13,12 @@ export interface Plan {
   readonly uniforms: readonly UniformDecl[]; // element i of the uniform buffer, in order; 0 elements: no uniform buffer
   readonly program: TrainPlan | EvaluatePlan | FunctionPlan;
 }
+/** What kind of adapter: schedules, and what is worth fusing, differ by it. */
+export type AdapterClass = "cpu-subgroups" | "cpu" | "gpu";
+
 /** What the kernels were made for. A plan runs only on an adapter that offers this. */
 export interface PlanTarget {
-  readonly adapterClass: "cpu-subgroups" | "cpu" | "gpu";
+  readonly adapterClass: AdapterClass;
   readonly subgroupSize: number | null;
   readonly textureOperands: boolean;
   readonly features: readonly string[]; // that kernels use

@@ -1,5 +1,5 @@
-import type { Region } from "../fuse/region.ts";
-import { add, addConst, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
+import type { Region, Stored } from "../fuse/region.ts";
+import { add, addConst, flatten, type Ix, ixVar, scale, stridesOf, unflatten } from "../index/ix.ts";
 import type { DType, Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
@@ -22,6 +22,25 @@ export function reducedAxes(v: ReduceValue): readonly number[] {
 
 /** What every element is at least: where largest values start. */
 const least: Readonly<Record<DType, number>> = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0, bool: 0 };
+
+/**
+ * Where a value that a reduction's kernel stores belongs: one element per row, one per element of the space, or nowhere. Its shape may be
+ * another one of the same elements in row-major order, as after a reshape.
+ */
+export function placeInNest(shape: readonly number[], anchor: ReduceValue): "row" | "element" | null {
+  const space = anchor.args[0]!.shape;
+  const same = (x: readonly number[], y: readonly number[]): boolean => x.length === y.length && x.every((s, i) => s === y[i]);
+  const count = (x: readonly number[]): number => x.reduce((a, b) => a * b, 1);
+  if (same(shape, space)) return "element";
+  if (same(shape, anchor.shape)) return "row";
+  if (count(shape) === count(anchor.shape)) return "row";
+  return count(shape) === count(space) ? "element" : null;
+}
+/** The index into a tensor of another shape with the same elements in row-major order. */
+export function indexInShape(index: readonly Ix[], from: readonly number[], to: readonly number[]): readonly Ix[] {
+  if (from.length === to.length && from.every((s, i) => s === to[i])) return index;
+  return unflatten(flatten(index, stridesOf(from)), to);
+}
 
 export function lowerReduce(
   region: Region,
@@ -167,18 +186,21 @@ export function lowerReduce(
       }
     }
 
-    const perRow = region.outputs.filter((o) => o.value.shape.length !== shape.length);
-    const perElement = region.outputs.filter((o) => o.value.shape.length === shape.length);
+    const rowSize = anchors[0]!.shape;
+    const perRow = region.outputs.filter((o) => placeInNest(o.value.shape, anchors[0]!) === "row");
+    const perElement = region.outputs.filter((o) => placeInNest(o.value.shape, anchors[0]!) === "element");
+    const rowPlace = (j: number, o: Stored): readonly Ix[] => indexInShape(keptIndex(j), rowSize, o.value.shape);
+    const elementPlace = (j: number, e: Ix, o: Stored): readonly Ix[] => indexInShape(fullIndex(j, e), shape, o.value.shape);
     // What lies behind the end is read again after the last row is written.
     if (guarded) for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
     if (perRow.length > 0) {
       eachRow((j) => {
-        const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, keptIndex(j), at));
+        const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, rowPlace(j, o), at));
         // What the elements of the row need too is computed by every lane; otherwise it is the business of the lane that writes.
         const early = lanes > 1 && perElement.length === 0 ? null : valuesIn(scope);
         const write = (b: t.Block) => {
           const inside = new Scope(b, scope);
-          for (const [i, value] of (early ?? valuesIn(inside)).entries()) emitter.store(perRow[i]!, keptIndex(j), value, inside);
+          for (const [i, value] of (early ?? valuesIn(inside)).entries()) emitter.store(perRow[i]!, rowPlace(j, perRow[i]!), value, inside);
         };
         const conditions = [...(lanes > 1 ? [t.eq(t.lane(), t.i32(0))] : []), ...(guarded ? [t.lt(rowNumbers[j]!, rowItems)] : [])];
         if (conditions.length === 0) write(body);
@@ -190,9 +212,9 @@ export function lowerReduce(
     if (perElement.length > 0) {
       loop((e, _item, inside) =>
         eachRow((j) => {
-          const values = perElement.map((o) => emitter.emit(o.value, fullIndex(j, e), inside));
+          const values = perElement.map((o) => emitter.emit(o.value, elementPlace(j, e, o), inside));
           const write = (to: Scope) => {
-            for (const [i, output] of perElement.entries()) emitter.store(output, fullIndex(j, e), values[i]!, to);
+            for (const [i, output] of perElement.entries()) emitter.store(output, elementPlace(j, e, output), values[i]!, to);
           };
           if (!guarded) write(inside);
           else inside.block.if(t.lt(rowNumbers[j]!, rowItems), (b) => write(new Scope(b, inside)));

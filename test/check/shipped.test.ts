@@ -54,9 +54,9 @@ const mistakes: readonly [file: string, from: string, to: string, code: string][
   ["std/nn.ada", "y + rename(bias, out: axis)", "y + bias", "shape/not-a-subset"],
   ["std/nn.ada", "over: axis) |> rename(out: axis)", "over: axes) |> rename(out: axis)", "shape/missing-axis"],
   ["std/nn.ada", "let y = conv(x, weight, stride, pad)", "let y = conv(x, bias, stride, pad)", "shape/rank"],
-  ["std/nn.ada", "return y * weight + bias\n", "let z = y * weight + bias\n", "body/no-return"],
+  ["std/nn.ada", "return x * scale + shift\n", "let z = x * scale + shift\n", "body/no-return"],
   ["std/nn.ada", "forward(x: real[...b, c, h, w]) updates ->", "forward(x: real[...b, c, h, w]) ->", "effect/undeclared"],
-  ["std/nn.ada", "g: groups)", "g: 3) |> view(`...b g part h w -> ...b g part`)", "shape/pattern"],
+  ["std/nn.ada", "g: groups)\n    let v ", "g: 3) |> view(`...b g part h w -> ...b g part`)\n    let v ", "shape/pattern"],
   [
     "std/losses.ada",
     "dot(unit(feature, over: f), unit(centres, over: f), over: f)",
