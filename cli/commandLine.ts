@@ -33,7 +33,7 @@ const target = () =>
     "cpu",
     "gpu",
   ]);
-const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "fused", "tiles", "plan", "wgsl"];
+const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "precise", "fused", "tiles", "plan", "wgsl"];
 
 interface BlockFlags {
   readonly set: Readonly<Record<string, string>>;

@@ -15,6 +15,7 @@ const target: PlanTarget = {
   adapterClass: "cpu-subgroups",
   subgroupSize: 4,
   textureOperands: false,
+  shaderF16: false,
   features: [],
   maxStorageBuffers: 10,
   maxBindingBytes: 1 << 27,

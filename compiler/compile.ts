@@ -10,6 +10,7 @@ import { bytesOf } from "./memory/place.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
+import { isFullPrecision, type PrecisionPolicy } from "./precision.ts";
 import type { TileKernel } from "./tile/tile.ts";
 
 // The compile driver: from elaborated programs to plans. In: graphs, nothing differentiated. Out: a verified plan. It decides where what
@@ -21,6 +22,8 @@ export interface CompileOptions {
   readonly simplify?: boolean; // default true
   readonly fuse?: boolean; // default true; false: every value is its own kernel
   readonly inPlace?: boolean; // default true
+  /** How a bare graph is stored (a program says so itself); default: all f32. */
+  readonly precision?: PrecisionPolicy;
   /** Runs every verifier after its pass (always in tests; default true). */
   readonly verify?: boolean;
   /** Gets each stage's printed form as it is made. */
@@ -31,7 +34,9 @@ export interface CompileOptions {
   /** Gets the kernel of each dispatch in the form that the CPU interpreter runs. */
   readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel) => void;
 }
-export type Stage = "tensor" | "grad" | "simple" | "fused" | "tiles" | "plan" | "wgsl";
+export type Stage = "tensor" | "grad" | "simple" | "precise" | "fused" | "tiles" | "plan" | "wgsl";
+
+const isGradient = (result: string): boolean => result.startsWith("grad.");
 
 /** A bare graph as a plan with one leg `main`: its memory leaves are the inputs, its results the outputs, by name. */
 export function compileGraph(graph: Graph, uniforms: readonly UniformDecl[], target: PlanTarget, options: CompileOptions = {}): Plan {
@@ -40,7 +45,9 @@ export function compileGraph(graph: Graph, uniforms: readonly UniformDecl[], tar
   const leaves = memoryLeaves(graph);
   const inputs = new Map(leaves.map((v) => [v.attrs.name, builder.buffer(v.attrs.name, bytesOf(v), "input")]));
   const results = new Map(graph.results.map((r) => [r.name, builder.buffer(r.name, bytesOf(r.value), "output")]));
-  builder.leg({ name: "main", graph, inputs, results, written: new Set(inputs.keys()), read: new Set(results.keys()) });
+  const policy = options.precision;
+  const precise = policy === undefined ? {} : { precision: { policy, frozen: new Set<string>(), backward: isGradient } };
+  builder.leg({ name: "main", graph, inputs, results, written: new Set(inputs.keys()), read: new Set(results.keys()), ...precise });
   return builder.finish({ kind: "function", name: graph.name });
 }
 
@@ -72,7 +79,7 @@ class TrainCompiler {
       const slice = slices.get(leaf.path);
       const place = slice
         ? { buffer: this.#params.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size }
-        : this.#builder.buffer(leaf.path, bytesOf(leaf), "persistent");
+        : this.#builder.buffer(leaf.path, bytesOf({ shape: leaf.shape, dtype: this.#dtypeOf(leaf) }), "persistent");
       this.#places.set(leaf.path, place);
     }
     for (const s of train.optimizer.states) {
@@ -114,11 +121,17 @@ class TrainCompiler {
       steps,
       initLeg: "init",
       updateLeg: "update",
-      stored: [...storedLeaves(this.#train.leaves, this.#places), ...this.#storedOptimizer(optimizer.states)],
+      stored: [...storedLeaves(this.#train.leaves, this.#places, (l) => this.#dtypeOf(l)), ...this.#storedOptimizer(optimizer.states)],
       datasets: this.#train.datasets,
       models: this.#train.models,
       unreached: this.#train.unreached,
     });
+  }
+
+  /** Parameters that no step changes may lie in f16. */
+  #dtypeOf(leaf: Leaf): "f32" | "f16" {
+    const { precision, arena } = this.#train;
+    return frozenType(precision, leaf.role === "param" && !arena.slices.some((s) => s.path === leaf.path));
   }
 
   #storedOptimizer(states: TrainProgram["optimizer"]["states"]): StoredTensor[] {
@@ -139,7 +152,8 @@ class TrainCompiler {
   /** Fills parameters and module state, then the optimiser's state, which may start from the parameters. */
   #init(): void {
     const { leaves, optimizer } = this.#train;
-    const results: GraphResult[] = leaves.map((l) => ({ name: l.path, value: l.init }));
+    const b = this.#train.builder;
+    const results: GraphResult[] = leaves.map((l) => ({ name: l.path, value: b.cast(l.init, this.#dtypeOf(l)) }));
     this.#builder.leg({
       name: "init",
       graph: this.#checked({ name: "init", results }),
@@ -201,7 +215,10 @@ class TrainCompiler {
     }
     for (const [path, place] of this.#places) inputs.set(path, place);
     const read = new Set(forward.results.map((r) => r.name).filter((n) => !n.startsWith("update.")));
-    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written, read, clear });
+    const frozen = new Set(this.#train.leaves.filter((l) => this.#dtypeOf(l) === "f16").map((l) => l.path));
+    const precision = { policy: this.#train.precision, frozen, backward: isGradient };
+    const precise = isFullPrecision(this.#train.precision) ? {} : { precision };
+    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written, read, clear, ...precise });
   }
 
   /** Averaging, the gradient's transforms, and the optimiser, as one graph over the arenas. */
@@ -258,8 +275,14 @@ function withInput(graph: Graph, b: Builder, name: string, by: Value): Graph {
   return rebuild(graph, b, (v) => (v.op === "input" && v.attrs.name === name && v.attrs.role !== "uniform" ? by : null));
 }
 
-function storedLeaves(leaves: readonly Leaf[], places: ReadonlyMap<string, PlanBinding>): StoredTensor[] {
-  return leaves.map((l) => ({ key: l.key, role: l.role, shape: l.shape, dtype: "f32", at: places.get(l.path)! }));
+const frozenType = (policy: PrecisionPolicy, frozen: boolean): "f32" | "f16" => (frozen ? policy.frozen : "f32");
+
+function storedLeaves(
+  leaves: readonly Leaf[],
+  places: ReadonlyMap<string, PlanBinding>,
+  dtypeOf: (l: Leaf) => "f32" | "f16",
+): StoredTensor[] {
+  return leaves.map((l) => ({ key: l.key, role: l.role, shape: l.shape, dtype: dtypeOf(l), at: places.get(l.path)! }));
 }
 
 /** An evaluate block as a plan. */
@@ -268,10 +291,12 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
   options.onStage?.("tensor", evaluation.name, () => printGraph(evaluation.graph));
   const needed = new Set(graphValues(evaluation.graph).flatMap((v) => (v.op === "input" ? [v.attrs.name] : [])));
   const leaves = evaluation.leaves.filter((l) => needed.has(l.path));
-  const places = new Map(leaves.map((l) => [l.path, builder.buffer(l.path, bytesOf(l), "persistent")]));
+  const policy = evaluation.precision;
+  const dtypeOf = (l: Leaf) => frozenType(policy, l.role === "param");
+  const places = new Map(leaves.map((l) => [l.path, builder.buffer(l.path, bytesOf({ shape: l.shape, dtype: dtypeOf(l) }), "persistent")]));
   builder.leg({
     name: "init",
-    graph: { name: "init", results: leaves.map((l) => ({ name: l.path, value: l.init })) },
+    graph: { name: "init", results: leaves.map((l) => ({ name: l.path, value: evaluation.builder.cast(l.init, dtypeOf(l)) })) },
     inputs: new Map(),
     results: places,
     written: new Set(),
@@ -285,7 +310,9 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
     written.add(v.attrs.name);
   }
   const results = new Map(evaluation.graph.results.map((r) => [r.name, builder.buffer(r.name, bytesOf(r.value), "output")]));
-  builder.leg({ name: "main", graph: evaluation.graph, inputs, results, written, read: new Set(results.keys()) });
+  const frozen = new Set(leaves.filter((l) => dtypeOf(l) === "f16").map((l) => l.path));
+  const precise = isFullPrecision(policy) ? {} : { precision: { policy, frozen, backward: () => false } };
+  builder.leg({ name: "main", graph: evaluation.graph, inputs, results, written, read: new Set(results.keys()), ...precise });
   return builder.finish({
     kind: "evaluate",
     name: evaluation.name,
@@ -293,7 +320,7 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
     batch: evaluation.batch,
     seed: evaluation.seed,
     leg: "main",
-    stored: storedLeaves(leaves, places),
+    stored: storedLeaves(leaves, places, dtypeOf),
     initLeg: "init",
     dataset: evaluation.dataset,
     models: evaluation.models,

@@ -2,6 +2,7 @@ import { type Cluster, type Clusters, isMemoryLeaf } from "./fuse/cluster.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
 import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";
+import { isWidening } from "./precision.ts";
 import { mainAccess } from "./schedule/access.ts";
 import { contractShape } from "./schedule/contract.ts";
 import type { ContractValue } from "./schedule/gemm.ts";
@@ -127,7 +128,9 @@ function packOperands(
   const shape = contractShape(anchor, storedFor);
   const { left, right } = shape.gemm;
   const columns = shape.n.reduce((n, a) => n * a.size, 1);
-  const repack = (operand: Value, order: readonly number[]): void => {
+  const repack = (given: Value, order: readonly number[]): void => {
+    // Of a widened value the narrow one is copied.
+    const operand = isWidening(given) ? given.args[0]! : given;
     if (storedFor(operand)?.id === makeStored(operand, order).id) return;
     // What the operand is made of may be read beside its copy.
     if (c.reads.length + c.outputs.length + reads.size >= maxBuffers) return;

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import type { CompileOptions } from "./compile.ts";
 import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
 import { prepare } from "./fuse/prepare.ts";
-import type { Region, Stored } from "./fuse/region.ts";
+import { makeStored, type Region, type Stored } from "./fuse/region.ts";
 import { verifyLaid } from "./fuse/verify.ts";
 import { printGraph } from "./ir/print.ts";
-import type { Graph, Value } from "./ir/value.ts";
+import type { DType, Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
@@ -15,10 +15,13 @@ import { bytesOf, samePlace } from "./memory/place.ts";
 import { SlotPool } from "./memory/pool.ts";
 import { changesInput, computedResults, type Lower, orderForUpdates, placeResults } from "./memory/results.ts";
 import { takeOver } from "./memory/takeover.ts";
+import { toHalves } from "./plan/half.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
+import { applyPrecision, type PrecisionRequest } from "./precision.ts";
+import { HalfForms } from "./schedule/halves.ts";
 import type { LoweredRegion } from "./schedule/lower.ts";
 import { Lowering } from "./schedule/lowering.ts";
 import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
@@ -41,6 +44,8 @@ export interface LegRequest {
   /** Inputs that the host writes before the leg, and results that it may read, by name in the graph. */
   readonly written: ReadonlySet<string>;
   readonly read: ReadonlySet<string>;
+  /** How values are stored; without it, all in f32. */
+  readonly precision?: PrecisionRequest;
   /** Bytes to clear first. */
   readonly clear?: readonly PlanBinding[];
 }
@@ -95,27 +100,31 @@ export class PlanBuilder {
 
   leg(request: LegRequest): void {
     const { onStage, verify = true } = this.#options;
+    const { precision } = request;
     const simple = this.#time("simplify", () => {
       if (this.#options.simplify === false) return stripMarkers(request.graph);
       return simplify(stripMarkers(request.graph), new Simplifier());
     });
     if (verify) requireVerified(simple, "simplify");
     onStage?.("simple", request.name, () => printGraph(simple));
-    const { computed, moved } = computedResults(simple);
-    const graph = this.#time("prepare", () => {
+    const { computed, moved } = computedResults(simple, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
+    const { maxStorageBuffers: maxBuffers, adapterClass } = this.#target;
+    const limits = { fuse: this.#options.fuse !== false, maxBuffers, adapterClass };
+    const prepared = this.#time("prepare", () => {
       const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
       return this.#options.fuse === false ? wanted : prepare(wanted, this.#target.adapterClass);
     });
+    const graph = precision
+      ? this.#time("precision", () => applyPrecision(prepared, precision, cluster(prepared, limits).stored))
+      : prepared;
+    if (precision) {
+      if (verify) requireVerified(graph, "precision");
+      onStage?.("precise", request.name, () => printGraph(graph));
+    }
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
-    const clusters = this.#time("fuse", () =>
-      cluster(graph, {
-        fuse: this.#options.fuse !== false,
-        maxBuffers: this.#target.maxStorageBuffers,
-        adapterClass: this.#target.adapterClass,
-      }),
-    );
+    const clusters = this.#time("fuse", () => cluster(graph, limits));
     const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), this.#target.maxStorageBuffers));
     if (verify) {
       const problems = verifyLaid(laid, graph, this.#target.maxStorageBuffers);
@@ -134,15 +143,19 @@ export class PlanBuilder {
     const inputPlaces = [...request.inputs.values()];
     const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, request.results, inputPlaces));
     const inPlace = this.#options.inPlace !== false;
-    const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover);
+    const halves = new HalfForms(this.#target.shaderF16);
+    const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });
+    const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover, halves);
     const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);
     const results = this.#time("schedule", () =>
       placeResults({ regions, nameOf, places: request.results, placeOfInput, copiedAtEnd, inPlace }, lower),
     );
     const { direct, late } = results;
+    for (const r of graph.results)
+      if (halves.of(makeStored(r.value)) === "wide") throw new Error(`internal: leg ${request.name}: result '${r.name}' cannot be packed`);
     const { lowered, tenancies, memory } = this.#time("memory", () => {
       const lateOnes = late.map((l) => l.stored);
-      const apart = lifetimes(regions, results.lowered, (id) => direct.has(id), lateOnes);
+      const apart = lifetimes(regions, results.lowered, (id) => direct.has(id), lateOnes, storedBytes);
       const { lowered, tenancies } = inPlace
         ? takeOver(regions, results.lowered, apart, results.takeovers, lower)
         : { lowered: results.lowered, tenancies: apart };
@@ -153,7 +166,7 @@ export class PlanBuilder {
       const final = direct.get(stored.id);
       if (final) return final;
       const at = slotOf.get(stored.id);
-      return at ? { buffer: this.#slotBuffer(at.slot), offset: at.offset, bytes: bytesOf(stored.value) } : placeOfInput(stored.value);
+      return at ? { buffer: this.#slotBuffer(at.slot), offset: at.offset, bytes: storedBytes(stored) } : placeOfInput(stored.value);
     };
     const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
     const resultPlace = (name: string): PlanBinding => {
@@ -252,7 +265,7 @@ export class PlanBuilder {
   }
   #constant(v: Extract<Value, { readonly op: "table" }>): PlanBinding {
     const numbers = v.attrs.data;
-    const bytes = v.dtype === "f32" ? Float32Array.from(numbers) : v.dtype === "i32" ? Int32Array.from(numbers) : Uint32Array.from(numbers);
+    const bytes = contents(v.dtype, numbers);
     const padded = new Uint8Array(Math.max(16, Math.ceil(bytes.byteLength / 16) * 16));
     padded.set(new Uint8Array(bytes.buffer));
     const data = Buffer.from(padded).toString("base64");
@@ -325,6 +338,12 @@ export class PlanBuilder {
     this.#options.onStage?.("plan", "", () => printPlan(plan));
     return plan;
   }
+}
+
+function contents(dtype: DType, numbers: readonly number[]): Float32Array | Uint16Array | Int32Array | Uint32Array {
+  if (dtype === "f32") return Float32Array.from(numbers);
+  if (dtype === "f16") return toHalves(numbers);
+  return dtype === "i32" ? Int32Array.from(numbers) : Uint32Array.from(numbers);
 }
 
 /** The places in the sources that a kernel comes from. */

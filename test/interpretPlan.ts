@@ -3,6 +3,7 @@ import type { NdArray } from "../compiler/ir/ops/row.ts";
 import type { Graph } from "../compiler/ir/value.ts";
 import { bytesOf } from "../compiler/memory/place.ts";
 import { evaluateHost } from "../compiler/plan/evalHost.ts";
+import { fromHalves, toHalves } from "../compiler/plan/half.ts";
 import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "../compiler/planBuilder.ts";
@@ -13,7 +14,7 @@ import type { TileKernel } from "../compiler/tile/tile.ts";
 // not tell (indices outside, races, divergent barriers). Slots and outputs begin each leg full of not-a-numbers, so that a wrong lifetime
 // shows.
 
-const poisonWord = 0x7fc0dead;
+const poisonWord = 0x7fdd7fdd;
 const start: HostEnvironment = { seed: 0, microStep: 0, update: 0, progress: 0 };
 
 /** The kernel of each dispatch of a plan. */
@@ -37,10 +38,12 @@ export class PlanMemory {
   }
 
   write(at: PlanBinding, array: NdArray): void {
-    this.#view(at, array.dtype === "bool" ? "u32" : array.dtype).set(array.data);
+    this.#view(at, array.dtype).set(array.dtype === "f16" ? toHalves(array.data) : array.data);
   }
   read(at: PlanBinding, dtype: NdArray["dtype"], shape: readonly number[]): NdArray {
-    return { dtype, shape, data: Float64Array.from(this.#view(at, dtype === "bool" ? "u32" : dtype)) };
+    const memory = this.#view(at, dtype);
+    const count = shape.reduce((a, b) => a * b, 1);
+    return { dtype, shape, data: Float64Array.from(memory instanceof Uint16Array ? fromHalves(memory, count) : memory) };
   }
   setUniforms(environment: HostEnvironment): void {
     this.#uniforms = new Uint32Array(this.#plan.uniforms.length);
@@ -77,13 +80,14 @@ export class PlanMemory {
   #dispatch(op: Extract<PlanOp, { readonly kind: "dispatch" }>): void {
     const kernel = this.#kernels.get(op)!;
     const buffers = new Map(
-      kernel.buffers.map((b, i) => [b.name, this.#view(op.bindings[i]!, b.type.scalar === "bool" ? "u32" : b.type.scalar)]),
+      kernel.buffers.map((b, i) => [b.name, this.#view(op.bindings[i]!, b.half === undefined ? b.type.scalar : "f16")]),
     );
     interpretKernel({ ...kernel, grid: op.grid }, buffers, this.#uniforms);
   }
-  #view(at: PlanBinding, scalar: "f32" | "i32" | "u32"): Contents {
+  #view(at: PlanBinding, scalar: NdArray["dtype"]): Contents {
     const memory = this.#buffers[at.buffer]!;
     const length = at.bytes / 4;
+    if (scalar === "f16") return new Uint16Array(memory, at.offset, at.bytes / 2);
     if (scalar === "f32") return new Float32Array(memory, at.offset, length);
     return scalar === "i32" ? new Int32Array(memory, at.offset, length) : new Uint32Array(memory, at.offset, length);
   }

@@ -7,6 +7,7 @@ export const fourLanes: PlanTarget = {
   adapterClass: "cpu-subgroups",
   subgroupSize: 4,
   textureOperands: false,
+  shaderF16: false,
   features: [],
   maxStorageBuffers: 8,
   maxBindingBytes: 134217728,

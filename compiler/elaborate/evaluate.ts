@@ -12,6 +12,7 @@ import { evaluate } from "./expressions.ts";
 import { attempt, fail, unsupported } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { collectLeaves, modelsInOrder } from "./leaves.ts";
+import { precisionOf } from "./precision.ts";
 import type { Elaborated, EvaluateProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
@@ -111,6 +112,7 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
     uniforms: session.uniforms,
     measures,
     report,
+    precision: precisionOf([], program.files.get(program.entry)!.ast.items, read.precision),
   };
 }
 

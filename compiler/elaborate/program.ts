@@ -4,6 +4,7 @@ import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanDataset, PlanMeasureArg, PlanMix } from "../plan/plan.ts";
+import type { PrecisionPolicy } from "../precision.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
 
@@ -56,6 +57,7 @@ export interface TrainProgram {
   readonly leaves: readonly Leaf[]; // in declaration order
   readonly arena: ArenaLayout; // of the trained params that some step's loss reaches
   readonly unreached: readonly string[]; // trained parameters that no `minimize` reaches
+  readonly precision: PrecisionPolicy;
   readonly steps: readonly StepKind[];
   readonly mix: PlanMix;
   readonly optimizer: Optimizer;
@@ -99,6 +101,7 @@ export interface EvaluateProgram {
     readonly span: Span;
   }[];
   readonly report: string | null; // path of the report, relative to the run folder
+  readonly precision: PrecisionPolicy;
 }
 /** A function of a file elaborated alone, for tests and conformance: `fn` of tensors with given sizes. */
 export interface FunctionProgram {

@@ -2,8 +2,10 @@ import type { Item, Setting, TrainItem } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
+import type { FloatType } from "../precision.ts";
 import { fail } from "./failure.ts";
 import { entrySpan, type Files } from "./files.ts";
+import { precisionKeys } from "./precision.ts";
 import { bool, number, text, type Val } from "./values.ts";
 
 // Where settings come from: a `train` block, the block it is `like`, and `--set key=value`.
@@ -34,12 +36,14 @@ function readValue(written: string): Val {
 export interface ReadOverrides {
   readonly settings: ReadonlyMap<SettableName, number>;
   readonly constants: ReadonlyMap<Item, Val>;
+  readonly precision: ReadonlyMap<string, FloatType>;
 }
 
 /** Sorts overrides into settings and constants; an unknown key names its nearest neighbour. */
 export function readOverrides(program: Program, block: string, overrides: Overrides): ReadOverrides {
   const settings = new Map<SettableName, number>();
   const constants = new Map<Item, Val>();
+  const precision = new Map<string, FloatType>();
   const constItems = new Map<string, Item>();
   for (const file of program.files.values()) {
     if (file.id === program.prelude) continue;
@@ -50,6 +54,13 @@ export function readOverrides(program: Program, block: string, overrides: Overri
     const dot = key.indexOf(".");
     const owner = dot < 0 ? block : key.slice(0, dot);
     const name = dot < 0 ? key : key.slice(dot + 1);
+    if (owner === "precision") {
+      if (!precisionKeys.includes(name))
+        fail("elaborate/unknown-setting", span, { key }, { help: `a precision has ${precisionKeys.join(", ")}` });
+      if (written !== "f32" && written !== "f16") fail("elaborate/bad-setting", span, { key, problem: "`f32` or `f16` is wanted" });
+      precision.set(name, written);
+      continue;
+    }
     const value = readValue(written);
     if (owner === block && (settable as readonly string[]).includes(name)) {
       if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < 0)
@@ -79,5 +90,5 @@ export function readOverrides(program: Program, block: string, overrides: Overri
       },
     );
   }
-  return { settings, constants };
+  return { settings, constants, precision };
 }

@@ -13,6 +13,7 @@ import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, modelsInOrder, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
+import { precisionOf } from "./precision.ts";
 import type { Elaborated, StepKind, TrainProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
@@ -144,6 +145,7 @@ function trainProgram(program: Program, session: Session, name: string, override
     datasets: [...data.values()].map((d) => ({ setting: d.setting, spec: datasetSpec(d.dataset, d.read, item.span) })),
     models: modelsInOrder(session).map((m) => ({ name: m.name, module: m.module, mode: m.trained ? "trained" : "frozen", from: m.from })),
     settings: numbers,
+    precision: precisionOf(settings, program.files.get(program.entry)!.ast.items, read.precision),
   };
 }
 
@@ -192,9 +194,6 @@ function readNumbers(
         if (setting.value.name !== "fixed" && setting.value.name !== "source")
           fail("elaborate/bad-setting", setting.value.span, { key: "compat", problem: "`fixed` or `source`" });
         scope.session.compat = setting.value.name;
-        break;
-      case "precision":
-        unsupported("`precision` in a block", setting.span, "everything is computed in f32");
         break;
       default:
         break;

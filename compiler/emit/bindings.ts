@@ -7,7 +7,7 @@ import type { Plan, PlanLeg } from "../plan/plan.ts";
 type Named = PlanLeg["inputs"][number];
 type Property = OptionalKind<PropertySignatureStructure>;
 
-const arrayOf = { f32: "Float32Array", i32: "Int32Array", u32: "Uint32Array", bool: "Uint32Array" } as const;
+const arrayOf = { f32: "Float32Array", f16: "Uint16Array", i32: "Int32Array", u32: "Uint32Array", bool: "Uint32Array" } as const;
 const tensorText = ({ dtype, shape }: Pick<Named, "dtype" | "shape">): string => `${dtype}[${shape.join(", ")}]`;
 
 /** The text of `plan.ts` for a folder of plans. */
@@ -67,7 +67,7 @@ function addPlanTypes(file: SourceFile): void {
     properties: [
       readonlyPlain("name", "Name"),
       readonlyPlain("at", "Place"),
-      readonlyPlain("dtype", `"f32" | "i32" | "u32" | "bool"`),
+      readonlyPlain("dtype", `"f32" | "f16" | "i32" | "u32" | "bool"`),
       readonlyPlain("shape", "readonly number[]"),
     ],
   });

@@ -2,6 +2,7 @@ import { rowOf } from "../ir/ops.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
 import type { AdapterClass } from "../plan/plan.ts";
+import { isNarrowing, isWidening } from "../precision.ts";
 import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
 import { heavyOps, parallelism, profit } from "./profit.ts";
@@ -39,7 +40,8 @@ function isFreeLeaf(v: Value): boolean {
 const isContraction = (v: Value): boolean => v.op === "dot" || v.op === "conv";
 const isReduction = (v: Value): boolean => v.op === "sum" || v.op === "reduceMax" || v.op === "argmax";
 const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || v.op === "scatterAdd";
-const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker";
+// Reading a stored f16 value as f32 costs no more than reading it.
+const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker" || isWidening(v);
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 interface Draft {
@@ -98,7 +100,7 @@ function findRoots(
       if (u.op === "broadcast" && count(u.shape) >= profit.broadcastFactor * count(v.shape)) repeated = true;
     }
     consumers.set(v, into);
-    if (results.has(v) || forced.has(v) || isAnchor(v)) {
+    if (results.has(v) || forced.has(v) || isAnchor(v) || isNarrowing(v)) {
       roots.add(v);
       continue;
     }
@@ -126,7 +128,7 @@ function computeCost(order: readonly Value[]): Map<Value, { operations: number; 
     const from = new Set<Value>();
     let operations = isView(v) || isFreeLeaf(v) ? 0 : heavyOps.has(v.op) ? profit.heavyOperation : 1;
     for (const a of v.args) {
-      if (isAnchor(a)) from.add(a);
+      if (isAnchor(a) || isNarrowing(a)) from.add(a);
       else {
         operations += cost.get(a)!.operations;
         for (const s of sources.get(a)!) if (from.size < limit) from.add(s);
@@ -331,6 +333,8 @@ class Merger {
   #mayFollow(producer: Draft, reader: Draft): boolean {
     const inlined = this.#inlined(producer, reader);
     const first = producer.anchors[0];
+    // What the host sees as f16 is written by a map, which writes whole words whatever the shape.
+    if (first !== undefined && reader.members.some((m) => m.dtype === "f16" && this.#results.has(m))) return false;
     const second = reader.anchors[0];
     if (first === undefined) {
       if (second !== undefined) return false;

@@ -70,7 +70,7 @@ export const ATTRIBUTES: { readonly [K in OpName]: { readonly [N in keyof OpAttr
   tap: { name: "text" },
 };
 
-const dtypes: readonly string[] = ["f32", "i32", "u32", "bool"] satisfies DType[];
+const dtypes: readonly string[] = ["f32", "f16", "i32", "u32", "bool"] satisfies DType[];
 const roles: readonly string[] = ["data", "param", "state", "uniform", "grad"] satisfies InputRole[];
 
 /** The attribute names of an op, in order, with their kinds. */

@@ -54,7 +54,7 @@ function parseResult(line: Line, values: ReadonlyMap<string, Value>): GraphResul
 function parseValue(line: Line, values: Map<string, Value>, b: Builder): void {
   const own = line.match(/%\d+/y, "a value's name");
   line.expect(":");
-  const dtype = line.match(/f32|i32|u32|bool/y, "a dtype");
+  const dtype = line.match(/f32|f16|i32|u32|bool/y, "a dtype");
   line.expect("[");
   const shape: number[] = [];
   const labels: string[] = [];

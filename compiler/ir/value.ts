@@ -3,7 +3,8 @@ import type { Span } from "../../dsl/span.ts";
 // Tensor IR: pure, SSA, interned. A `Value` is one primitive applied to values; the same content is the same object (per `Builder`), so
 // equality is `===` and caches are Maps. Shapes are concrete. Axis names are kept as labels for people; they carry no meaning here.
 
-export type DType = "f32" | "i32" | "u32" | "bool";
+/** `f16` is how numbers are stored, not computed with: it is made and read by `cast`, and only moved in between. */
+export type DType = "f32" | "f16" | "i32" | "u32" | "bool";
 export type ValueId = number & { readonly _: "ValueId" };
 
 /** Where a value came from: the source text and, outermost first, the calls that led there. */

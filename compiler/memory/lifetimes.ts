@@ -1,6 +1,5 @@
 import type { Region, Stored } from "../fuse/region.ts";
 import type { LoweredRegion } from "../schedule/lower.ts";
-import { bytesOf } from "./place.ts";
 import type { Lifetime } from "./pool.ts";
 
 // How long tensors live: from the kernel that makes one to the last that binds it. What has a place of its own does not count.
@@ -20,12 +19,13 @@ export function lifetimes(
   lowered: readonly LoweredRegion[],
   placed: (id: string) => boolean,
   keptToEnd: readonly Stored[],
+  bytesOf: (stored: Stored) => number,
 ): Tenancy[] {
   const lives = new Map<string, Tenancy>();
   for (const [i, region] of regions.entries()) {
     for (const output of region.outputs) {
       if (placed(output.id)) continue;
-      lives.set(output.id, { tenants: [output], bytes: bytesOf(output.value), from: i, to: i, reads: [], writes: [i] });
+      lives.set(output.id, { tenants: [output], bytes: bytesOf(output), from: i, to: i, reads: [], writes: [i] });
     }
     for (const id of new Set(lowered[i]!.buffers.map((b) => b.stored.id))) {
       const life = lives.get(id);

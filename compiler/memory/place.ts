@@ -1,10 +1,13 @@
+import type { DType } from "../ir/value.ts";
+import { halfBytes } from "../plan/half.ts";
 import type { PlanBinding } from "../plan/plan.ts";
 
 // Places: byte ranges of buffers.
 
 /** Bytes of a tensor in memory. */
-export function bytesOf(v: { readonly shape: readonly number[] }): number {
-  return 4 * v.shape.reduce((a, b) => a * b, 1);
+export function bytesOf(v: { readonly shape: readonly number[]; readonly dtype: DType }): number {
+  const count = v.shape.reduce((a, b) => a * b, 1);
+  return v.dtype === "f16" ? halfBytes(count) : 4 * count;
 }
 /** Whether two bindings are the same bytes. */
 export function samePlace(a: PlanBinding, b: PlanBinding): boolean {

@@ -132,14 +132,18 @@ export function orderForUpdates(regions: readonly Region[], changes: (r: Region)
 }
 
 /** Splits results into those that kernels make and those that are an input, or a second name of another result, and only moved. */
-export function computedResults(graph: Graph): {
+export function computedResults(
+  graph: Graph,
+  /** Whether a leaf does not lie in memory as the result must: then it is converted. */
+  converted: (leaf: Value) => boolean,
+): {
   readonly computed: ReadonlyMap<Value, string>;
   readonly moved: readonly { readonly name: string; readonly from: Value }[];
 } {
   const computed = new Map<Value, string>();
   const moved: { readonly name: string; readonly from: Value }[] = [];
   for (const r of graph.results) {
-    if (isMemoryLeaf(r.value) || computed.has(r.value)) moved.push({ name: r.name, from: r.value });
+    if ((isMemoryLeaf(r.value) && !converted(r.value)) || computed.has(r.value)) moved.push({ name: r.name, from: r.value });
     else computed.set(r.value, r.name);
   }
   return { computed, moved };

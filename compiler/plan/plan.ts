@@ -21,6 +21,8 @@ export interface PlanTarget {
   readonly adapterClass: AdapterClass;
   readonly subgroupSize: number | null;
   readonly textureOperands: boolean;
+  /** Whether kernels may use the device's own 16-bit floats; without, these are packed two to a word. */
+  readonly shaderF16: boolean;
   readonly features: readonly string[]; // that kernels use
   readonly maxStorageBuffers: number;
   readonly maxBindingBytes: number;
@@ -75,14 +77,14 @@ export interface PlanLeg {
   readonly outputs: readonly {
     readonly name: string;
     readonly at: PlanBinding;
-    readonly dtype: "f32" | "i32" | "u32" | "bool";
+    readonly dtype: "f32" | "f16" | "i32" | "u32" | "bool";
     readonly shape: readonly number[];
   }[];
   /** Named tensors that the host must have written before the leg. */
   readonly inputs: readonly {
     readonly name: string;
     readonly at: PlanBinding;
-    readonly dtype: "f32" | "i32" | "u32" | "bool";
+    readonly dtype: "f32" | "f16" | "i32" | "u32" | "bool";
     readonly shape: readonly number[];
   }[];
   readonly figures: LegFigures;
@@ -99,7 +101,7 @@ export interface StoredTensor {
   readonly key: string; // checkpoint name, e.g. `encoder.layer.0.1.conv1.weight`, `optimizer.m/encoder.fc.weight`
   readonly role: "param" | "state" | "optimizer";
   readonly shape: readonly number[];
-  readonly dtype: "f32";
+  readonly dtype: "f32" | "f16"; // as it lies on the device
   readonly at: PlanBinding;
 }
 

@@ -1,3 +1,4 @@
+import { halfBytes } from "./half.ts";
 import { maxOperandTextureRows, operandTextureRows } from "./operandTexture.ts";
 import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
@@ -169,8 +170,9 @@ function checkRange(plan: Plan, at: PlanBinding, alignment: number, note: Note):
   return true;
 }
 
-function checkHolds(tensor: { readonly at: PlanBinding; readonly shape: readonly number[] }, note: Note): void {
-  const needed = 4 * tensor.shape.reduce((a, b) => a * b, 1);
+function checkHolds(tensor: Pick<StoredTensor, "at" | "shape"> & { readonly dtype: string }, note: Note): void {
+  const count = tensor.shape.reduce((a, b) => a * b, 1);
+  const needed = tensor.dtype === "f16" ? halfBytes(count) : 4 * count;
   if (needed > tensor.at.bytes) note(`shape [${tensor.shape.join(", ")}] needs ${needed} bytes, the range has ${tensor.at.bytes}`);
 }
 

@@ -1,5 +1,6 @@
 import { elementCount, type NdArray } from "../ir/ops/row.ts";
 import type { DType } from "../ir/value.ts";
+import { roundToHalf } from "../plan/half.ts";
 
 // Dense f64 arrays and the few loops that the reference meanings share. Clear before fast, but never slower than plain loops.
 
@@ -75,11 +76,13 @@ export function permuted(x: NdArray, order: readonly number[]): NdArray {
   );
 }
 
-/** A number as the dtype holds it: integers wrap around, bool is 0 or 1. */
+/** A number as the dtype holds it: f16 is rounded (f32 is not: the reference computes it in f64), integers wrap around, bool is 0 or 1. */
 export function wrap(value: number, dtype: DType): number {
   switch (dtype) {
     case "f32":
       return value;
+    case "f16":
+      return roundToHalf(value);
     case "i32":
       return value | 0;
     case "u32":

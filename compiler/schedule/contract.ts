@@ -269,7 +269,7 @@ export function lowerContract(
           const at = (nAt: readonly [string, Ix][]): readonly Ix[] => gemm.resultAt(new Map([...batchAt, ...along(shape.m, row), ...nAt]));
           const put = (index: readonly Ix[], value: TileExpr, to: Scope) => {
             emitter.bind(anchor, () => value); // fusion has proven that the outputs read it at this place only
-            const values = region.outputs.map((o) => emitter.emit(o.value, outputIndex(o.value, anchor, index), to));
+            const values = region.outputs.map((o) => emitter.emitOutput(o, outputIndex(o.value, anchor, index), to));
             for (const [o, output] of region.outputs.entries())
               emitter.store(output, outputIndex(output.value, anchor, index), values[o]!, to);
           };

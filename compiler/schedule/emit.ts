@@ -21,6 +21,7 @@ import {
 import type { DType, Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { BinaryOp, TileBuffer, TileExpr, UnaryOp } from "../tile/tile.ts";
+import { type HalfForms, registerScalar } from "./halves.ts";
 
 // The engine under every template: writes «the value of this tensor at this index» as Tile IR. Movement ops only change the index, map ops
 // become arithmetic, stored tensors become loads, and what the template computes itself (`bind`) is taken from there. The variable VEC, if
@@ -68,6 +69,7 @@ export interface EmitEnvironment {
   /** The memory form in which this region reads a value, if it is not computed in the region. */
   readonly storedFor: (value: Value) => Stored | undefined;
   readonly uniformIndex: (name: string) => number;
+  readonly halves: HalfForms;
   /** Stored tensors (by id) that are read as vectors through a texture, the cheaper load on some adapters. */
   readonly textures: ReadonlySet<string>;
   /** Stored tensors (by id) that are read as scalars only, so that each is one binding. */
@@ -77,6 +79,8 @@ export interface EmitEnvironment {
 export class Emitter {
   readonly buffers: KernelBuffer[] = [];
   usesUniforms = false;
+  /** Packed tensors (by id) of which a single element would have to be written: such a kernel must not run. */
+  readonly partWords = new Set<string>();
   readonly #environment: EmitEnvironment;
   readonly #bound = new Map<Value, (index: readonly Ix[], scope: Scope) => TileExpr>();
   readonly #variables = new Map<string, TileExpr>();
@@ -168,6 +172,14 @@ export class Emitter {
     return result;
   }
 
+  /** The value to store at an index; where the store rounds by itself, before the rounding. */
+  emitOutput(output: Stored, index: readonly Ix[], scope: Scope): TileExpr {
+    const { value } = output;
+    const form = this.#environment.halves.of(output);
+    const rounds = value.op === "cast" && (form === "native" || form === "packed");
+    return this.emit(rounds ? value.args[0]! : value, index, scope);
+  }
+
   #compute(value: Value, index: readonly Ix[], scope: Scope): TileExpr {
     const stored = this.#environment.storedFor(value);
     if (stored) return this.load(stored, index, scope);
@@ -183,9 +195,9 @@ export class Emitter {
       case "input":
         if (value.attrs.role !== "uniform") throw new Error(`internal: input ${value.attrs.name} is not in memory`);
         this.usesUniforms = true;
-        return t.uniform(this.#environment.uniformIndex(value.attrs.name), value.dtype === "bool" ? "u32" : value.dtype);
+        return t.uniform(this.#environment.uniformIndex(value.attrs.name), uniformScalar(value.dtype));
       case "const":
-        return t.lit(value.attrs.value, value.dtype);
+        return t.lit(value.attrs.value, registerScalar(value.dtype));
       case "iota":
         return this.wideIndex(index[0]!, scope);
       case "random": {
@@ -233,7 +245,7 @@ export class Emitter {
           }
           inner.push(clamp(div(at, pitch), 0, size - 1));
         }
-        const outside = t.lit(value.attrs.value, value.dtype);
+        const outside = t.lit(value.attrs.value, registerScalar(value.dtype));
         const condition = t.allOf(conditions);
         if (condition.kind === "lit" && condition.value === 0) return outside;
         const inside = this.emit(argument, inner, scope);
@@ -281,8 +293,10 @@ export class Emitter {
       case "save":
       case "tap":
         return this.emit(value.args[0]!, index, scope);
-      case "cast":
-        return t.cast(this.emit(value.args[0]!, index, scope), value.attrs.to);
+      case "cast": {
+        const argument = this.emit(value.args[0]!, index, scope);
+        return value.dtype === "f16" ? t.unary("half", argument) : t.cast(argument, registerScalar(value.dtype));
+      }
       case "where": {
         const [condition, a, b] = value.args.map((arg) => this.emit(arg, index, scope)) as [TileExpr, TileExpr, TileExpr];
         const width = Math.max(condition.type.width, a.type.width, b.type.width) as 1 | 4;
@@ -327,7 +341,7 @@ export class Emitter {
     const size = stored.value.shape.reduce((a, b) => a * b, 1);
     const flat = flatten(index, stridesOf(stored.value.shape, stored.order));
     if (!dependsOn(flat, VEC)) {
-      const buffer = this.buffer(stored, 1, "readWrite");
+      const buffer = this.#elements(stored);
       buffer.stores.push(flat.key);
       scope.block.store(buffer.tile, this.index(flat, scope), value);
     } else if (strideOf(flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(flat, 4, VEC)) {
@@ -335,13 +349,27 @@ export class Emitter {
       buffer.stores.push(flat.key);
       scope.block.store(buffer.tile, this.index(div(substitute(flat, VEC, ixConst(0)), 4), scope), t.widen(value, 4));
     } else {
-      const buffer = this.buffer(stored, 1, "readWrite");
+      const buffer = this.#elements(stored);
       buffer.stores.push(flat.key);
       const wide = scope.block.let("y", t.widen(value, 4));
       for (const l of [0, 1, 2, 3] as const) {
         scope.block.store(buffer.tile, this.index(substitute(flat, VEC, ixConst(l)), scope), t.part(wide, l));
       }
     }
+  }
+  /** Writes a vector of a packed tensor whose last vector may be filled up with anything. `at` counts vectors. */
+  storeWhole(stored: Stored, at: Ix, value: TileExpr, scope: Scope): void {
+    const buffer = this.buffer(stored, 4, "readWrite");
+    buffer.stores.push(`whole ${at.key}`);
+    scope.block.store(buffer.tile, this.index(at, scope), t.widen(value, 4));
+  }
+  /** The view of an output that is written element by element. */
+  #elements(stored: Stored): KernelBuffer {
+    if (this.#environment.halves.of(stored) === "packed") this.partWords.add(stored.id);
+    return this.buffer(stored, 1, "readWrite");
+  }
+  isPacked(stored: Stored): boolean {
+    return this.#environment.halves.of(stored) === "packed";
   }
   /** The kernel's view of a stored tensor as scalars or vectors. */
   buffer(asked: Stored, width: 1 | 4, wish: "read" | "readWrite"): KernelBuffer {
@@ -351,12 +379,14 @@ export class Emitter {
     const known = this.buffers.find((b) => b.stored.id === stored.id && b.tile.type.width === width && b.tile.access === access);
     if (known) return known;
     const size = stored.value.shape.reduce((a, b) => a * b, 1);
+    const form = this.#environment.halves.of(stored);
     const tile: TileBuffer = {
       name: `b${this.buffers.length}`,
-      type: t.typeOf(tileScalar(stored.value.dtype), width),
+      type: t.typeOf(registerScalar(stored.value.dtype), width),
       access,
       storage: access === "read" && width === 4 && this.#environment.textures.has(stored.id) ? "texture" : "buffer",
-      length: size / width,
+      length: Math.ceil(size / width),
+      ...(form === "native" || form === "packed" ? { half: form } : {}),
     };
     const buffer: KernelBuffer = { tile, stored, loads: [], stores: [], readsBack: false };
     this.buffers.push(buffer);
@@ -377,8 +407,9 @@ function safeOperand(op: BinaryOp, operand: TileExpr, scope: Scope): TileExpr {
   return width === 1 ? part(operand) : t.vecOf(...(t.partsOf(operand).map(part) as [TileExpr, TileExpr, TileExpr, TileExpr]));
 }
 
-function tileScalar(dtype: DType): "f32" | "i32" | "u32" | "bool" {
-  return dtype;
+function uniformScalar(dtype: DType): "f32" | "i32" | "u32" {
+  const scalar = registerScalar(dtype);
+  return scalar === "bool" ? "u32" : scalar;
 }
 
 const UNARY: Readonly<Partial<Record<Value["op"], UnaryOp>>> = {

@@ -1,12 +1,14 @@
 import type { Region, Stored } from "../fuse/region.ts";
 import { ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
+import { halfBytes } from "../plan/half.ts";
 import { maxOperandTextureRows, operandTextureRows } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
 import { lowerContract } from "./contract.ts";
 import { Emitter, type KernelBuffer } from "./emit.ts";
 import { type ContractValue, gemmOf, sizeOf } from "./gemm.ts";
+import type { HalfForms } from "./halves.ts";
 import { type LoweredBody, lowerMap } from "./map.ts";
 import { lowerReduce, type ReduceValue } from "./reduce.ts";
 import { lowerScatter } from "./scatter.ts";
@@ -20,30 +22,52 @@ export interface LoweredRegion {
   readonly what: string;
   readonly flops: number;
   readonly bytesMoved: number;
+  /** Outputs (stored ids) that this kernel cannot write packed: they are in 32 bits. */
+  readonly widened: readonly string[];
 }
 
 export interface LowerOptions {
   readonly uniformIndex: (name: string) => number;
   readonly target: ScheduleTarget;
+  /** How f16 tensors lie; what this kernel cannot pack is noted here. */
+  readonly halves: HalfForms;
   /** Inputs whose memory an output of this region takes over: the kernel then has one binding for both. */
   readonly takeover: ReadonlyMap<Stored, Stored>;
 }
 
 /** The region's kernel, or null if a takeover that was asked for would read an element after it was written. */
 export function lowerRegion(region: Region, options: LowerOptions): LoweredRegion | null {
-  const lowered = lower(region, options, new Set());
+  const lowered = lowerWhole(region, options, new Set());
   if (!lowered || lowered.kernel.buffers.filter((b) => b.storage === "buffer").length <= options.target.maxStorageBuffers) return lowered;
   // Fusion counts tensors; one that is read as scalars and as vectors takes two bindings, which is one too many here.
   const twice = lowered.buffers.filter((b) => lowered.buffers.some((other) => other !== b && other.stored.id === b.stored.id));
-  return lower(region, options, new Set(twice.map((b) => b.stored.id)));
+  return lowerWhole(region, options, new Set(twice.map((b) => b.stored.id)));
 }
 
-function lower(region: Region, options: LowerOptions, scalars: ReadonlySet<string>): LoweredRegion | null {
+/** With outputs that cannot be written in whole words kept in 32 bits. */
+function lowerWhole(region: Region, options: LowerOptions, scalars: ReadonlySet<string>): LoweredRegion | null {
+  for (;;) {
+    const lowered = lower(region, options, scalars);
+    if (lowered === null || lowered.partWords.size === 0) return lowered;
+    for (const id of lowered.partWords) options.halves.widen(id);
+  }
+}
+
+function lower(
+  region: Region,
+  options: LowerOptions,
+  scalars: ReadonlySet<string>,
+): (LoweredRegion & { readonly partWords: ReadonlySet<string> }) | null {
   const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
   const textures =
     options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
-  const emitter = new Emitter({ storedFor, uniformIndex: options.uniformIndex, textures, scalars }, taken);
+  const { uniformIndex, halves } = options;
+  // Memory that is read through the binding of another tensor must hold the same kind of numbers.
+  for (const [input, output] of options.takeover) {
+    if (input.value.dtype !== output.value.dtype || halves.of(input) !== halves.of(output)) return null;
+  }
+  const emitter = new Emitter({ storedFor, uniformIndex, halves, textures, scalars }, taken);
   const body = lowerBody(region, emitter, storedFor, options.target);
   for (const output of taken.values()) {
     const views = emitter.buffers.filter((b) => b.stored.id === output.id);
@@ -60,7 +84,15 @@ function lower(region: Region, options: LowerOptions, scalars: ReadonlySet<strin
     shared: [],
     body: body.body,
   };
-  return { kernel, buffers: emitter.buffers, what: describe(region), flops: flopsOf(region), bytesMoved: bytesMoved(emitter.buffers) };
+  return {
+    kernel,
+    buffers: emitter.buffers,
+    what: describe(region),
+    flops: flopsOf(region),
+    bytesMoved: bytesMoved(emitter.buffers),
+    widened: region.outputs.filter((o) => halves.of(o) === "wide").map((o) => o.id),
+    partWords: emitter.partWords,
+  };
 }
 
 function lowerBody(region: Region, emitter: Emitter, storedFor: (v: Value) => Stored | undefined, target: ScheduleTarget): LoweredBody {
@@ -127,7 +159,10 @@ function flopsOf(region: Region): number {
 }
 function bytesMoved(buffers: readonly KernelBuffer[]): number {
   const seen = new Map<string, number>();
-  for (const b of buffers) seen.set(`${b.stored.id} ${b.tile.access}`, 4 * count(b.stored.value.shape));
+  for (const b of buffers) {
+    const elements = count(b.stored.value.shape);
+    seen.set(`${b.stored.id} ${b.tile.access}`, b.tile.half === undefined ? 4 * elements : halfBytes(elements));
+  }
   return [...seen.values()].reduce((a, b) => a + b, 0);
 }
 

@@ -3,6 +3,7 @@ import { fourLanes } from "../../test/targets.ts";
 import { makeStored, type Region, type Stored } from "../fuse/region.ts";
 import { Builder } from "../ir/builder.ts";
 import type { Value } from "../ir/value.ts";
+import { HalfForms } from "./halves.ts";
 import { Lowering, regionContent } from "./lowering.ts";
 
 const none = new Map<Stored, Stored>();
@@ -21,15 +22,15 @@ describe("regions that are lowered once", () => {
 
   test("are those that compute the same from other tensors, which are then bound in their places", () => {
     const lowering = new Lowering({ uniformIndex: () => 0, target: fourLanes });
-    const first = lowering.lower(map(sum(x, y), [x, y]), none)!;
-    const second = lowering.lower(map(sum(z, x), [z, x]), none)!;
+    const first = lowering.lower(map(sum(x, y), [x, y]), none, new HalfForms(false))!;
+    const second = lowering.lower(map(sum(z, x), [z, x]), none, new HalfForms(false))!;
     expect(second.kernel).toBe(first.kernel);
     expect(first.buffers.map((k) => k.stored.value)).toEqual([x, y, sum(x, y)]);
     expect(second.buffers.map((k) => k.stored.value)).toEqual([z, x, sum(z, x)]);
   });
 
   test("are not those that differ in a number, a shape, an order, an operand used twice, or a takeover", () => {
-    const key = (r: Region, over = none): string => regionContent(r, over).key;
+    const key = (r: Region, over = none): string => regionContent(r, over, new HalfForms(false)).key;
     const wide = b.input("wide", [6, 8], { role: "data" });
     const keys = [
       key(map(sum(x, y), [x, y])),

@@ -1,5 +1,5 @@
 import type { Region, Stored } from "../fuse/region.ts";
-import { add, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
+import { add, clamp, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import * as t from "../tile/build.ts";
 import type { TileStmt } from "../tile/tile.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
@@ -37,8 +37,10 @@ export function foldGrid(groups: number, limit: number): { grid: [number, number
 export function lowerMap(region: Region, emitter: Emitter, target: ScheduleTarget, schedule?: MapSchedule): LoweredBody {
   const shape = region.outputs[0]!;
   const total = shape.value.shape.reduce((a, b) => a * b, 1);
-  const width = total % 4 === 0 ? 4 : 1;
-  const items = total / width;
+  // Packed outputs are written in whole vectors: the last one repeats the last element.
+  const filled = total % 4 !== 0 && region.outputs.some((o) => emitter.isPacked(o));
+  const width = total % 4 === 0 || filled ? 4 : 1;
+  const items = Math.ceil(total / width);
   const { workgroup, perInvocation } = schedule ?? mapSchedule(items, target);
   const groups = Math.ceil(items / (workgroup * perInvocation));
   const { grid, number } = foldGrid(groups, target.maxWorkgroupsPerDimension);
@@ -51,9 +53,13 @@ export function lowerMap(region: Region, emitter: Emitter, target: ScheduleTarge
       const scope = new Scope(inner);
       emitter.define("g", at);
       const g = ixVar("g", 0, items - 1);
-      const flat = width === 4 ? add(scale(g, 4), vecIx) : g;
-      const values = region.outputs.map((o) => emitter.emit(o.value, indexInOrder(flat, shape), scope));
-      for (const [k, output] of region.outputs.entries()) emitter.store(output, indexInOrder(flat, output), values[k]!, scope);
+      const vectors = width === 4 ? add(scale(g, 4), vecIx) : g;
+      const flat = filled ? clamp(vectors, 0, total - 1) : vectors;
+      const values = region.outputs.map((o) => emitter.emitOutput(o, indexInOrder(flat, shape), scope));
+      for (const [k, output] of region.outputs.entries()) {
+        if (filled && emitter.isPacked(output)) emitter.storeWhole(output, g, values[k]!, scope);
+        else emitter.store(output, indexInOrder(flat, output), values[k]!, scope);
+      }
     };
     if (exact) write(body);
     else body.if(t.lt(at, items), write);

@@ -1,9 +1,10 @@
 import type { Region, Stored } from "../fuse/region.ts";
 import { add, addConst, flatten, type Ix, ixVar, scale, stridesOf, unflatten } from "../index/ix.ts";
-import type { DType, Value } from "../ir/value.ts";
+import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
-import type { TileExpr } from "../tile/tile.ts";
+import type { Scalar, TileExpr } from "../tile/tile.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
+import { registerScalar } from "./halves.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { longestStream, Moments, momentsOf } from "./moments.ts";
 import { type ReduceSchedule, reduceSchedule, type ScheduleTarget } from "./target.ts";
@@ -21,7 +22,7 @@ export function reducedAxes(v: ReduceValue): readonly number[] {
 }
 
 /** What every element is at least: where largest values start. */
-const least: Readonly<Record<DType, number>> = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0, bool: 0 };
+const least: Readonly<Record<Scalar, number>> = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0, bool: 0 };
 
 /**
  * Where a value that a reduction's kernel stores belongs: one element per row, one per element of the space, or nowhere. Its shape may be
@@ -152,7 +153,7 @@ export function lowerReduce(
       if (stage.length === 0) continue;
       const state = rowNumbers.map((_, j) =>
         stage.map((a) => {
-          const scalar = a.op === "argmax" ? a.args[0]!.dtype : a.dtype;
+          const scalar = registerScalar(a.op === "argmax" ? a.args[0]!.dtype : a.dtype);
           enter(j);
           return {
             anchor: a,
@@ -195,7 +196,7 @@ export function lowerReduce(
     if (guarded) for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
     if (perRow.length > 0) {
       eachRow((j) => {
-        const valuesIn = (at: Scope) => perRow.map((o) => emitter.emit(o.value, rowPlace(j, o), at));
+        const valuesIn = (at: Scope) => perRow.map((o) => emitter.emitOutput(o, rowPlace(j, o), at));
         // What the elements of the row need too is computed by every lane; otherwise it is the business of the lane that writes.
         const early = lanes > 1 && perElement.length === 0 ? null : valuesIn(scope);
         const write = (b: t.Block) => {
@@ -212,7 +213,7 @@ export function lowerReduce(
     if (perElement.length > 0) {
       loop((e, _item, inside) =>
         eachRow((j) => {
-          const values = perElement.map((o) => emitter.emit(o.value, elementPlace(j, e, o), inside));
+          const values = perElement.map((o) => emitter.emitOutput(o, elementPlace(j, e, o), inside));
           const write = (to: Scope) => {
             for (const [i, output] of perElement.entries()) emitter.store(output, elementPlace(j, e, output), values[i]!, to);
           };

@@ -3,6 +3,7 @@ import { add, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
+import { registerScalar } from "./halves.ts";
 import { foldGrid, indexInOrder, type LoweredBody } from "./map.ts";
 import { mapSchedule, type ScheduleTarget } from "./target.ts";
 
@@ -31,7 +32,7 @@ export function lowerScatter(region: Region, emitter: Emitter, target: ScheduleT
     const index = indexInOrder(width === 4 ? add(scale(g, 4), vecIx) : g, output);
     const place = emitter.wideIndex(index[axis]!, scope);
     const moves = index.some((ix) => ix.key.includes(VEC));
-    const sum = inside.var("acc", t.lit(0, updates.dtype === "bool" ? "u32" : updates.dtype, moves ? 4 : 1));
+    const sum = inside.var("acc", t.lit(0, registerScalar(updates.dtype), moves ? 4 : 1));
     inside.for("j", 0, count, 1, (j, loop) => {
       const where = new Scope(loop, scope);
       const jIx = emitter.variable("j", j, 0, count - 1);

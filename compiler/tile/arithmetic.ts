@@ -1,5 +1,6 @@
 // What every Tile IR operation does to numbers: the one definition that constant folding and the interpreter share, and that the printed
 // WGSL is tested against. Values are JavaScript numbers that are exact in their scalar type; bool is 0 or 1.
+import { roundToHalf } from "../plan/half.ts";
 import { erf } from "../reference/erf.ts";
 import type { BinaryOp, Scalar, UnaryOp } from "./tile.ts";
 
@@ -40,6 +41,7 @@ const unaryTable: { readonly [op in UnaryOp]: (x: number) => number } = {
   erf,
   floor: Math.floor,
   round: roundHalfEven,
+  half: roundToHalf,
   not: (x) => (x === 0 ? 1 : 0),
 };
 

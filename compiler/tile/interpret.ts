@@ -6,14 +6,16 @@
 // The tree is compiled once to closures. An expression's closure fills an array of its own with the values of all lanes: a typed array of
 // the expression's type, so that f32 results are rounded and integers wrap by being stored.
 
+import { halfBits, halfValue } from "../plan/half.ts";
 import { philox4x32 } from "../plan/philox.ts";
 import { binaryFunction, castFunction, unaryFunction } from "./arithmetic.ts";
 import { expressionText } from "./print.ts";
 import { Races } from "./races.ts";
 import type { Scalar, TileExpr, TileKernel, TileStmt, TileType } from "./tile.ts";
 
-export type Contents = Float32Array | Int32Array | Uint32Array;
-type Values = Float32Array | Int32Array | Uint32Array | Uint8Array;
+/** 16-bit floats are given as their bits. */
+export type Contents = Float32Array | Int32Array | Uint32Array | Uint16Array;
+type Values = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 /** One flag per lane: 1 where it is active. */
 type Mask = Uint8Array;
 type Evaluate = (mask: Mask) => Values;
@@ -25,6 +27,7 @@ interface Memory {
   readonly length: number;
   readonly values: Values;
   readonly races: Races | null; // null: nobody writes it
+  readonly half: boolean;
 }
 
 /** A device fault that the interpreter found, with the place in the kernel. */
@@ -74,14 +77,15 @@ class Machine {
     this.#lanes = kernel.workgroupSize;
     this.#uniforms = uniforms;
     this.#all = new Uint8Array(this.#lanes).fill(1);
-    for (const { name, type, length, access } of kernel.buffers) {
+    for (const { name, type, length, access, half } of kernel.buffers) {
       const values = buffers.get(name);
-      const expected = type.scalar === "bool" ? "u32" : type.scalar;
-      if (values === undefined || values.length < length * type.width || !(values instanceof valuesOf(expected, 0).constructor)) {
+      const expected = half !== undefined ? "f16" : type.scalar === "bool" ? "u32" : type.scalar;
+      const kind = expected === "f16" ? Uint16Array : valuesOf(expected, 0).constructor;
+      if (values === undefined || values.length < length * type.width || !(values instanceof kind)) {
         throw new Error(`internal: buffer ${name} needs ${length * type.width} values of ${expected}`);
       }
       const races = access === "readWrite" ? new Races(name, length, "launch") : null;
-      this.#memory.set(name, { name, type, length, values, races });
+      this.#memory.set(name, { name, type, length, values, races, half: half !== undefined });
     }
     for (const { name, type, length } of kernel.shared) {
       this.#memory.set(name, {
@@ -90,6 +94,7 @@ class Machine {
         length,
         values: valuesOf(type.scalar, length * type.width),
         races: new Races(name, length, "barrier"),
+        half: false,
       });
     }
     this.#body = this.#block(kernel.body);
@@ -206,7 +211,10 @@ class Machine {
       const at = this.#at(memory, index[lane]!, lane, text);
       const race = memory.races?.write(at, lane);
       if (race) throw new KernelFault(`${text}: ${race}`);
-      for (let p = 0; p < width; p++) memory.values[at * width + p] = value[lane * width + p]!;
+      for (let p = 0; p < width; p++) {
+        const x = value[lane * width + p]!;
+        memory.values[at * width + p] = memory.half ? halfBits(x) : x;
+      }
     }
   }
 
@@ -225,7 +233,7 @@ class Machine {
         if (race) throw new KernelFault(`${text}: ${race}`);
         for (let p = 0; p < width; p++) {
           const stored = memory.values[at * width + p]!;
-          result[lane * width + p] = scalar === "bool" && stored !== 0 ? 1 : stored;
+          result[lane * width + p] = memory.half ? halfValue(stored) : scalar === "bool" && stored !== 0 ? 1 : stored;
         }
       }
       return result;

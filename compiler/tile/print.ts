@@ -118,7 +118,10 @@ export function printTileKernel(k: TileKernel): string {
   const subgroup = k.subgroupSize === null ? "" : `, subgroups of ${k.subgroupSize}`;
   return [
     `kernel "${k.name}" grid ${k.grid.join("x")}, workgroup ${k.workgroupSize}${subgroup}${k.usesUniforms ? ", uniforms" : ""}`,
-    ...k.buffers.map((b) => `  ${b.access} ${b.name}: ${typeText(b.type)}[${b.length}]${b.storage === "texture" ? " in a texture" : ""}`),
+    ...k.buffers.map(
+      (b) =>
+        `  ${b.access} ${b.name}: ${typeText(b.type)}[${b.length}]${b.storage === "texture" ? " in a texture" : ""}${b.half === undefined ? "" : ` as ${b.half} f16`}`,
+    ),
     ...k.shared.map((a) => `  shared ${a.name}: ${typeText(a.type)}[${a.length}]`),
     "do",
     ...k.body.flatMap((s) => statementLines(s, "  ")),

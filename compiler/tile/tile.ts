@@ -11,7 +11,22 @@ export interface TileType {
   readonly width: Width;
 }
 
-export type UnaryOp = "neg" | "abs" | "exp" | "log" | "sin" | "cos" | "tanh" | "sqrt" | "rsqrt" | "erf" | "floor" | "round" | "not";
+/** `half`: the nearest 16-bit float, still an f32. */
+export type UnaryOp =
+  | "neg"
+  | "abs"
+  | "exp"
+  | "log"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "sqrt"
+  | "rsqrt"
+  | "erf"
+  | "floor"
+  | "round"
+  | "half"
+  | "not";
 /** `idiv`, `imod`: floor division of i32 (any signs); `div` is f32; comparison results are bool; `shl`, `shr` on i32 and u32. */
 export type BinaryOp =
   | "add"
@@ -93,6 +108,11 @@ export interface TileBuffer {
   /** Where the elements live. `texture`: an rgba32float storage texture, element i as plan/operandTexture.ts lays it; read only. */
   readonly storage: "buffer" | "texture";
   readonly length: number; // elements of `type`
+  /**
+   * Elements lie in memory as 16-bit floats, filled up to whole vectors of four; the kernel sees f32, a store rounds. `native`: by the
+   * device's own type. `packed`: two to a word, so that a store must be of a whole vector, which owns its words.
+   */
+  readonly half?: "native" | "packed";
 }
 export interface TileKernel {
   readonly name: string; // words that say what it does, for people: not part of its identity

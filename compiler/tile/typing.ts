@@ -67,6 +67,7 @@ function unaryTakes(op: UnaryOp, { scalar }: TileType): boolean {
     case "erf":
     case "floor":
     case "round":
+    case "half":
       return scalar === "f32";
     default:
       throw new Error(`internal: tile operation ${op satisfies never}`);

@@ -2,6 +2,8 @@
 // that types fit, names are bound once and used in their scope, every index is proven to stay in its buffer, no divisor is zero, barriers
 // and subgroup operations are reached by all lanes, and the kernel fits the device. Kernels run without the driver's own bounds checks, so
 // a kernel with a problem must not be launched: it is a bug of the compiler, not of the user.
+
+import { halfBytes } from "../plan/half.ts";
 import { Ranges } from "./bounds.ts";
 import { Divergence } from "./divergence.ts";
 import { isNothing } from "./interval.ts";
@@ -28,6 +30,7 @@ export interface VerifyProblem {
 
 /** The bytes that elements of a type take in memory; bool is stored as u32. */
 export const bytesOf = (type: TileType, length: number): number => 4 * type.width * length;
+const bufferBytes = (b: TileBuffer): number => (b.half === undefined ? bytesOf(b.type, b.length) : halfBytes(b.type.width * b.length));
 
 export function verifyKernel(kernel: TileKernel, limits: KernelLimits): readonly VerifyProblem[] {
   const verifier = new Verifier(kernel);
@@ -78,7 +81,7 @@ class Verifier {
     const plain = buffers.length - textures;
     this.#refuse(plain <= limits.maxStorageBuffers, () => `${plain} buffers of ${limits.maxStorageBuffers}`);
     for (const b of buffers) {
-      const size = bytesOf(b.type, b.length);
+      const size = bufferBytes(b);
       this.#refuse(size <= limits.maxBindingBytes, () => `buffer ${b.name} has ${size} bytes of ${limits.maxBindingBytes}`);
     }
     if (subgroupSize === null) return;
@@ -106,6 +109,7 @@ class Verifier {
       this.#refuse(touched.has(b.name), () => `${b.name} is bound but not used`);
     }
     for (const b of buffers) {
+      if (b.half !== undefined) this.#refuse(b.type.scalar === "f32", () => `${b.name} holds 16-bit floats as ${typeText(b.type)}`);
       if (b.storage !== "texture") continue;
       this.#refuse(b.access === "read" && sameType(b.type, typeOf("f32", 4)), () => `texture ${b.name} must be read only, of f32x4`);
     }
@@ -154,6 +158,8 @@ class Verifier {
         if (buffer === undefined) this.problems.push(`store to unknown buffer ${s.buffer}`);
         else this.#store(buffer, s.index, s.value, ranges);
         this.#refuse(buffer?.access !== "read", () => `store to ${s.buffer}, which is read only`);
+        const whole = buffer?.half !== "packed" || buffer.type.width === 4;
+        this.#refuse(whole, () => `store of a part of a word of ${s.buffer}: its other part may be another invocation's`);
         return;
       }
       case "storeShared": {

@@ -1,5 +1,5 @@
 // WGSL functions that printed kernels call where a builtin is missing, is inexact on some driver, or means something else. One row per
-// helper; a helper may need others. `T` stands for f32 or vec4f (i32 or vec4i), `B` for the bool of that width.
+// helper; a helper may need others. `T` stands for f32 or vec4f (i32 or vec4i), `U` for u32 of that width.
 import type { Width } from "../tile/tile.ts";
 
 export type Helper =
@@ -11,16 +11,21 @@ export type Helper =
   | "floorRemainder"
   | "floorDivideBy" // i32 by a divisor above 0
   | "floorRemainderBy"
+  | "half" // the nearest 16-bit float, ties to even, as f32: no driver's own conversion is asked
+  | "packHalves" // four f32, each a 16-bit float by value, as two words
+  | "unpackHalves" // and back
   | "infinity"
   | "notANumber"
   | "philox";
+
+type Plain = "packHalves" | "unpackHalves" | "infinity" | "notANumber" | "philox";
 
 interface Row {
   readonly scalar: "f32" | "i32";
   readonly text: string;
 }
 
-const rows: { readonly [h in Exclude<Helper, "infinity" | "notANumber" | "philox">]: Row } = {
+const rows: { readonly [h in Exclude<Helper, Plain>]: Row } = {
   // Both pieces are minimax fits: erf(x)/x - 1 in x² below 1, and -log(erfc(x))/x from 1 to 4, above which erf rounds to 1.
   erf: {
     scalar: "f32",
@@ -83,6 +88,19 @@ const rows: { readonly [h in Exclude<Helper, "infinity" | "notANumber" | "philox
   return select(result, T(1.0), y == T(0.0));
 }`,
   },
+  // Added to 0.5, whose last place is worth 2^-24, a number below the normal ones is rounded to as many of these.
+  half: {
+    scalar: "f32",
+    text: `fn nearestHalf(x: T) -> T {
+  let bits = bitcast<U>(x);
+  let size = bits & U(0x7fffffffu);
+  let near = (size + U(0xfffu) + ((size >> U(13u)) & U(1u))) & U(0xffffe000u);
+  let normal = select(near, U(0x7f800000u), near >= U(0x47800000u));
+  let small = bitcast<U>(T(bitcast<U>(abs(x) + T(0.5)) - U(0x3f000000u)) * T(5.9604644775390625e-08));
+  let finite = select(normal, small, size < U(0x38800000u));
+  return bitcast<T>(select(finite, size, size > U(0x7f800000u)) | (bits & U(0x80000000u)));
+}`,
+  },
   floorDivide: {
     scalar: "i32",
     text: `fn floorDivide(a: T, b: T) -> T {
@@ -121,6 +139,18 @@ const notANumber = `var<private> notANumberBits: u32 = 0x7fc00000u;
 fn notANumber() -> f32 {
   return bitcast<f32>(notANumberBits);
 }`;
+const packHalves = `fn packHalves(x: vec4f) -> vec2u {
+  let bits = bitcast<vec4u>(x);
+  let size = bits & vec4u(0x7fffffffu);
+  let small = vec4u(abs(x) * 16777216.0);
+  let finite = select((size - vec4u(0x38000000u)) >> vec4u(13u), small, size < vec4u(0x38800000u));
+  let special = select(vec4u(0x7c00u), vec4u(0x7e00u), size > vec4u(0x7f800000u));
+  let halves = select(finite, special, size >= vec4u(0x7f800000u)) | ((bits >> vec4u(16u)) & vec4u(0x8000u));
+  return halves.xz | (halves.yw << vec2u(16u));
+}`;
+const unpackHalves = `fn unpackHalves(x: vec2u) -> vec4f {
+  return vec4f(unpack2x16float(x.x), unpack2x16float(x.y));
+}`;
 // Philox4x32-10; the high word of a product from four products of 16-bit halves.
 const philox = `fn multiplyHigh(a: u32, b: u32) -> u32 {
   let aLow = a & 0xffffu;
@@ -149,6 +179,9 @@ const needs: { readonly [h in Helper]?: readonly Helper[] } = {
   floorRemainderBy: ["floorDivideBy"],
 };
 const order: readonly Helper[] = [
+  "half",
+  "packHalves",
+  "unpackHalves",
   "infinity",
   "notANumber",
   "erf",
@@ -161,9 +194,9 @@ const order: readonly Helper[] = [
   "floorRemainderBy",
   "philox",
 ];
-const functionNames: { readonly [h in Helper]?: string } = { tanh: "tanhOf" };
-const plain = (helper: Helper): helper is "infinity" | "notANumber" | "philox" =>
-  helper === "infinity" || helper === "notANumber" || helper === "philox";
+const functionNames: { readonly [h in Helper]?: string } = { tanh: "tanhOf", half: "nearestHalf" };
+const plain = (helper: Helper): helper is Plain =>
+  helper === "packHalves" || helper === "unpackHalves" || helper === "infinity" || helper === "notANumber" || helper === "philox";
 
 /** The largest whole exponent, up to sign, that is written out as products. */
 export const largestIntegerPower = 16;
@@ -228,10 +261,15 @@ function helperText(helper: Helper, width: Width): string {
   if (helper === "infinity") return infinity;
   if (helper === "notANumber") return notANumber;
   if (helper === "philox") return philox;
+  if (helper === "packHalves") return packHalves;
+  if (helper === "unpackHalves") return unpackHalves;
   const row = rows[helper];
   const vector = row.scalar === "f32" ? "vec4f" : "vec4i";
   const constants = width === 4 ? row.text : row.text.replace(/\bT\((-?[0-9][0-9.e+-]*)\)/g, "$1");
-  const text = constants.replace(/\bT\b/g, width === 4 ? vector : row.scalar).replace("COUNT", width === 4 ? "vec4u(31u)" : "31u");
+  const text = constants
+    .replace(/\bT\b/g, width === 4 ? vector : row.scalar)
+    .replace(/\bU\b/g, width === 4 ? "vec4u" : "u32")
+    .replace("COUNT", width === 4 ? "vec4u(31u)" : "31u");
   if (width === 1) return text;
   const own = [helper, ...(needs[helper] ?? [])].filter((h) => !plain(h)).map((h) => functionNames[h] ?? h);
   return own.reduce((t, name) => t.replaceAll(`${name}(`, `${name}4(`), text);

@@ -22,12 +22,22 @@ const wgslType = (type: TileType): string => (type.width === 1 ? type.scalar : v
 /** Truth is no type of host memory: it is stored as u32. */
 const storedType = (type: TileType): TileType => (type.scalar === "bool" ? build.typeOf("u32", type.width) : type);
 
+const halfType = (type: TileType): string => (type.width === 1 ? "f16" : "vec4<f16>");
+function elementType({ type, half }: TileBuffer): string {
+  if (half === "native") return halfType(type);
+  if (half === "packed") return type.width === 1 ? "u32" : "vec2u";
+  return wgslType(storedType(type));
+}
+const isHalf = (e: TileExpr): boolean => e.kind === "unary" && e.op === "half";
+
 export function printKernel(kernel: TileKernel): PrintedKernel {
   const printer = new Printer(kernel);
   const body = printer.block(kernel.body, Ranges.of(kernel), "  ");
   const uses = usesOf(kernel);
+  const enabled = [...(kernel.subgroupSize === null ? [] : ["enable subgroups;"]), ...(printer.native ? ["enable f16;"] : [])];
+  if (enabled.length > 0) enabled.push("");
   const lines = [
-    ...(kernel.subgroupSize === null ? [] : ["enable subgroups;", ""]),
+    ...enabled,
     ...kernel.buffers.map((buffer, i) => printer.declaration(buffer, i)),
     ...(kernel.usesUniforms ? [`@group(0) @binding(${kernel.buffers.length}) var<uniform> u: array<vec4u, ${uses.uniformVectors}>;`] : []),
     ...kernel.shared.map((s) => `var<workgroup> ${printer.names.of(s.name)}: array<${wgslType(s.type)}, ${s.length}>;`),
@@ -49,7 +59,7 @@ export function printKernel(kernel: TileKernel): PrintedKernel {
   return {
     wgsl: lines.join("\n"),
     bindings: kernel.usesUniforms ? [...kinds, "uniform"] : kinds,
-    features: kernel.subgroupSize === null ? [] : ["subgroups"],
+    features: [...(printer.native ? ["shader-f16"] : []), ...(kernel.subgroupSize === null ? [] : ["subgroups"])],
   };
 }
 
@@ -93,10 +103,13 @@ class Printer {
   readonly helpers = new Helpers();
   readonly #buffers: ReadonlyMap<string, TileBuffer>;
   readonly #textures: readonly TileBuffer[];
+  /** Whether the kernel uses the device's own 16-bit floats. */
+  readonly native: boolean;
 
   constructor(kernel: TileKernel) {
     this.#buffers = new Map(kernel.buffers.map((b) => [b.name, b]));
     this.#textures = kernel.buffers.filter((b) => b.storage === "texture");
+    this.native = kernel.buffers.some((b) => b.half === "native" && b.storage === "buffer");
     // Buffers take their names first, in binding order.
     for (const { name } of [...kernel.buffers, ...kernel.shared]) this.names.of(name);
   }
@@ -104,9 +117,9 @@ class Printer {
   declaration(buffer: TileBuffer, binding: number): string {
     const place = `@group(0) @binding(${binding}) var`;
     const name = this.names.of(buffer.name);
-    if (buffer.storage === "texture") return `${place} ${name}: texture_storage_2d<rgba32float, read>;`;
+    if (buffer.storage === "texture") return `${place} ${name}: texture_storage_2d<rgba${buffer.half === undefined ? 32 : 16}float, read>;`;
     const access = buffer.access === "read" ? "read" : "read_write";
-    return `${place}<storage, ${access}> ${name}: array<${wgslType(storedType(buffer.type))}>;`;
+    return `${place}<storage, ${access}> ${name}: array<${elementType(buffer)}>;`;
   }
 
   textureLoads(): readonly string[] {
@@ -138,6 +151,13 @@ class Printer {
       case "assign":
         return [`${indent}${this.names.of(s.name)} = ${print(s.value)};`];
       case "store": {
+        const { half } = this.#buffer(s.buffer);
+        if (half !== undefined) {
+          const place = `${indent}${this.names.of(s.buffer)}[${print(s.index)}]`;
+          if (half === "native") return [`${place} = ${halfType(s.value.type)}(${print(s.value)});`];
+          const rounded = isHalf(s.value) ? print(s.value) : `${this.helpers.call("half", 4)}(${print(s.value)})`;
+          return [`${place} = ${this.helpers.call("packHalves", 4)}(${rounded});`];
+        }
         const stored = s.value.type.scalar === "bool" ? `${wgslType(storedType(s.value.type))}(${print(s.value)})` : print(s.value);
         return [`${indent}${this.names.of(s.buffer)}[${print(s.index)}] = ${stored};`];
       }
@@ -198,10 +218,11 @@ class Printer {
       case "part":
         return `${print(e.arg)}.${parts[e.index]}`;
       case "load": {
-        const buffer = this.#buffers.get(e.buffer);
-        if (buffer === undefined) throw new Error(`internal: no buffer ${e.buffer}`);
+        const buffer = this.#buffer(e.buffer);
         if (buffer.storage === "texture") return `${this.#textureLoad(buffer)}(${free(e.index)})`;
+        if (buffer.half === "packed") return this.#unpacked(buffer, e.index, ranges);
         const element = `${this.names.of(e.buffer)}[${free(e.index)}]`;
+        if (buffer.half === "native") return `${wgslType(e.type)}(${element})`;
         return e.type.scalar === "bool" ? `(${element} != ${width === 1 ? "0u" : "vec4u(0u)"})` : element;
       }
       case "shared":
@@ -217,6 +238,19 @@ class Printer {
       default:
         throw new Error(`internal: tile expression ${JSON.stringify(e satisfies never)}`);
     }
+  }
+
+  #buffer(name: string): TileBuffer {
+    const buffer = this.#buffers.get(name);
+    if (buffer === undefined) throw new Error(`internal: no buffer ${name}`);
+    return buffer;
+  }
+  /** One 16-bit float of a word, or the four of two words. */
+  #unpacked(buffer: TileBuffer, index: TileExpr, ranges: Ranges): string {
+    const name = this.names.of(buffer.name);
+    if (buffer.type.width === 4) return `${this.helpers.call("unpackHalves", 4)}(${name}[${bare(this.#expression(index, ranges))}])`;
+    const at = this.#expression(index, ranges);
+    return `unpack2x16float(${name}[${at} >> 1u])[${at} & 1]`;
   }
 
   #literal(value: number, type: TileType): string {
@@ -238,6 +272,9 @@ class Printer {
         return `(!${operand})`;
       case "rsqrt":
         return `inverseSqrt(${free})`;
+      case "half":
+        // A conversion there and back is what drivers leave out.
+        return `${this.helpers.call("half", type.width)}(${free})`;
       case "erf":
       case "tanh":
         return `${this.helpers.call(op, type.width)}(${free})`;

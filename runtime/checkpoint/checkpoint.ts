@@ -15,6 +15,7 @@ import {
   writeError,
   writeSynced,
 } from "./files.ts";
+import { floatTypes, readFloats } from "./floats.ts";
 import {
   counted,
   type FileFacts,
@@ -322,7 +323,7 @@ const settingName = (name: string): string => name.replace(/[A-Z]/g, (letter) =>
 const some = (names: readonly string[]): string =>
   names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 
-/** Puts the tensors of a checkpoint where a plan wants them. Everything is checked before anything is written. */
+/** Puts the tensors of a checkpoint, as f32 bytes, where a plan wants them. Everything is checked before anything is written. */
 export async function loadTensors(
   checkpoint: OpenedCheckpoint,
   stored: readonly StoredTensor[],
@@ -338,7 +339,7 @@ export async function loadTensors(
         `${sourceOf(tensor).path} has no tensor ${tensor.key} ${wanted}`,
         "the checkpoint is of another program: use the one that made it",
       );
-    if (entry.dtype !== "F32" || entry.shape.join() !== tensor.shape.join())
+    if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== tensor.shape.join())
       return fail(
         "wrong shape",
         `${tensor.key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${checkpoint.folder}; the program needs F32 ${wanted}`,
@@ -347,7 +348,7 @@ export async function loadTensors(
   }
   for (const tensor of stored) {
     let offset = 0;
-    for await (const piece of sourceOf(tensor).read(tensor.key)) {
+    for await (const piece of readFloats(sourceOf(tensor), tensor.key)) {
       write(tensor, piece, offset);
       offset += piece.length;
     }

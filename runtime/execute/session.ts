@@ -1,5 +1,7 @@
-import type { Plan, PlanBinding, PlanKernel, PlanLeg } from "../../compiler/plan/plan.ts";
+import { fromHalves, halfBytes, toHalves } from "../../compiler/plan/half.ts";
+import type { Plan, PlanBinding, PlanKernel, PlanLeg, StoredTensor } from "../../compiler/plan/plan.ts";
 import { printProblem, verifyPlan } from "../../compiler/plan/verify.ts";
+import { narrowed, widened } from "../checkpoint/floats.ts";
 import { type OpenedDevice, withErrorScopes } from "../device/openDevice.ts";
 import { bindGroupLayout, type LegCommand, legCommands, type PlanObjects, submitCommands } from "./commands.ts";
 import { outOfMemory, RuntimeFailure } from "./failure.ts";
@@ -29,7 +31,7 @@ export interface PendingRead {
 
 const defaultDispatchesPerSubmit = 256;
 const chunkBytes = 8 * 1024 * 1024;
-const poisonWord = 0x7fc0dead; // a quiet NaN that is easy to recognise in a dump
+const poisonWord = 0x7fdd7fdd; // a quiet NaN, as two 16-bit floats too, that is easy to recognise in a dump
 
 interface RunnableLeg {
   readonly leg: PlanLeg;
@@ -262,10 +264,11 @@ export class Session {
     const count = input.shape.reduce((a, b) => a * b, 1);
     if (values.length !== count) throw new Error(`internal: input ${name} of leg ${leg} has ${count} elements, not ${values.length}`);
     if (arrayOf(input.dtype) !== values.constructor) throw new Error(`internal: input ${name} of leg ${leg} is ${input.dtype}`);
+    const memory = input.dtype === "f16" ? toHalves(values) : values;
     this.opened.device.queue.writeBuffer(
       this.objects.buffers[input.at.buffer]!,
       input.at.offset,
-      values as HostArray & ArrayBufferView<ArrayBuffer>,
+      memory as typeof memory & ArrayBufferView<ArrayBuffer>,
     );
   }
 
@@ -302,7 +305,8 @@ export class Session {
       if (output === undefined) throw new Error(`internal: leg ${leg} has no output ${name}`);
       return output;
     });
-    const sizes = outputs.map((output) => 4 * output.shape.reduce((a, b) => a * b, 1));
+    const counts = outputs.map((output) => output.shape.reduce((a, b) => a * b, 1));
+    const sizes = outputs.map((output, i) => (output.dtype === "f16" ? halfBytes(counts[i]!) : 4 * counts[i]!));
     const total = sizes.reduce((a, b) => a + b, 0);
     const staging = this.#staging.take(total);
     const encoder = this.opened.device.createCommandEncoder();
@@ -317,7 +321,10 @@ export class Session {
         const bytes = await this.#map(staging, total);
         let from = 0;
         const entries = outputs.map((output, i) => {
-          const values = new (arrayOf(output.dtype))(bytes, from, sizes[i]! / 4);
+          const values =
+            output.dtype === "f16"
+              ? fromHalves(new Uint16Array(bytes, from, sizes[i]! / 2), counts[i]!)
+              : new (arrayOf(output.dtype))(bytes, from, counts[i]!);
           from += sizes[i]!;
           return [output.name, values] as const;
         });
@@ -381,6 +388,26 @@ export class Session {
     }
   }
 
+  /** The numbers of a stored tensor, as f32 bytes, in pieces. */
+  async *readFloats(tensor: StoredTensor): AsyncGenerator<Uint8Array> {
+    const count = tensor.shape.reduce((a, b) => a * b, 1);
+    if (tensor.dtype === "f32") {
+      yield* this.readBuffer({ ...tensor.at, bytes: 4 * count });
+      return;
+    }
+    let left = count;
+    for await (const piece of this.readBuffer({ ...tensor.at, bytes: halfBytes(count) })) {
+      yield widened(piece, left);
+      left -= piece.length / 2;
+    }
+  }
+
+  /** Overwrites numbers of a stored tensor. `offset`: in bytes of f32, a multiple of 16. */
+  writeFloats(tensor: StoredTensor, bytes: Uint8Array, offset = 0): void {
+    if (tensor.dtype === "f32") this.writeBuffer(tensor.at, bytes, offset);
+    else this.writeBuffer(tensor.at, narrowed(bytes), offset / 2);
+  }
+
   /** Frees everything on the device. The device itself stays open. */
   dispose(): void {
     if (this.#disposed) return;
@@ -396,6 +423,7 @@ export class Session {
 function arrayOf(dtype: PlanLeg["outputs"][number]["dtype"]): Float32ArrayConstructor | Int32ArrayConstructor | Uint32ArrayConstructor {
   switch (dtype) {
     case "f32":
+    case "f16": // converted on the way
       return Float32Array;
     case "i32":
       return Int32Array;

@@ -1,6 +1,7 @@
 import type { EvaluatePlan, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
+import { floatTypes, readFloats } from "../checkpoint/floats.ts";
 import { openSafetensors, type SafetensorsFile } from "../checkpoint/safetensors.ts";
 import type { Session } from "../execute/session.ts";
 import type { TrainFailure } from "./trainer.ts";
@@ -59,7 +60,7 @@ async function copyModel(session: Session, file: SafetensorsFile, name: string, 
     const shape = `[${tensor.shape.join(", ")}]`;
     if (entry === undefined)
       return fail("missing tensor", `${file.path} has no tensor ${tensor.key} ${shape}`, "check that the file holds this model");
-    if (entry.dtype !== "F32" || entry.shape.join() !== tensor.shape.join())
+    if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== tensor.shape.join())
       return fail(
         "wrong shape",
         `${tensor.key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${file.path}; the program needs F32 ${shape}`,
@@ -68,8 +69,8 @@ async function copyModel(session: Session, file: SafetensorsFile, name: string, 
   }
   for (const tensor of wanted) {
     let offset = 0;
-    for await (const piece of file.read(keyIn(tensor))) {
-      session.writeBuffer(tensor.at, piece, offset);
+    for await (const piece of readFloats(file, keyIn(tensor))) {
+      session.writeFloats(tensor, piece, offset);
       offset += piece.length;
     }
   }

@@ -169,7 +169,7 @@ class Run {
       const difference = programDifference(resume, this.#program);
       if (difference !== null) throw new RunEnd(difference);
       const loaded = await loadTensors(resume, this.#program.stored, (tensor, bytes, offset) =>
-        this.#session.writeBuffer(tensor.at, bytes, offset),
+        this.#session.writeFloats(tensor, bytes, offset),
       );
       if (!loaded.ok) throw new RunEnd(loaded.error);
       const { counters, log } = resume.manifest;
@@ -308,8 +308,7 @@ class Run {
 
   /** The bytes of a tensor; ends the run when one of its values is not finite, so that such a checkpoint is never written. */
   async *#finite(tensor: StoredTensor): AsyncGenerator<Uint8Array> {
-    const bytes = 4 * tensor.shape.reduce((a, b) => a * b, 1);
-    for await (const piece of this.#session.readBuffer({ ...tensor.at, bytes })) {
+    for await (const piece of this.#session.readFloats(tensor)) {
       const values: HostArray = new Float32Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.length / 4);
       if (!values.every(Number.isFinite))
         throw new RunEnd(this.#diverged(null, `${tensor.key} has values that are not finite, seen while saving`));

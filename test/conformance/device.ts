@@ -4,7 +4,7 @@ import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
 import type { HostEnvironment, UniformDecl } from "../../compiler/plan/host.ts";
-import type { Plan } from "../../compiler/plan/plan.ts";
+import type { Plan, PlanTarget } from "../../compiler/plan/plan.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { createSession, type Session } from "../../runtime/execute/session.ts";
 
@@ -28,8 +28,9 @@ export class DeviceGraph {
     graph: Graph,
     uniforms: readonly UniformDecl[],
     options: CompileOptions = {},
+    target: PlanTarget = targetOf(opened.adapter),
   ): Promise<DeviceGraph> {
-    const plan = compileGraph(graph, uniforms, targetOf(opened.adapter), options);
+    const plan = compileGraph(graph, uniforms, target, options);
     const made = await createSession(opened, plan, { poison: true });
     if (!made.ok) throw new Error(made.failure.message);
     return new DeviceGraph(made.session, plan, uniforms);
@@ -40,7 +41,7 @@ export class DeviceGraph {
     for (const input of leg.inputs) {
       const given = inputs[input.name];
       if (!given) throw new Error(`internal: no value for input ${input.name}`);
-      const array = input.dtype === "f32" ? Float32Array : input.dtype === "i32" ? Int32Array : Uint32Array;
+      const array = input.dtype === "f32" || input.dtype === "f16" ? Float32Array : input.dtype === "i32" ? Int32Array : Uint32Array;
       this.#session.writeInput(leg.name, input.name, array.from(given.data));
     }
     if (this.#uniforms.length > 0) this.#session.writeUniforms(words(this.#uniforms, environment));

@@ -9,7 +9,8 @@ type LeafName = "input" | "const" | "table" | "iota" | "random";
 const unlabelled = (dtype: Inferred["dtype"], shape: readonly number[]): Inferred => ({ dtype, shape, labels: shape.map(() => "") });
 
 function requireRepresentable(op: OpName, value: number, dtype: Inferred["dtype"]): void {
-  if (dtype !== "f32" && wrap(value, dtype) !== value) misuse(op, `${value} is no ${dtype}`);
+  const kept = dtype === "f32" ? value : wrap(value, dtype);
+  if (!Object.is(kept, value) && kept !== value) misuse(op, `${value} is no ${dtype}`);
 }
 
 export const leafRows: { readonly [K in LeafName]: OpRow<K> } = {

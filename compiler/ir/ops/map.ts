@@ -130,10 +130,14 @@ export const mapRows: { readonly [K in MapName]: OpRow<K> } = {
   cast: {
     class: "map",
     arity: 1,
-    infer: ([x], { to }) => ({ dtype: to, shape: x!.shape, labels: x!.labels }),
-    // Only f32 carries derivatives, and a cast from f32 to f32 is no cast.
+    infer: ([x], { to }) => {
+      if (x!.dtype === "f16" || to === "f16") requireDType("cast", x!, ["f32", "f16"]);
+      if (x!.dtype === "f16" && to !== "f32" && to !== "f16") misuse("cast", `${describe(x!)} to ${to}: read it as f32 first`);
+      return { dtype: to, shape: x!.shape, labels: x!.labels };
+    },
+    // Only f32 carries derivatives, and a cast from f32 to f32 is no cast. What is stored as f16 is decided when all derivatives are taken.
     grad: flat("one side of a cast is never f32"),
-    // From f32 to whole numbers: towards zero, clamped to the range. Between whole numbers: the same bits.
+    // To f16: the nearest, ties to even. From f32 to whole numbers: towards zero, clamped to the range. Between whole numbers: the same bits.
     ref: ([x], { to }) => {
       const { dtype, shape, data } = x!;
       const low = to === "u32" ? 0 : -(2 ** 31);
@@ -210,6 +214,7 @@ export const mapRows: { readonly [K in MapName]: OpRow<K> } = {
     infer: (args) => {
       const [condition, a, c] = args as [Value, Value, Value];
       requireDType("where", condition, ["bool"]);
+      requireDType("where", a, every);
       if (a.dtype !== c.dtype || !sameShape(a.shape, c.shape) || !sameShape(condition.shape, a.shape)) {
         misuse("where", `${describe(condition)} ? ${describe(a)} : ${describe(c)}`);
       }

@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { targetOf } from "../../cli/target.ts";
+import type { CompileOptions } from "../../compiler/compile.ts";
+import { Builder } from "../../compiler/ir/builder.ts";
+import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import { parseGraph } from "../../compiler/ir/parseText.ts";
+import { printGraph } from "../../compiler/ir/print.ts";
+import type { Graph } from "../../compiler/ir/value.ts";
+import { rebuild } from "../../compiler/ir/walk.ts";
+import { halfValue, roundToHalf } from "../../compiler/plan/half.ts";
+import type { PlanTarget } from "../../compiler/plan/plan.ts";
+import { evaluate } from "../../compiler/reference/evaluate.ts";
+import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
+import { DeviceGraph } from "../conformance/device.ts";
+import { programs } from "./programs.ts";
+
+// 16-bit storage on the device: by its own type where it has one, and packed on every device. The same graphs in both forms.
+
+let opened: OpenedDevice;
+let forms: readonly (readonly [string, PlanTarget])[] = [];
+beforeAll(async () => {
+  const result = await openDevice();
+  if (!result.ok) throw new Error(`${result.reason} ${result.help}`);
+  opened = result;
+  const target = targetOf(opened.adapter);
+  forms = [["packed", { ...target, shaderF16: false }], ...(target.shaderF16 ? [["native", target] as const] : [])];
+});
+afterAll(() => opened?.close());
+
+type Inputs = Readonly<Record<string, NdArray>>;
+async function run(graph: Graph, inputs: Inputs, target: PlanTarget, options: CompileOptions = {}) {
+  const device = await DeviceGraph.create(opened, graph, [], options, target);
+  try {
+    return await device.run(inputs);
+  } finally {
+    device.dispose();
+  }
+}
+const array = (data: readonly number[], shape: readonly number[] = [data.length], dtype: NdArray["dtype"] = "f32"): NdArray => ({
+  dtype,
+  shape,
+  data: Float64Array.from(data),
+});
+
+describe("16-bit floats on the device", () => {
+  const finite = Array.from({ length: 0x7c00 }, (_, bits) => halfValue(bits));
+
+  it("round to the nearest, ties to even, subnormal numbers and overflow included", async () => {
+    // Every finite value, the middle to the next, and numbers just beside the middle; odd in number.
+    const numbers = finite.flatMap((x, bits) => {
+      const middle = (x + halfValue(bits + 1)) / 2;
+      const next = Number.isFinite(middle) ? middle : 65520;
+      return [x, -next, Math.fround(next * (1 - 2 ** -22)), -Math.fround(next * (1 + 2 ** -22))];
+    });
+    const values = [...numbers, 1e6, -1e30, 0].map(Math.fround);
+    const b = new Builder();
+    const x = b.input("x", [values.length]);
+    const graph: Graph = {
+      name: "round",
+      results: [
+        { name: "stored", value: b.cast(x, "f16") },
+        { name: "computed", value: b.neg(b.cast(b.cast(x, "f16"), "f32")) },
+      ],
+    };
+    for (const [form, target] of forms) {
+      const actual = await run(graph, { x: array(values) }, target);
+      for (const [i, v] of values.entries()) {
+        const want = roundToHalf(v);
+        if (actual.stored!.data[i] !== want || actual.computed!.data[i] !== -want)
+          expect.fail(`${form}: ${v} is stored as ${actual.stored!.data[i]}, computed as ${actual.computed!.data[i]}, for ${want}`);
+      }
+    }
+  });
+
+  it("are read exactly, in vectors and one by one", async () => {
+    const b = new Builder();
+    const x = b.input("x", [finite.length], { dtype: "f16" });
+    const wide = b.cast(x, "f32");
+    const graph: Graph = {
+      name: "read",
+      results: [
+        { name: "plain", value: b.mul(wide, 2) },
+        { name: "reversed", value: b.mul(b.reverse(wide, [0]), 2) },
+      ],
+    };
+    for (const [form, target] of forms) {
+      const actual = await run(graph, { x: array(finite, [finite.length], "f16") }, target);
+      for (const [i, v] of finite.entries()) {
+        const back = actual.reversed!.data[finite.length - 1 - i];
+        if (actual.plain!.data[i] !== 2 * v || back !== 2 * v)
+          expect.fail(`${form}: ${v} is read as ${actual.plain!.data[i]! / 2} and ${back}`);
+      }
+    }
+  });
+});
+
+const seed = Number(process.env.ADA_SEED ?? 5);
+const numRuns = Number(process.env.ADA_RUNS ?? 25);
+
+describe("random programs with f16 storage on the device", () => {
+  it("equal the f64 meaning with its roundings, and the f32 program loosely", async () => {
+    let elements = 0;
+    let flipped = 0;
+    await fc.assert(
+      fc.asyncProperty(programs({ steps: 14 }), async (program) => {
+        const b = new Builder();
+        const graph = rebuild(program.graph, b, (v) =>
+          v.op === "input" ? b.make("input", [], { ...v.attrs, role: "data" }, { labels: v.labels }) : null,
+        );
+        for (const [form, target] of forms) {
+          let text = "";
+          const actual = await run(graph, program.inputs, target, {
+            precision: { frozen: "f16", compute: "f16", gradients: "f16" },
+            onStage: (stage, _, print) => {
+              if (stage === "precise") text = print();
+            },
+          });
+          const parsed = parseGraph(text);
+          if (!("graph" in parsed)) throw new Error(`cannot be read back: ${text}`);
+          const tight = evaluate(parsed.graph, program.inputs);
+          const loose = evaluate(graph, program.inputs);
+          for (const { name } of parsed.graph.results) {
+            const scale = tight[name]!.data.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-3);
+            for (const [i, x] of tight[name]!.data.entries()) {
+              const off = Math.abs(actual[name]!.data[i]! - x) / scale;
+              elements++;
+              if (!(off <= 2e-4)) flipped++;
+              // f32 and f64 may round to neighbours: a unit of f16, carried through what follows.
+              if (!(off <= 1e-2) || !(Math.abs(actual[name]!.data[i]! - loose[name]!.data[i]!) / scale <= 3e-2))
+                expect.fail(`${form}: ${name}[${i}] is ${actual[name]!.data[i]} for ${x}\n${printGraph(parsed.graph)}`);
+            }
+          }
+        }
+      }),
+      { seed, numRuns, endOnFailure: false },
+    );
+    expect(flipped / elements).toBeLessThan(0.01);
+  });
+});
