@@ -81,3 +81,26 @@ loss arcface(feature: real[...b, f], centres: real[classes, f], id: i32[...b], m
   let hit    = one_hot(id, classes)
   return cross_entropy(scale * where(hit > 0, pushed, cosine), id)
 }
+
+/// Sum of losses, each divided by its own size to the power `power`, and the sum brought back to the size of the plain sum. The factors are
+/// not differentiated; with `power` 0 this is the plain sum.
+loss normalized_sum(losses: List<real>, power: Real = 0, eps: Real = 1e-8) -> real {
+  let total = sum(losses)
+  if power == 0 { return total }
+  let scaled = sum([for l in losses: l / stop((abs(l) + eps) ** power)])
+  return scaled * stop(total / (scaled + eps))
+}
+/// Mean of |a| to a power; with `rooted` the root of that power.
+loss power_mean(a: real[...s], power: Real = 2, rooted: Bool = false) -> real {
+  let m = mean(abs(a) ** power)
+  return if rooted { m ** (1 / power) } else { m }
+}
+
+/// A factor that follows a loss: from `scale` at `base` in proportion, between the shares `low` and `high` of `scale`.
+fn proportional_scale(x: real[...s], base: Real, scale: Real, low: Real = 1, high: Real = 2) -> real[...s] {
+  return if base == 0 { zeros_like(x) } else { clamp(stop(x) * scale / base, scale * low, scale * high) }
+}
+/// The same along a straight line through two known points.
+fn linear_scale(x: real[...s], base: Real, scale: Real, ref: Real, ref_scale: Real, low: Real, high: Real) -> real[...s] {
+  return clamp((stop(x) - base) / (ref - base) * (ref_scale - scale) + scale, low, high)
+}

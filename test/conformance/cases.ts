@@ -6,6 +6,7 @@ import { DeviceGraph } from "./device.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";
+import { lossHelperKinds } from "./kinds/lossHelpers.ts";
 import { normKinds } from "./kinds/norms.ts";
 import { isOptimizer, runOptimizer } from "./kinds/optimizers.ts";
 import { pointwiseKinds } from "./kinds/pointwise.ts";
@@ -34,6 +35,7 @@ const kinds: KindTable = {
   ...reductionKinds,
   ...normKinds,
   ...lossKinds,
+  ...lossHelperKinds,
   ...spatialKinds,
   ...indexingKinds,
   ...attentionKinds,
