@@ -36,6 +36,8 @@ export function takeOver(
         for (const { stored } of lowered[i]!.buffers) {
           const holder = holderOf.get(stored.id);
           if (!holder || holder === heir || holder.to !== i || holder.from === i || holder.bytes !== heir.bytes) continue;
+          // One binding has one element type.
+          if (stored.value.dtype !== output.value.dtype) continue;
           const kernel = lower(region, new Map([...takeover, [stored, output]]));
           if (!kernel) continue;
           takeover.set(stored, output);
