@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -36,6 +36,7 @@ describe("exit status", () => {
         end: { line: 1, column: 15 },
         related: [],
         help: null,
+        fix: null,
       },
     ]);
   });
@@ -54,5 +55,40 @@ describe("exit status", () => {
   test("bytes that are no text at all", () => {
     const noise = Uint8Array.from({ length: 4096 }, (_, i) => (i * 197 + (i >> 3) * 31) % 256);
     expect(checkFiles([file("noise.ada", noise)], plain).status).toBe(1);
+  });
+});
+
+describe("--fix", () => {
+  const untidy = `import { Linear } from "std/nn.ada"
+module Net(width: Dim) {
+  part first = Liner(width)
+  param noise: f32[width] = 0
+  forward(x: real[...b, c]) -> real[...b, c: width] {
+    let y = first(x) |> sigmod
+    return y * (1 - draw(coin(0.5), like: y)) + noise
+  }
+}
+model net = Net(widht: 3) trained
+const kept = unknown_to_all
+`;
+  test("makes what is certain, leaves the rest, and has nothing to do the second time", () => {
+    const target = file("untidy.ada", untidy);
+    const first = checkFiles([target], { ...plain, fix: true });
+    const after = readFileSync(target, "utf8");
+    expect(after).toBe(
+      untidy
+        .replace("Liner(", "Linear(")
+        .replace("sigmod", "sigmoid")
+        .replace("widht", "width")
+        .replace("real[...b, c]) ->", "real[...b, c]) random ->"),
+    );
+    expect(first.output).toContain("untidy.ada: 4 fixes");
+    expect(first.output).toMatch(/unknown_to_all[\s\S]*\n1 error\n$/);
+    const second = checkFiles([target], { ...plain, fix: true });
+    expect(readFileSync(target, "utf8")).toBe(after);
+    expect(second.output).not.toContain("fixes");
+  });
+  test("without it the summary says how many there are", () => {
+    expect(checkFiles([file("untidy.ada", untidy)], plain).output).toContain("`adac check --fix` mends");
   });
 });

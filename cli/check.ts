@@ -1,12 +1,16 @@
+import path from "node:path";
 import { checkProgram } from "../dsl/check/index.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { loadProgram } from "../dsl/program.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
+import { fixProgram } from "./fix.ts";
 
 export interface CheckOptions {
   readonly json: boolean;
   readonly colour: boolean;
+  /** Make the edits that diagnostics are certain of before reporting what is left. */
+  readonly fix?: boolean;
 }
 /** What a command leaves behind: the exit status and what it printed. */
 export interface CheckOutcome {
@@ -17,15 +21,21 @@ export interface CheckOutcome {
 }
 
 /** `adac check FILE…`: reads and checks programs. Never throws on any input. */
-export function checkFiles(files: readonly string[], { json, colour }: CheckOptions): CheckOutcome {
+export function checkFiles(files: readonly string[], { json, colour, fix = false }: CheckOptions): CheckOutcome {
   if (files.length === 0) return usage("adac check: name at least one file, as in `adac check pipelines/quickstart.ada`");
   const diagnostics: Diagnostic[] = [];
   const texts = new Map<string, string>();
   const seen = new Set<string>();
+  const fixed: string[] = [];
   for (const file of files) {
     const host = diskHost(projectRootOf(file));
     const problem = readable(file, host);
     if (problem !== undefined) return usage(`adac check: ${problem}`);
+    if (fix) {
+      const made = fixProgram(file, host);
+      if (made.edits > 0)
+        fixed.push(`${made.files.map((one) => path.relative(process.cwd(), one)).join(", ")}: ${count(made.edits, "fix", "fixes")}`);
+    }
     const program = loadProgram(file, host);
     for (const source of program.files.values()) texts.set(source.id, source.text);
     for (const one of checkProgram(program)) {
@@ -38,8 +48,9 @@ export function checkFiles(files: readonly string[], { json, colour }: CheckOpti
   const textOf = (file: string) => texts.get(file);
   const status = diagnostics.length === 0 ? 0 : 1;
   if (json) return { status, output: `${JSON.stringify(diagnosticsToJson(diagnostics, textOf))}\n`, errorOutput: "" };
-  if (status === 0) return { status, output: `${files.join(", ")}: nothing to report\n`, errorOutput: "" };
-  return { status, output: `${renderDiagnostics(diagnostics, textOf, { colour })}\n\n${summary(diagnostics)}\n`, errorOutput: "" };
+  const done = fixed.map((line) => `${line}\n`).join("");
+  if (status === 0) return { status, output: `${done}${files.join(", ")}: nothing to report\n`, errorOutput: "" };
+  return { status, output: `${done}${renderDiagnostics(diagnostics, textOf, { colour })}\n\n${summary(diagnostics)}\n`, errorOutput: "" };
 }
 
 /** Runs `checkFiles` and prints; the result is the process's exit status. */
@@ -59,10 +70,11 @@ function readable(file: string, host: ReturnType<typeof diskHost>): string | und
   return "reason" in read ? `"${file}" cannot be read: ${read.reason}` : undefined;
 }
 
+const count = (n: number, one: string, many: string): string => (n === 0 ? "" : `${n} ${n === 1 ? one : many}`);
+
 function summary(diagnostics: readonly Diagnostic[]): string {
-  const count = (severity: Diagnostic["severity"], one: string, many: string): string => {
-    const n = diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
-    return n === 0 ? "" : `${n} ${n === 1 ? one : many}`;
-  };
-  return [count("error", "error", "errors"), count("warning", "warning", "warnings")].filter((part) => part !== "").join(", ");
+  const of = (severity: Diagnostic["severity"]): number => diagnostics.filter((one) => one.severity === severity).length;
+  const fixable = diagnostics.filter((one) => one.fix).length;
+  const parts = [count(of("error"), "error", "errors"), count(of("warning"), "warning", "warnings")].filter((part) => part !== "");
+  return `${parts.join(", ")}${fixable === 0 ? "" : `; \`adac check --fix\` mends ${fixable} of them`}`;
 }

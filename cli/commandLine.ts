@@ -62,9 +62,10 @@ export async function commandLine(words: readonly string[], output: OutputConfig
 
   command("check <file...>", "read and check programs; exit 0 clean, 1 with diagnostics", "adac check pipelines/quickstart.ada")
     .option("--json", "diagnostics as JSON", false)
-    .action(async (files: string[], { json }: { json: boolean }) => {
+    .option("--fix", "first make the changes that are certain to be meant", false)
+    .action(async (files: string[], flags: { json: boolean; fix: boolean }) => {
       const { checkCommand } = await import("./check.ts");
-      process.exitCode = checkCommand(files, { json, colour: process.stdout.isTTY === true });
+      process.exitCode = checkCommand(files, { ...flags, colour: process.stdout.isTTY === true });
     });
 
   command("fmt [path...]", "lay out programs, all of a folder or some files", "adac fmt std models pipelines")

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { format } from "../dsl/format/index.ts";
 import { renderDiagnostics } from "../dsl/render.ts";
 import type { CheckOutcome } from "./check.ts";
+import { writeWhole } from "./writeWhole.ts";
 
 export interface FmtOptions {
   /** Say what would change and write nothing. */
@@ -61,17 +62,4 @@ function filesAt(where: string): (string | { readonly problem: string })[] {
   if (!found.isDirectory()) return [where];
   const files = readdirSync(where, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ada"));
   return files.sort().map((file) => path.join(where, file));
-}
-
-/** All or nothing: whoever reads the file meanwhile sees the old text or the new one. */
-function writeWhole(file: string, text: string): void {
-  const target = realpathSync(file);
-  const beside = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}`);
-  try {
-    writeFileSync(beside, text, { mode: statSync(target).mode });
-    renameSync(beside, target);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
 }

@@ -11,6 +11,6 @@ export interface Diagnostic {
   /** Where the expectation came from. */
   readonly related: readonly { readonly span: Span; readonly label: string }[];
   readonly help?: string;
-  /** A change that is certain to be right. */
+  /** The edit that is certain to be meant; an empty span inserts. `adac check --fix` makes it. */
   readonly fix?: { readonly span: Span; readonly text: string };
 }

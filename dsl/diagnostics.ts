@@ -121,7 +121,7 @@ export const diagnosticTable = {
   ),
   "elaborate/misplaced": error("`{what}` may stand only in {where}"),
   "elaborate/unknown-entry": error("there is no `{kind}` block called `{name}`"),
-  "elaborate/missing-setting": error("`{name}` does not say `{setting}`"),
+  "elaborate/missing-setting": error("`{name}` does not say {setting}"),
   "elaborate/unknown-setting": error("nothing can be set that is called `{key}`"),
   "elaborate/bad-setting": error("`{key}` cannot be set to this: {problem}"),
   "elaborate/nothing-minimised": error(

@@ -6,7 +6,7 @@ import { NameContext, type NameNode } from "./names/context.ts";
 import { resolveItem } from "./names/items.ts";
 import { moduleCycles } from "./names/moduleCycles.ts";
 import { Scope } from "./names/scope.ts";
-import { didYouMean } from "./nearest.ts";
+import { meant } from "./nearest.ts";
 import type { Program, SourceFile, SourceFileId } from "./program.ts";
 
 export { type Binding, bindingSpan, bindingWords, type NamedItem } from "./names/binding.ts";
@@ -93,10 +93,8 @@ function bindImports(
       if (target === undefined || found === undefined) {
         lost.add(here.name);
         if (offered && target !== undefined && name.name !== "" && !lostNames.get(target)?.has(name.name)) {
-          const help = didYouMean(name.name, offered.keys());
-          diagnostics.push(
-            diagnose("import/no-such-name", name.span, { path: item.from.value, name: name.name }, help === undefined ? {} : { help }),
-          );
+          const extra = meant(name.name, offered.keys(), name.span);
+          diagnostics.push(diagnose("import/no-such-name", name.span, { path: item.from.value, name: name.name }, extra));
         }
         continue;
       }

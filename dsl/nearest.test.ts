@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { didYouMean, editDistance, nearest } from "./nearest.ts";
+import { didYouMean, editDistance, meant, nearest } from "./nearest.ts";
 
 test.each([
   ["", "", 0],
@@ -25,4 +25,12 @@ test.each([
 test("the help line", () => {
   expect(didYouMean("sigmod", ["sigmoid"])).toBe("did you mean `sigmoid`?");
   expect(didYouMean("q", ["sigmoid"])).toBeUndefined();
+});
+
+test("a fix where one name alone can have been meant", () => {
+  const span = { file: "a.ada", start: 3, end: 9 };
+  expect(meant("sigmod", ["sigmoid", "silu"], span)).toEqual({ help: "did you mean `sigmoid`?", fix: { span, text: "sigmoid" } });
+  expect(meant("batc", ["batch", "bath"], span)).toEqual({ help: "did you mean `batch`?" });
+  expect(meant("ab", ["abc"], span)).not.toHaveProperty("fix");
+  expect(meant("quux", ["sigmoid"], span, "there is sigmoid")).toEqual({ help: "there is sigmoid" });
 });

@@ -1,3 +1,6 @@
+import type { DiagnosticExtra } from "./diagnostics.ts";
+import type { Span } from "./span.ts";
+
 // «Did you mean …?»: the known name nearest to one that is not known.
 
 /** Number of insertions, deletions, replacements and swaps of neighbours between two words; stops counting above `limit`. */
@@ -42,4 +45,17 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
 export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
   const found = nearest(name, candidates);
   return found === undefined ? undefined : `did you mean \`${found}\`?`;
+}
+
+/** Shorter names are near to too many others. */
+const shortestCertain = 3;
+/** Help for a name that is not known, and the fix where one name alone is one slip away. */
+export function meant(name: string, candidates: Iterable<string>, span: Span, otherwise?: string): Pick<DiagnosticExtra, "help" | "fix"> {
+  const known = [...new Set(candidates)];
+  const found = nearest(name, known);
+  if (found === undefined) return otherwise === undefined ? {} : { help: otherwise };
+  const help = `did you mean \`${found}\`?`;
+  const near = known.filter((one) => one !== name && editDistance(name, one, 1) <= 1);
+  const isCertain = name.length >= shortestCertain && near.length === 1 && near[0] === found;
+  return isCertain ? { help, fix: { span, text: found } } : { help };
 }

@@ -126,6 +126,7 @@ export interface DiagnosticJson {
   readonly end: Position;
   readonly related: readonly { readonly file: string; readonly start: Position; readonly end: Position; readonly label: string }[];
   readonly help: string | null;
+  readonly fix: { readonly file: string; readonly start: Position; readonly end: Position; readonly text: string } | null;
 }
 
 /** The stable JSON form of `adac check --json`. */
@@ -144,6 +145,7 @@ export function diagnosticsToJson(diagnostics: readonly Diagnostic[], textOf: Te
       ...place(one.span),
       related: one.related.map((related) => ({ ...place(related.span), label: related.label })),
       help: one.help ?? null,
+      fix: one.fix ? { ...place(one.fix.span), text: one.fix.text } : null,
     })),
   };
 }

@@ -23,7 +23,7 @@ export interface CallArg {
 }
 
 /** How deep calls may nest before it must be a recursion without end. */
-const deepestCall = 400;
+const deepestCall = 100;
 
 export function readArgs(args: readonly Arg[], scope: Scope): CallArg[] {
   return args.map((arg) => {

@@ -12,14 +12,20 @@ export function requireEffects(
 }
 const contracts: ReadonlySet<string> = new Set(["fn", "loss", "forward"]);
 export function requireRandom(what: string, span: Span, scope: Scope): void {
-  const { body, session } = scope;
+  const { body } = scope;
   if (!contracts.has(body.kind) || body.random) return;
-  const related = body.span ? [{ span: body.span, label: "declared here, without `random`" }] : [];
-  session.report("effect/undeclared", span, { what, body: body.name, effect: "random" }, { related });
+  reportUndeclared("random", what, span, scope);
 }
 export function requireUpdates(what: string, span: Span, scope: Scope): void {
-  const { body, session } = scope;
+  const { body } = scope;
   if (!contracts.has(body.kind) || body.updates) return;
-  const related = body.span ? [{ span: body.span, label: "declared here, without `updates`" }] : [];
-  session.report("effect/undeclared", span, { what, body: body.name, effect: "updates" }, { related });
+  reportUndeclared("updates", what, span, scope);
+}
+function reportUndeclared(effect: "random" | "updates", what: string, span: Span, { body, session }: Scope): void {
+  const at = body.span;
+  const related = at ? [{ span: at, label: `declared here, without \`${effect}\`` }] : [];
+  // The last arrow of a signature is the one before its result: a default may hold others.
+  const arrow = at ? session.textOf(at).lastIndexOf("->") : -1;
+  const fix = at && arrow >= 0 ? { fix: { span: { ...at, start: at.start + arrow, end: at.start + arrow }, text: `${effect} ` } } : {};
+  session.report("effect/undeclared", span, { what, body: body.name, effect }, { related, ...fix });
 }

@@ -1,6 +1,6 @@
 import type { Block, BracketExpr, Expr, IfExpr, ListComp } from "../ast.ts";
 import { builtins } from "../builtins.ts";
-import { didYouMean } from "../nearest.ts";
+import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
 import { bool, describeType, errorType, int, intType, isSilent, mapType, printType, type Type, unknownType } from "../types/type.ts";
@@ -384,13 +384,12 @@ export function fieldType(base: Type, name: string, span: Span, scope: Scope): T
       const field = base.fields.get(name);
       if (field) return field;
       const known = [...base.fields.keys()];
-      const help =
-        didYouMean(name, known) ?? (known.length === 0 ? "it has no fields" : `it has ${known.map((k) => `\`${k}\``).join(", ")}`);
+      const all = known.length === 0 ? "it has no fields" : `it has ${known.map((k) => `\`${k}\``).join(", ")}`;
       checker.report(
         "type/no-field",
         span,
         { what: base.name === null ? "this record" : base.name.startsWith("the ") ? base.name : `\`${base.name}\``, name },
-        { help },
+        meant(name, known, span, all),
       );
       return errorType;
     }

@@ -1,5 +1,5 @@
 import type { IndexExpr, IndexItem } from "../ast.ts";
-import { didYouMean } from "../nearest.ts";
+import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { printSize } from "../types/printSize.ts";
 import { addSizes, anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
@@ -202,13 +202,14 @@ const keyOf = (item: AxisItem) => (item.kind === "axis" ? item.name : `...${item
 /** Reports an axis that is not there, with the nearest one that is. */
 export function missingAxis(name: string, axes: readonly AxisItem[], span: Span, scope: Scope, type?: Type): void {
   const names = axes.flatMap((a) => (a.kind === "axis" ? [a.name] : []));
-  const help = didYouMean(name, names);
+  const { help, fix } = meant(name, names, span);
+  const isName = scope.session.textOf(span) === name;
   const label = type ? { label: printType(scope.session.unifier.type(type)) } : {};
   scope.session.report(
     "shape/missing-axis",
     span,
     { axis: name, axes: axes.length === 0 ? "none" : showAxes(axes) },
-    { ...label, ...(help ? { help } : {}) },
+    { ...label, ...(help ? { help } : {}), ...(fix && isName ? { fix } : {}) },
   );
 }
 const indexHelp = (axes: readonly AxisItem[]) => {

@@ -1,5 +1,5 @@
 import type { FnItem, ForwardDecl, LossItem, ModuleItem, PartDecl } from "../ast.ts";
-import { didYouMean } from "../nearest.ts";
+import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { anySize, constantSize, flagTest, type Size, substituteSize, testsOf, variableSize, variablesOf } from "../types/size.ts";
 import { bool, describeType, errorType, type ModuleType, mapType, type Type, type TypeMap, unknownType } from "../types/type.ts";
@@ -241,8 +241,8 @@ export function memberOf(type: ModuleType, name: string, span: Span, scope: Scop
   const param = info.params.find((p) => p.name === name);
   if (param) return type.arguments.get(name) ?? mapType(param.type, { size: () => anySize(), row: (row) => [{ kind: "row", row }] });
   const known = [...info.members.keys(), ...info.params.map((p) => p.name)];
-  const help = didYouMean(name, known) ?? (known.length === 0 ? "it has no parts" : `it has ${known.map((k) => `\`${k}\``).join(", ")}`);
-  session.report("type/no-field", span, { what: `a ${describeType(type)}`, name }, { help });
+  const all = known.length === 0 ? "it has no parts" : `it has ${known.map((k) => `\`${k}\``).join(", ")}`;
+  session.report("type/no-field", span, { what: `a ${describeType(type)}`, name }, meant(name, known, span, all));
   return errorType;
 }
 // A size of the module itself that no instance settles is not known outside.

@@ -1,5 +1,5 @@
 import type { Mix, OptimizerItem, Setting, StepItem, TrainItem } from "../ast.ts";
-import { didYouMean } from "../nearest.ts";
+import { didYouMean, meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { constantOf, variableSize } from "../types/size.ts";
 import { axis, describeType, isSilent, type Type, tensor } from "../types/type.ts";
@@ -207,8 +207,7 @@ function checkGroupArg(session: Session, item: OptimizerItem, arg: ReturnType<ty
   }
   const param = item.params.find((p) => p.name.name === arg.name);
   if (!param) {
-    const help = didYouMean(arg.name, each) ?? known;
-    session.report("call/unknown-argument", arg.nameSpan, { callee: name, name: arg.name }, { help });
+    session.report("call/unknown-argument", arg.nameSpan, { callee: name, name: arg.name }, meant(arg.name, each, arg.nameSpan, known));
   } else if (!param.each) {
     session.report(
       "train/not-each",

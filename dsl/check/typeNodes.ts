@@ -1,5 +1,5 @@
 import type { Axis, Expr, NamedType, TypeNode } from "../ast.ts";
-import { didYouMean } from "../nearest.ts";
+import { meant } from "../nearest.ts";
 import { anySize, constantSize, flagTest, type Size, variableSize } from "../types/size.ts";
 import {
   type AxisItem,
@@ -184,8 +184,10 @@ function declaredSize(expr: Expr, node: TypeNode, scope: Scope, declared: Declar
   return sizeOfNumber(evaluate(expr, inner)) ?? anySize();
 }
 function undetermined(size: string, at: Expr, known: readonly string[], scope: Scope): void {
-  const help = didYouMean(size, known) ?? `a size is named by an axis of a parameter, or by a parameter \`${size}: Dim\``;
-  scope.session.report("shape/not-determined", at.span, { size }, { help });
+  const otherwise = `a size is named by an axis of a parameter, or by a parameter \`${size}: Dim\``;
+  const { help, fix } = meant(size, known, at.span, otherwise);
+  const isName = scope.session.textOf(at.span) === size;
+  scope.session.report("shape/not-determined", at.span, { size }, { ...(help ? { help } : {}), ...(fix && isName ? { fix } : {}) });
 }
 
 const callables: ReadonlySet<Type["kind"]> = new Set([

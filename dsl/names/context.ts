@@ -2,7 +2,7 @@ import type { Ident, NameRef } from "../ast.ts";
 import { builtins } from "../builtins.ts";
 import type { Diagnostic } from "../diagnostic.ts";
 import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, diagnose } from "../diagnostics.ts";
-import { didYouMean } from "../nearest.ts";
+import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { type Binding, bindingSpan, bindingWords } from "./binding.ts";
 import type { Scope } from "./scope.ts";
@@ -49,10 +49,10 @@ export class NameContext {
     if (node.name === "" || this.lost.has(node.name) || this.said.has(node.name)) return;
     this.said.add(node.name);
     const places = builtins.get(node.name)?.places;
-    const help = places
-      ? `\`${node.name}\` exists only in ${places.map((place) => `\`${place}\``).join(", ")}`
-      : didYouMean(node.name, candidates());
-    this.report("name/unknown", node.span, { name: node.name }, help === undefined ? {} : { help });
+    const extra = places
+      ? { help: `\`${node.name}\` exists only in ${places.map((place) => `\`${place}\``).join(", ")}` }
+      : meant(node.name, candidates(), node.span);
+    this.report("name/unknown", node.span, { name: node.name }, extra);
   }
   /** Reports a second definition in one list of names; true when it is the first. */
   isFirst(seen: Map<string, Ident>, name: Ident): boolean {

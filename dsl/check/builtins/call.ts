@@ -1,4 +1,4 @@
-import { didYouMean } from "../../nearest.ts";
+import { meant } from "../../nearest.ts";
 import type { Span } from "../../span.ts";
 import { describeType, errorType, isSilent, type TensorType, type Type } from "../../types/type.ts";
 import { argType, axesArg, type CallArg } from "../arguments.ts";
@@ -67,9 +67,9 @@ export class BuiltinCall {
         this.failed = true;
       } else {
         const names = params.map((p) => p.name);
-        const help =
-          didYouMean(arg.name, names) ?? (names.length === 0 ? "it takes none" : `it takes ${names.map((n) => `\`${n}\``).join(", ")}`);
-        session.report("call/unknown-argument", arg.nameSpan, { callee: this.name, name: arg.name }, { help });
+        const all = names.length === 0 ? "it takes none" : `it takes ${names.map((n) => `\`${n}\``).join(", ")}`;
+        const extra = meant(arg.name, names, arg.nameSpan, all);
+        session.report("call/unknown-argument", arg.nameSpan, { callee: this.name, name: arg.name }, extra);
         this.failed = true;
       }
     }

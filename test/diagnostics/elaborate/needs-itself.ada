@@ -1,0 +1,13 @@
+import { faces, Net } from "./shared/base.ada"
+import { sgd } from "std/optim.ada"
+model net = Net(4) trained
+
+const a = b + 1
+const b = a
+step fit(face: faces) { minimize a * mean(net(face.image)) }
+train one {
+  data face = faces("faces")
+  batch 2  micro_steps 4
+  each step: fit
+  optimizer sgd()
+}

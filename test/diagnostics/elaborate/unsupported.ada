@@ -1,0 +1,14 @@
+import { faces, Net } from "./shared/base.ada"
+import { sgd } from "std/optim.ada"
+model net = Net(4) trained
+
+step fit(face: faces) {
+  write net(face.image) to "a.png"
+  minimize mean(net(face.image))
+}
+train one {
+  data face = faces("faces")
+  batch 2  micro_steps 4
+  each step: fit
+  optimizer sgd()
+}
