@@ -65,7 +65,7 @@ module Net(width: Dim) {
   param noise: f32[width] = 0
   forward(x: real[...b, c]) -> real[...b, c: width] {
     let y = first(x) |> sigmod
-    return y * (1 - draw(coin(0.5), like: y)) + noise
+    return y * (1 - draw(coin(0.5), like: y)) + rename(noise, width: c)
   }
 }
 model net = Net(widht: 3) trained

@@ -3,7 +3,7 @@ import { resize } from "std/nn.ada"
 
 /// Mean of `x` where `mask` is 1. A `weight` (one per sample) multiplies what is summed, not what it is divided by.
 fn masked_mean(x: real[...s], mask: real[...m], over: Axes = [...s], weight: real[...w]? = none, eps: Real = 1e-6) -> real[...r] {
-  let m = expand(mask, like: x)
+  let m   = expand(mask, like: x)
   let top = if has(weight) { x * weight } else { x }
   return sum(top * m, over) / max(sum(m, over), eps)
 }
@@ -21,11 +21,14 @@ fn weighted_error(error: real[batch, c, h, w], valid: real[batch, h, w]? = none,
   let a = expand(f * v * wf + (1 - f) * v * wb, like: error)
   return sum(error * a) / (sum(a) + eps)
 }
-loss recon(pred: real[batch, c, h, w], target: real[batch, c, h, w], valid: real[batch, h, w]? = none, fg: real[batch, h, w]? = none, wf: Real = 1,
+loss recon(pred: real[batch, c, h, w], target: real[batch, c, h, w], valid: real[batch, h, w]? = none, fg: real[batch, h, w]? = none,
+           wf: Real = 1,
            wb: Real = 1, eps: Real = 1e-6) -> real {
   let d = pred - target
   return weighted_error((if has(valid) { d * valid } else { d }) ** 2, valid, fg, wf, wb, eps)
 }
 
 /// A mask at another size: nearest, and the larger of nearest and bilinear, so that thin parts survive.
-fn resize_mask(mask: real[...b, h, w], to: Dim, by: Dim = to) -> real[...b, h: to, w: by] { return max(resize_nearest(mask, to, by), resize(mask, to, by)) }
+fn resize_mask(mask: real[...b, h, w], to: Dim, by: Dim = to) -> real[...b, h: to, w: by] {
+  return max(resize_nearest(mask, to, by), resize(mask, to, by))
+}

@@ -25,7 +25,7 @@ function reportUndeclared(effect: "random" | "updates", what: string, span: Span
   const at = body.span;
   const related = at ? [{ span: at, label: `declared here, without \`${effect}\`` }] : [];
   // The last arrow of a signature is the one before its result: a default may hold others.
-  const arrow = at ? session.textOf(at).lastIndexOf("->") : -1;
+  const arrow = at ? session.program.files.get(at.file)!.text.slice(at.start, at.end).lastIndexOf("->") : -1;
   const fix = at && arrow >= 0 ? { fix: { span: { ...at, start: at.start + arrow, end: at.start + arrow }, text: `${effect} ` } } : {};
   session.report("effect/undeclared", span, { what, body: body.name, effect }, { related, ...fix });
 }
