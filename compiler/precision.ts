@@ -7,7 +7,7 @@ import { roundToHalf } from "./plan/half.ts";
 // Mixed precision as explicit casts. In: a graph in f32, a policy, and which of its values fusion would store. Out: the same graph in which
 // each of these that the policy names is rounded to f16 where it is made (`cast` to f16: what is stored) and widened where it is read.
 // Invariants: results keep their type; contractions, reductions and all arithmetic work on f32; what is computed from reductions alone
-// (statistics of norms and softmax, losses), from parameters or from host numbers is never rounded. Widening casts stand as near to their
+// (statistics of norms and softmax, losses), from parameters and state, or from host numbers is never rounded. Widening casts stand as near to their
 // readers as they can: movement and gathers move the narrow value.
 
 export type FloatType = "f32" | "f16";
@@ -88,7 +88,7 @@ function kindOf(v: Value, kinds: ReadonlyMap<Value, Kind>): Kind {
   if (v.dtype !== "f32" && v.dtype !== "f16") return "free";
   switch (v.op) {
     case "input":
-      return v.attrs.role === "data" || v.attrs.role === "state" ? "activation" : "free";
+      return v.attrs.role === "data" ? "activation" : "free";
     case "sum":
     case "reduceMax":
       return "statistic";

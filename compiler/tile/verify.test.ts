@@ -190,6 +190,16 @@ describe("refuses", () => {
       kernelOf([writes("n", 4, "i32")], (k) => k.store(writes("n", 4, "i32"), b.lane(), b.shl(b.lane(), b.mul(b.lane(), 11)))),
       "may leave 0 to 31",
     ],
+    [
+      "a store of half a word",
+      kernelOf([{ ...y, half: "packed" }], (k) => k.store(y, b.lane(), b.f32(1))),
+      "store of a part of a word of y: its other part may be another invocation's",
+    ],
+    [
+      "16-bit floats as integers",
+      kernelOf([{ ...writes("y", 16, "i32"), half: "native" }], (k) => k.store(writes("y", 16, "i32"), b.lane(), b.i32(1))),
+      "y holds 16-bit floats as i32",
+    ],
     ["a texture of scalars", kernelOf([{ ...x, storage: "texture" }, y], (k) => storeOne(k, b.load(x, b.lane()))), "of f32x4"],
     [
       "a wrong type inside",

@@ -112,6 +112,33 @@ describe("a whole kernel", () => {
     `);
   });
 
+  test("16-bit floats, native and packed", () => {
+    const text = (half: "native" | "packed"): readonly string[] => {
+      const [x, v, y] = [
+        { ...reads("x", 9), half },
+        { ...reads("v", 8, "f32", 4), half },
+        { ...writes("y", 8, "f32", 4), half },
+      ];
+      const kernel = kernelOf([x, v, y], (k) => k.store(y, b.lane(), b.add(b.load(v, b.lane()), b.splat(b.load(x, b.lane())))));
+      const { wgsl, features } = printKernel(kernel);
+      return [...features, ...wgsl.split("\n").filter((line) => /^enable|binding|^ {2}y\[/.test(line))];
+    };
+    expect(text("native")).toEqual([
+      "shader-f16",
+      "enable f16;",
+      "@group(0) @binding(0) var<storage, read> x: array<f16>;",
+      "@group(0) @binding(1) var<storage, read> v: array<vec4<f16>>;",
+      "@group(0) @binding(2) var<storage, read_write> y: array<vec4<f16>>;",
+      "  y[lane] = vec4<f16>(vec4f(v[lane]) + vec4f(f32(x[lane])));",
+    ]);
+    expect(text("packed")).toEqual([
+      "@group(0) @binding(0) var<storage, read> x: array<u32>;",
+      "@group(0) @binding(1) var<storage, read> v: array<vec2u>;",
+      "@group(0) @binding(2) var<storage, read_write> y: array<vec2u>;",
+      "  y[lane] = packHalves(nearestHalf4(unpackHalves(v[lane]) + vec4f(unpack2x16float(x[lane >> 1u])[lane & 1])));",
+    ]);
+  });
+
   test("textures, bools, uniforms and random words", () => {
     const x = { ...reads("x", 16, "f32", 4), storage: "texture" as const };
     const keep = writes("keep", 16, "bool");

@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import { gradient } from "../../compiler/autodiff.ts";
+import { compileTrain } from "../../compiler/compile.ts";
+import { elaborateTrain } from "../../compiler/elaborate/index.ts";
+import { programOf, uniformArrays } from "../../compiler/elaborate/testing.ts";
+import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import { graphInputs } from "../../compiler/ir/walk.ts";
+import { halfBytes, roundToHalf } from "../../compiler/plan/half.ts";
+import type { PlanOp } from "../../compiler/plan/plan.ts";
+import { evaluate } from "../../compiler/reference/evaluate.ts";
+import { array } from "../../compiler/reference/ndarray.ts";
+import type { TileKernel } from "../../compiler/tile/tile.ts";
+import { checkFully } from "../../dsl/check/index.ts";
+import { PlanMemory } from "../interpretPlan.ts";
+import { eightLanes, fourLanes } from "../targets.ts";
+
+// A train block with a precision: frozen parameters lie as f16 and start there rounded, whatever their shape; master parameters, gradients
+// and optimiser states are f32; the loss and the gradients are those of the f32 program, loosely.
+
+const text = (precision: string) => `import { Conv, Linear } from "std/nn.ada"
+import { mse } from "std/losses.ada"
+import { adamw } from "std/optim.ada"
+
+dataset faces(root: Path) {
+  source folders(root, files: "*.png")
+  order shuffled
+  field image: f32[c: 3, h: 6, w: 6] = load(file) |> resize_to(6) |> to_range(-1..1)
+}
+module Net() {
+  part conv = Conv(8, 3, stride: 2)
+  part fc   = Linear(5)
+  forward(x: real[batch, c: 3, h: 6, w: 6]) -> real[batch, who: 5] {
+    return view(max(0, x |> conv), \`batch c h w -> batch who=(c h w)\`) |> fc
+  }
+}
+model net = Net() trained
+model judge = Net() frozen
+${precision}
+step copy(face: faces) {
+  let loss = mse(net(face.image), judge(face.image))
+  minimize loss
+  log { loss }
+}
+train small {
+  data face = faces("faces")
+  batch 4  accumulate 2 by mean  micro_steps 8
+  each step: copy
+  optimizer adamw(lr: 1e-2)
+  save every 1  log every 1  seed 5
+}
+train other like small { precision { compute: f16, gradients: f16 } }
+`;
+function made(precision: string, name = "small", overrides: Readonly<Record<string, string>> = {}) {
+  const checked = checkFully(programOf(text(precision)).program);
+  const train = elaborateTrain(checked.program, checked.resolution, name, overrides);
+  if (!train.ok) throw new Error(train.diagnostics.map((d) => `${d.code}: ${d.message}`).join());
+  return train.value;
+}
+const full = "precision { frozen: f16, trained: f32, compute: f16, accumulate: f32, keep: { f32: [norm, softmax, loss] } }";
+
+function difference(actual: NdArray, expected: NdArray): number {
+  const scale = expected.data.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-6);
+  return expected.data.reduce((m, x, i) => {
+    const d = Math.abs(actual.data[i]! - x) / scale;
+    return Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(m, d);
+  }, 0);
+}
+
+describe("a precision in the language", () => {
+  it("is that of the block, of the file, or of the command line", () => {
+    expect(made("").precision).toEqual({ frozen: "f32", compute: "f32", gradients: "f32" });
+    expect(made(full).precision).toEqual({ frozen: "f16", compute: "f16", gradients: "f32" });
+    expect(made(full, "other").precision).toEqual({ frozen: "f32", compute: "f16", gradients: "f16" });
+    expect(made(full, "small", { "precision.compute": "f32" }).precision).toEqual({ frozen: "f16", compute: "f32", gradients: "f32" });
+  });
+  it.each([
+    ["precision { trained: f16 }", "elaborate/bad-setting: `trained` cannot be set to this: it is always f32"],
+    ["precision { compute: i32 }", "elaborate/bad-setting: `compute` cannot be set to this: `f32` or `f16` is wanted"],
+    ["precision { speed: f16 }", "elaborate/unknown-setting: nothing can be set that is called `speed`"],
+    [
+      "precision { keep: { f32: [conv] } }",
+      "elaborate/bad-setting: `keep` cannot be set to this: only `{ f32: [norm, softmax, loss] }`, or fewer of them, can be kept",
+    ],
+    ["precision { compute: f16 }\nprecision { compute: f32 }", "name/duplicate: `precision` is defined twice"],
+  ])("%s is refused", (precision, message) => {
+    expect(() => made(precision)).toThrow(message);
+  });
+  it("is refused on the command line when it is none", () => {
+    expect(() => made("", "small", { "precision.compute": "f64" })).toThrow("`f32` or `f16` is wanted");
+    expect(() => made("", "small", { "precision.fast": "f16" })).toThrow("nothing can be set that is called `precision.fast`");
+  });
+});
+
+it.each([
+  ["native", { ...eightLanes, shaderF16: true }],
+  ["packed", fourLanes],
+])("a train plan with f16 storage, %s, does what the graphs say", (_, target) => {
+  const train = made(full);
+  const kernels = new Map<PlanOp, TileKernel>();
+  const plan = compileTrain(train, "hash", target, { onKernel: (op, kernel) => kernels.set(op, kernel) });
+  if (plan.program.kind !== "train") throw new Error("internal: a train plan");
+  const { stored, steps } = plan.program;
+  const dtypes = new Map(stored.map((s) => [s.key, s.dtype]));
+  for (const leaf of train.leaves) expect(dtypes.get(leaf.key)).toBe(leaf.trained ? "f32" : "f16");
+  for (const s of stored.filter((s) => s.dtype === "f16")) expect(s.at.bytes).toBe(halfBytes(s.shape.reduce((a, b) => a * b, 1)));
+  expect(stored.filter((s) => s.role === "optimizer").every((s) => s.dtype === "f32")).toBe(true);
+
+  const memory = new PlanMemory(plan, kernels);
+  const at = { seed: 5, microStep: 0, update: 0, progress: 0 };
+  memory.setUniforms(at);
+  memory.run("init");
+  const starts = evaluate(
+    { name: "init", results: train.leaves.map((l) => ({ name: l.path, value: l.init })) },
+    uniformArrays(train.uniforms, at),
+  );
+  const leaves: Record<string, NdArray> = {};
+  for (const leaf of train.leaves) {
+    const s = stored.find((candidate) => candidate.key === leaf.key)!;
+    const value = memory.read(s.at, s.dtype, s.shape);
+    if (s.dtype === "f16") for (const x of value.data) expect(roundToHalf(x)).toBe(x);
+    expect(difference(value, starts[leaf.path]!), leaf.path).toBeLessThan(s.dtype === "f16" ? 1e-3 : 1e-5);
+    leaves[leaf.path] = { ...value, dtype: "f32" };
+  }
+  const { graph } = train.steps[0]!.alternatives[0]!;
+  const wanted = train.arena.slices.map((s) => graphInputs(graph).find((v) => v.attrs.name === s.path)!);
+  const loss = graph.results.find((r) => r.name === "loss")!.value;
+  const gradients = gradient(train.builder, loss, wanted).map((value, i) => ({ name: `grad.${train.arena.slices[i]!.path}`, value }));
+  const leg = plan.legs.find((l) => l.name === steps[0]!.alternatives[0]!.first)!;
+  const given = Object.fromEntries(
+    leg.inputs.map((v) => {
+      const data = Array.from({ length: v.shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(Math.sin(i * 1.7)));
+      return [v.name, array(v.shape, data)];
+    }),
+  );
+  for (const input of leg.inputs) memory.write(input.at, given[input.name]!);
+  const expected = evaluate(
+    { name: "step", results: [...graph.results, ...gradients] },
+    { ...leaves, ...given, ...uniformArrays(train.uniforms, at) },
+  );
+  memory.run(leg.name);
+  const output = leg.outputs.find((o) => o.name === "loss")!;
+  expect(difference(memory.read(output.at, "f32", []), expected.loss!)).toBeLessThan(5e-3);
+  const grads = plan.buffers.find((b) => b.name === "grads")!;
+  const whole = memory.read({ buffer: grads.id, offset: 0, bytes: 4 * train.arena.size }, "f32", [train.arena.size]);
+  let rounded = 0;
+  for (const slice of train.arena.slices) {
+    const actual = { ...whole, data: whole.data.slice(slice.offset, slice.offset + slice.size) };
+    const d = difference(actual, expected[`grad.${slice.path}`]!);
+    expect(d, slice.path).toBeLessThan(1e-2);
+    rounded = Math.max(rounded, d);
+  }
+  expect(rounded).toBeGreaterThan(1e-5); // f16 was stored on the way
+});
