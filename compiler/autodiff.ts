@@ -1,8 +1,8 @@
 import type { Builder } from "./ir/builder.ts";
 import { describe, type GradRule, sameShape } from "./ir/ops/row.ts";
-import { rowOf } from "./ir/ops.ts";
+import { bodyOf, rowOf } from "./ir/ops.ts";
 import type { OpName, Value } from "./ir/value.ts";
-import { topologicalOrder } from "./ir/walk.ts";
+import { rebuild, topologicalOrder } from "./ir/walk.ts";
 
 // Reverse mode over the op table. In: values and cotangents. Out: one cotangent per wanted value, made of primitives only.
 // Invariants: a cotangent has its primal's shape and dtype; only values between a wanted value and an output get one, so frozen parts cost nothing;
@@ -38,9 +38,10 @@ export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly 
     if (g === undefined || v.args.length === 0) continue;
     const rule = rowOf(v.op).grad;
     if (typeof rule !== "function") continue;
-    const shares = b.withOrigin(v.origins, () =>
-      (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g),
-    );
+    const shares = b.withOrigin(v.origins, () => {
+      const made = (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g);
+      return made === "body" ? throughBody(b, v, g) : made;
+    });
     b.withOrigin(v.origins, () => {
       for (const argument of new Set(v.args)) {
         if (!needed.has(argument)) continue;
@@ -56,6 +57,15 @@ export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly 
     });
   }
   return wrt.map((w) => cotangentOf.get(w) ?? b.splat(0, w.shape));
+}
+
+/** The cotangents of a call's arguments by the derivative of its body, made over leaves in place of the arguments, so that these stay apart. */
+function throughBody(b: Builder, v: Value, g: Value): Value[] {
+  const given = [...v.args, g];
+  const leaves = given.map((a, i) => b.input(`argument ${i} of a call`, a.shape, { dtype: a.dtype }));
+  const shares = vjp(b, [bodyOf(b, v, leaves.slice(0, -1))!], [leaves[leaves.length - 1]!], leaves.slice(0, -1));
+  const graph = { name: "call", results: shares.map((value, i) => ({ name: `${i}`, value })) };
+  return rebuild(graph, b, (x) => given[leaves.indexOf(x)] ?? null).results.map((r) => r.value);
 }
 
 /** The wanted values and all that depend on one of them through derivatives. */

@@ -2,6 +2,7 @@ import type { Span } from "../dsl/span.ts";
 import { gradient } from "./autodiff.ts";
 import type { EvaluateProgram, Leaf, TrainProgram } from "./elaborate/program.ts";
 import type { Builder } from "./ir/builder.ts";
+import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
@@ -39,8 +40,9 @@ export type Stage = "tensor" | "grad" | "simple" | "precise" | "fused" | "tiles"
 const isGradient = (result: string): boolean => result.startsWith("grad.");
 
 /** A bare graph as a plan with one leg `main`: its memory leaves are the inputs, its results the outputs, by name. */
-export function compileGraph(graph: Graph, uniforms: readonly UniformDecl[], target: PlanTarget, options: CompileOptions = {}): Plan {
+export function compileGraph(written: Graph, uniforms: readonly UniformDecl[], target: PlanTarget, options: CompileOptions = {}): Plan {
   const builder = new PlanBuilder(target, uniforms, options);
+  const graph = inlineReadCalls(written);
   options.onStage?.("tensor", "main", () => printGraph(graph));
   const leaves = memoryLeaves(graph);
   const inputs = new Map(leaves.map((v) => [v.attrs.name, builder.buffer(v.attrs.name, bytesOf(v), "input")]));
@@ -173,8 +175,9 @@ class TrainCompiler {
     });
   }
 
-  #stepLeg(name: string, forward: Graph, adds: boolean): void {
+  #stepLeg(name: string, step: Graph, adds: boolean): void {
     const b = this.#train.builder;
+    const forward = inlineReadCalls(step, b);
     this.#options.onStage?.("tensor", name, () => printGraph(forward));
     const inputOf = new Map(memoryLeaves(forward).map((v) => [v.attrs.name, v]));
     const slices = this.#train.arena.slices;
@@ -312,7 +315,8 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
   const results = new Map(evaluation.graph.results.map((r) => [r.name, builder.buffer(r.name, bytesOf(r.value), "output")]));
   const frozen = new Set(leaves.filter((l) => dtypeOf(l) === "f16").map((l) => l.path));
   const precise = isFullPrecision(policy) ? {} : { precision: { policy, frozen, backward: () => false } };
-  builder.leg({ name: "main", graph: evaluation.graph, inputs, results, written, read: new Set(results.keys()), ...precise });
+  const graph = inlineReadCalls(evaluation.graph, evaluation.builder);
+  builder.leg({ name: "main", graph, inputs, results, written, read: new Set(results.keys()), ...precise });
   return builder.finish({
     kind: "evaluate",
     name: evaluation.name,

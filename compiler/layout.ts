@@ -4,6 +4,7 @@ import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";
 import { isWidening } from "./precision.ts";
 import { mainAccess } from "./schedule/access.ts";
+import { type AttendValue, hasVectorRows, streamedOperands } from "./schedule/attend.ts";
 import { contractShape } from "./schedule/contract.ts";
 import type { ContractValue } from "./schedule/gemm.ts";
 
@@ -54,6 +55,7 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffe
   for (const c of clusters.clusters) {
     const reads = new Map<Value, Stored>();
     if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers);
+    if (c.template === "attend") packStreamed(c, memory, pack, reads, maxBuffers);
     // Everything else is read in the form in which it is stored.
     for (const r of c.reads) if (!reads.has(r) && !c.outputs.includes(r)) reads.set(r, storedAs.get(r)!);
     regions.push({ id: id++, template: c.template, anchors: c.anchors, outputs: c.outputs.map((o) => storedAs.get(o)!), reads });
@@ -103,7 +105,7 @@ function featureMaps(clusters: Clusters): Set<Value> {
   for (let changed = true; changed; ) {
     changed = false;
     for (const c of clusters.clusters) {
-      if (c.template === "contract") continue;
+      if (c.template === "contract" || c.template === "attend") continue;
       for (const o of c.outputs) {
         if (maps.has(o) || o.shape.length !== 4) continue;
         if (c.reads.some((r) => maps.has(r) && r.shape.every((s, i) => s === o.shape[i]))) {
@@ -151,6 +153,21 @@ function packOperands(
     const order = orderWithLast(anchor, left, "contraction");
     const last = left.shape[order[order.length - 1]!]!;
     if (last % 4 === 0 && !(anchor.op === "conv" && anchor.attrs.groups > 1)) repack(left, order);
+  }
+}
+/** Rows that stream through an attention are read again and again: in vectors, if a copy can make it so. */
+function packStreamed(
+  c: Cluster,
+  memory: (v: Value) => Stored | undefined,
+  pack: (value: Value, order: readonly number[]) => Stored,
+  reads: Map<Value, Stored>,
+  maxBuffers: number,
+): void {
+  const storedFor = (v: Value): Stored | undefined => reads.get(v) ?? memory(v);
+  for (const operand of new Set(streamedOperands(c.anchors[0] as AttendValue))) {
+    if (operand.shape[operand.shape.length - 1]! % 4 !== 0 || hasVectorRows(operand, storedFor)) continue;
+    if (c.reads.length + c.outputs.length + reads.size >= maxBuffers) return;
+    reads.set(operand, pack(operand, rowMajor(operand)));
   }
 }
 /** An order of an operand's axes with its columns, or its contraction, innermost. */

@@ -21,6 +21,7 @@ import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, Pla
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
 import { applyPrecision, type PrecisionRequest } from "./precision.ts";
+import { type AttendValue, attendFits } from "./schedule/attend.ts";
 import { HalfForms } from "./schedule/halves.ts";
 import type { LoweredRegion } from "./schedule/lower.ts";
 import { Lowering } from "./schedule/lowering.ts";
@@ -102,8 +103,8 @@ export class PlanBuilder {
     const { onStage, verify = true } = this.#options;
     const { precision } = request;
     const simple = this.#time("simplify", () => {
-      if (this.#options.simplify === false) return stripMarkers(request.graph);
-      return simplify(stripMarkers(request.graph), new Simplifier());
+      const plain = stripMarkers(request.graph, (call) => !attendFits(call as AttendValue, this.#target.maxStorageBuffers));
+      return this.#options.simplify === false ? plain : simplify(plain, new Simplifier());
     });
     if (verify) requireVerified(simple, "simplify");
     onStage?.("simple", request.name, () => printGraph(simple));

@@ -92,6 +92,9 @@ function kindOf(v: Value, kinds: ReadonlyMap<Value, Kind>): Kind {
     case "sum":
     case "reduceMax":
       return "statistic";
+    case "attend":
+      return v.attrs.part === "sums" ? "statistic" : "activation";
+    case "attendGrad":
     case "dot":
     case "conv":
     case "scatterAdd":

@@ -12,6 +12,8 @@ interface Row {
 }
 const error = <const M extends string, const H extends string = "">(message: M, help?: H) =>
   ({ severity: "error", message, help: (help ?? "") as H }) as const;
+const warning = <const M extends string, const H extends string = "">(message: M, help?: H) =>
+  ({ severity: "warning", message, help: (help ?? "") as H }) as const;
 
 export const diagnosticTable = {
   // ---- reading the text ----
@@ -129,6 +131,10 @@ export const diagnosticTable = {
     "mark a model `trained`, or look for a `stop` on the way",
   ),
   "elaborate/no-such-part": error("no trained parameter matches `{path}`"),
+  "elaborate/not-by-template": warning(
+    "the body of `{name}` is not of the form that `{template}` makes fast, so it is computed as it is written",
+    "`attend` is softmax(dot(q, k) * number + mask) contracted with v, the softmax over the keys",
+  ),
 
   // ---- the checker: sizes, effects, bodies, training ----
   "shape/unmet": error("`{callee}` needs {equation}, but here that is {left} and {right}"),

@@ -4,6 +4,7 @@ import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail, unsupported, withCaller } from "./failure.ts";
+import { throughTemplate } from "./fused.ts";
 import { hostOp, toHost } from "./hostExpr.ts";
 import { callInstance, instantiate } from "./modules.ts";
 import { applySchedule, scheduleFromItem } from "./schedules.ts";
@@ -110,6 +111,7 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
 
 function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, caller: Scope): Val {
   const { item } = fn;
+  const { session } = caller;
   const name = item.name.name;
   const bound = bindCall(
     {
@@ -125,7 +127,7 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
   );
   return enter(caller, name, span, () => {
     const { value, span: at } = runBlock(item.body, bound.scope);
-    return bound.finish(value, at);
+    return bound.finish(throughTemplate(session, item, value), at);
   });
 }
 

@@ -3,8 +3,9 @@ import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
 import type { AdapterClass } from "../plan/plan.ts";
 import { isNarrowing, isWidening } from "../precision.ts";
+import { type AttendValue, maskOf } from "../schedule/attend.ts";
 import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
-import { type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
+import { dependsOn, type Inlined, isEpilogue, isInRow, isPointwise, isReductionInRow, sameSpace } from "./legal.ts";
 import { heavyOps, parallelism, profit } from "./profit.ts";
 import type { Template } from "./region.ts";
 
@@ -39,7 +40,8 @@ function isFreeLeaf(v: Value): boolean {
 }
 const isContraction = (v: Value): boolean => v.op === "dot" || v.op === "conv";
 const isReduction = (v: Value): boolean => v.op === "sum" || v.op === "reduceMax" || v.op === "argmax";
-const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || v.op === "scatterAdd";
+const isAttention = (v: Value): v is AttendValue => v.op === "attend" || v.op === "attendGrad";
+const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || isAttention(v) || v.op === "scatterAdd";
 // Reading a stored f16 value as f32 costs no more than reading it.
 const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker" || isWidening(v);
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -86,20 +88,28 @@ function findRoots(
   const roots = new Set<Value>();
   const consumers = new Map<Value, Set<Value>>(); // roots in whose kernels a value is computed
   const feeds = new Map<Value, "contraction" | "scatter" | "gather">(); // through views only
+  const masksOf = new Set<Value>();
   for (let i = order.length - 1; i >= 0; i--) {
     const v = order[i]!;
     const into = new Set<Value>();
     let repeated = false;
+    let masks = false; // added to the scores of an attention
     for (const u of users.get(v)!) {
       if (roots.has(u)) into.add(u);
       else for (const r of consumers.get(u) ?? []) into.add(r);
       if (isContraction(u)) feeds.set(v, "contraction");
-      else if (u.op === "scatterAdd") feeds.set(v, "scatter");
+      else if (isAttention(u)) {
+        // A mask is needed once per score, in the kernel that has the score; everything else is read again and again.
+        if (v === maskOf(u)) masks = true;
+        if (v !== maskOf(u) || u.args.indexOf(v) < u.args.length - 1) feeds.set(v, "contraction");
+      } else if (u.op === "scatterAdd") feeds.set(v, "scatter");
       else if (u.op === "gather" && u.args[0] === v && !feeds.has(v)) feeds.set(v, "gather");
       else if (isView(u) && !roots.has(u) && feeds.has(u)) feeds.set(v, feeds.get(u)!);
+      if (masksOf.has(u) && !roots.has(u)) masks = true;
       if (u.op === "broadcast" && count(u.shape) >= profit.broadcastFactor * count(v.shape)) repeated = true;
     }
     consumers.set(v, into);
+    if (masks) masksOf.add(v);
     if (results.has(v) || forced.has(v) || isAnchor(v) || isNarrowing(v)) {
       roots.add(v);
       continue;
@@ -107,6 +117,8 @@ function findRoots(
     if (isMemoryLeaf(v) || isFreeLeaf(v) || isView(v)) continue;
     const { operations, reads } = cost.get(v)!;
     const cheap = operations <= profit.cloneOperations && reads <= profit.cloneReads;
+    // A mask made of places alone costs less than the memory it would be read from.
+    if (masks && reads === 0 && operations <= profit.maskOperations) continue;
     if (feeds.has(v)) roots.add(v);
     else if (into.size > 1 && !cheap) roots.add(v);
     else if (repeated && (reads > 1 || operations >= profit.heavyOperation)) roots.add(v);
@@ -347,6 +359,16 @@ class Merger {
       const alone = [...this.#readersOf(first)].every((d) => d === reader) && !this.#results.has(first);
       return alone && reader.members.every((m) => isEpilogue(m, first, inlined));
     }
+    if (isAttention(first)) {
+      if (second !== undefined) return false;
+      const parts = producer.anchors;
+      const follows = (m: Value, part: Value): boolean =>
+        [...this.#readersOf(part)].every((d) => d === reader) &&
+        !this.#results.has(part) &&
+        isEpilogue(m, part, inlined) &&
+        parts.every((other) => other === part || !dependsOn(m, other, inlined));
+      return reader.members.every((m) => parts.some((part) => follows(m, part)));
+    }
     const anchors = producer.anchors as ReduceValue[];
     // A result of the loop nest that is read on the way is there already; where it is read is asked for each by itself.
     const between: Inlined = (v) => inlined(v) && !producer.anchors.includes(v) && !reader.anchors.includes(v);
@@ -395,6 +417,12 @@ class Merger {
   }
   #siblingKey(d: Draft): string | null {
     if (d.anchors.length === 0) return `map ${d.members[0]!.shape.join()}`;
+    const [first] = d.anchors;
+    if (first && isAttention(first)) {
+      // Parts of one attention: out with its sums, the gradient of keys with that of values.
+      const kind = first.op === "attend" ? "forward" : first.attrs.part === "q" ? "queries" : "keys";
+      return `attend ${kind} ${first.args.map((a) => a.id).join()}`;
+    }
     if (d.anchors.every((a) => a.op === "sum" || a.op === "reduceMax")) {
       const anchors = d.anchors as ReduceValue[];
       if (!anchors.every((a) => sameSpace(a, anchors[0]!))) return null;
@@ -437,5 +465,6 @@ class Merger {
 function templateOf(d: Draft): Template {
   const anchor = d.anchors[0];
   if (!anchor) return "map";
+  if (isAttention(anchor)) return "attend";
   return isContraction(anchor) ? "contract" : isReduction(anchor) ? "reduce" : "index";
 }

@@ -32,6 +32,8 @@ export const profit = {
   heavyOperation: 8,
   /** A value repeated at least so often by a broadcast is stored first if it takes more than one load or a heavy operation. */
   broadcastFactor: 8,
+  /** Arithmetic up to which a mask that reads nothing is computed where the scores are (a load of four costs 50 to 250 cycles). */
+  maskOperations: 24,
   /** A reduction over at least so many elements is split in two passes if it has too few results to keep the adapter busy. */
   longReduction: 2048,
   /** A reduction starts from another one of the same tensor if that has at least so many times fewer elements than the tensor. */

@@ -10,12 +10,12 @@ export interface Stored {
   readonly order: readonly number[];
 }
 
-export type Template = "map" | "reduce" | "contract" | "index";
+export type Template = "map" | "reduce" | "contract" | "attend" | "index";
 
 export interface Region {
   readonly id: number;
   readonly template: Template;
-  /** The reductions of one loop nest, the one contraction, or the one scatter; empty for a map. */
+  /** The reductions of one loop nest, the one contraction, parts of one attention, or the one scatter; empty for a map. */
   readonly anchors: readonly Value[];
   readonly outputs: readonly Stored[];
   /** Which stored form of a value this region reads, where there are several. */

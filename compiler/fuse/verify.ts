@@ -1,5 +1,7 @@
 import type { Graph, Value } from "../ir/value.ts";
 import type { Laid } from "../layout.ts";
+import type { AttendValue } from "../schedule/attend.ts";
+import { anchorOf } from "../schedule/contract.ts";
 import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { isMemoryLeaf } from "./cluster.ts";
 import { type Region, storedReads, type Template } from "./region.ts";
@@ -12,6 +14,7 @@ const anchorsOf: Readonly<Record<Template, readonly Value["op"][]>> = {
   map: [],
   reduce: ["sum", "reduceMax", "argmax"],
   contract: ["dot", "conv"],
+  attend: ["attend", "attendGrad"],
   index: ["scatterAdd"],
 };
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -55,7 +58,7 @@ function checkShape(region: Region, report: (message: string) => void): void {
   const allowed = anchorsOf[template];
   if (outputs.length === 0) report("it stores nothing");
   if (allowed.length === 0 ? anchors.length > 0 : anchors.length === 0) report(`it has ${anchors.length} anchors`);
-  if (template !== "reduce" && anchors.length > 1) report("more than one anchor");
+  if (template !== "reduce" && template !== "attend" && anchors.length > 1) report("more than one anchor");
   for (const a of anchors) if (!allowed.includes(a.op)) report(`${a.op} is no anchor of this template`);
   if (problemsOfAnchors(anchors, allowed)) return;
   if (template === "map") {
@@ -70,6 +73,15 @@ function checkShape(region: Region, report: (message: string) => void): void {
       report("its reductions run over different spaces");
     for (const o of outputs)
       if (placeInNest(o.value.shape, head!) === null) report(`${o.id} is neither one per row nor of the whole shape`);
+  } else if (template === "attend") {
+    const parts = anchors as readonly AttendValue[];
+    const kinds = new Set(parts.map((a) => (a.op === "attend" ? "forward" : a.attrs.part === "q" ? "queries" : "keys")));
+    if (kinds.size > 1 || new Set(parts.map((a) => a.attrs.part)).size < parts.length) report("its anchors are no parts of one kernel");
+    if (parts.some((a) => !a.args.every((x, i) => x === parts[0]!.args[i]))) report("its anchors have different arguments");
+    for (const o of outputs) {
+      const anchor = anchorOf(o.value, parts);
+      if (!anchor || count(o.value.shape) !== count(anchor.shape)) report(`${o.id} has another number of elements than its anchor`);
+    }
   } else {
     for (const o of outputs)
       if (count(o.value.shape) !== count(anchors[0]!.shape)) report(`${o.id} has another number of elements than the anchor`);

@@ -64,6 +64,8 @@ export const ATTRIBUTES: { readonly [K in OpName]: { readonly [N in keyof OpAttr
   scatterAdd: { axis: "number", batch: "number", size: "number", indexRank: "number" },
   dot: { batchA: "numbers", batchB: "numbers", contractA: "numbers", contractB: "numbers" },
   conv: { stride: "numbers", padLow: "numbers", padHigh: "numbers", dilation: "numbers", inputDilation: "numbers", groups: "number" },
+  attend: { part: "text", scale: "number" },
+  attendGrad: { part: "text", scale: "number" },
   stop: {},
   gradScale: { scale: "number" },
   save: { name: "text" },

@@ -1,3 +1,5 @@
+import type { Builder } from "./builder.ts";
+import { attendRows } from "./ops/attend.ts";
 import { contractRows } from "./ops/contract.ts";
 import { indexRows } from "./ops/indexing.ts";
 import { leafRows } from "./ops/leaf.ts";
@@ -20,6 +22,7 @@ export const OPS: OpTable = {
   ...movementRows,
   ...indexRows,
   ...contractRows,
+  ...attendRows,
   ...markerRows,
 };
 
@@ -28,6 +31,17 @@ export const opNames = Object.keys(OPS) as readonly OpName[];
 /** The row of any op, for code that reads the table without knowing which. */
 export function rowOf(op: OpName): OpRow<OpName> {
   return OPS[op] as unknown as OpRow<OpName>;
+}
+
+/** A call written out in the primitives that are its meaning; null for a primitive. */
+export function bodyOf(b: Builder, v: Value, args: readonly Value[] = v.args): Value | null {
+  const { ref } = rowOf(v.op);
+  return typeof ref === "function" ? null : b.withOrigin(v.origins, () => ref.body(b, args, v.attrs));
+}
+
+/** Whether a value stands for a body in other primitives. */
+export function isCall(v: Value): boolean {
+  return OPS[v.op].class === "call";
 }
 
 /** Whether a value is computed element by element. */

@@ -93,6 +93,11 @@ export interface OpAttrs {
     readonly inputDilation: readonly [number, number];
     readonly groups: number;
   };
+  // calls: a body in primitives is the meaning, a template the speed. Scores are scale * q k^T + mask; sums and gradients are parts of one kernel.
+  /** q [b…, query, d], k [b…, key, d], v [b…, key, e] and perhaps mask [b…, query, key] -> [b…, query, e], or the scores' log-sum-exp [b…, query]. */
+  attend: { readonly part: "out" | "sums"; readonly scale: number };
+  /** (q, k, v, sums, delta [b…, query], cotangent of out, perhaps mask) -> the cotangent of q, k or v; delta is Σ out · cotangent. */
+  attendGrad: { readonly part: "q" | "k" | "v"; readonly scale: number };
   // markers: identities that passes read
   stop: NoAttrs;
   gradScale: { readonly scale: number };

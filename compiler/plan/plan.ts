@@ -62,7 +62,7 @@ export type PlanOp =
       readonly bindings: readonly PlanBinding[]; // without the uniform buffer
       readonly grid: readonly [number, number, number];
       readonly what: string; // `conv 3x3 32->64 + bias`: for profiles
-      readonly template: "contract" | "reduce" | "map" | "index";
+      readonly template: "contract" | "attend" | "reduce" | "map" | "index";
       readonly flops: number;
       readonly bytesMoved: number;
       readonly origins: readonly string[]; // `std/nn.ada:31:13`

@@ -1,5 +1,6 @@
+import { Builder } from "../ir/builder.ts";
 import { describe, type NdArray, type ReferenceContext, sameShape } from "../ir/ops/row.ts";
-import { rowOf } from "../ir/ops.ts";
+import { bodyOf, rowOf } from "../ir/ops.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { topologicalOrder } from "../ir/walk.ts";
 import { philox4x32 } from "../plan/philox.ts";
@@ -54,12 +55,19 @@ export function evaluateValues(values: readonly Value[], inputs: Arrays, options
 
 /** The meaning of one value, given its arguments'. */
 export function evaluateOne(v: Value, args: readonly NdArray[], context: ReferenceContext): NdArray {
-  const ref = rowOf(v.op).ref as (args: readonly NdArray[], attrs: unknown, context: ReferenceContext, result: Value) => NdArray;
-  const result = ref(args, v.attrs, context, v);
+  const { ref } = rowOf(v.op);
+  const result = typeof ref === "function" ? ref(args, v.attrs, context, v) : evaluateBody(v, args);
   if (result.dtype !== v.dtype || !sameShape(result.shape, v.shape)) {
     throw new Error(`internal: evaluate: '${v.op}' gave ${describe(result)} for ${describe(v)}`);
   }
   return result;
+}
+
+/** A call's meaning is that of its body, whose leaves are the call's arguments. */
+function evaluateBody(v: Value, args: readonly NdArray[]): NdArray {
+  const b = new Builder();
+  const leaves = args.map((a, i) => b.input(`${i}`, a.shape, { dtype: a.dtype }));
+  return evaluateValues([bodyOf(b, v, leaves)!], Object.fromEntries(args.map((a, i) => [`${i}`, a])))[0]!;
 }
 
 function release(v: Value, waiting: Map<Value, number>, known: Map<Value, NdArray>): void {

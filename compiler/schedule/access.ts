@@ -77,6 +77,8 @@ export function argumentIndex(value: Value, index: readonly Ix[]): (i: number) =
     case "argmax":
     case "dot":
     case "conv":
+    case "attend":
+    case "attendGrad":
     case "scatterAdd":
     case "random":
     case "iota":

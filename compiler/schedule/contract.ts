@@ -347,6 +347,10 @@ export function outputIndex(output: Value, anchor: Value, index: readonly Ix[]):
   }
   return at;
 }
+/** The anchor from which an output is computed. */
+export function anchorOf<T extends Value>(output: Value, anchors: readonly T[]): T | undefined {
+  return anchors.find((anchor) => pathTo(output, anchor) !== null);
+}
 /** The values from just above the anchor to the output, or null if the output does not depend on it. */
 function pathTo(output: Value, anchor: Value): Value[] | null {
   if (output === anchor) return [];

@@ -5,6 +5,8 @@ import { halfBytes } from "../plan/half.ts";
 import { maxOperandTextureRows, operandTextureRows } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
+import { type AttendValue, attendFlops, attendOperands, attendShape, streamedOperands } from "./attend.ts";
+import { lowerAttend } from "./attendKernels.ts";
 import { lowerContract } from "./contract.ts";
 import { Emitter, type KernelBuffer } from "./emit.ts";
 import { type ContractValue, gemmOf, sizeOf } from "./gemm.ts";
@@ -61,7 +63,9 @@ function lower(
   const storedFor = (v: Value): Stored | undefined => region.reads.get(v);
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
   const textures =
-    options.target.textureOperands && region.template === "contract" ? operandTextures(region, storedFor) : new Set<string>();
+    options.target.textureOperands && (region.template === "contract" || region.template === "attend")
+      ? operandTextures(region, storedFor)
+      : new Set<string>();
   const { uniformIndex, halves } = options;
   // Memory that is read through the binding of another tensor must hold the same kind of numbers.
   for (const [input, output] of options.takeover) {
@@ -103,6 +107,8 @@ function lowerBody(region: Region, emitter: Emitter, storedFor: (v: Value) => St
       return lowerReduce(region, emitter, reduceOrder(region, storedFor), target);
     case "contract":
       return lowerContract(region, emitter, storedFor, target);
+    case "attend":
+      return lowerAttend(region, emitter, target);
     case "index":
       return lowerScatter(region, emitter, target);
     default:
@@ -128,9 +134,8 @@ function reduceOrder(region: Region, storedFor: (v: Value) => Stored | undefined
 
 /** The operands that are worth a copy into a texture: f32, and read often enough for it. */
 function operandTextures(region: Region, storedFor: (v: Value) => Stored | undefined): Set<string> {
-  const gemm = gemmOf(region.anchors[0] as ContractValue, false);
   const textures = new Set<string>();
-  for (const operand of [gemm.left, gemm.right]) {
+  for (const operand of readOften(region)) {
     const access = mainAccess(
       operand,
       operand.shape.map((size, axis) => ixVar(`s${axis}`, 0, size - 1)),
@@ -144,6 +149,12 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
   return textures;
 }
 
+function readOften(region: Region): readonly Value[] {
+  if (region.template === "attend") return streamedOperands(region.anchors[0] as AttendValue);
+  const gemm = gemmOf(region.anchors[0] as ContractValue, false);
+  return [gemm.left, gemm.right];
+}
+
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 function flopsOf(region: Region): number {
@@ -152,7 +163,8 @@ function flopsOf(region: Region): number {
     if (anchor.op === "dot" || anchor.op === "conv") {
       const gemm = gemmOf(anchor as ContractValue, false);
       flops += 2 * sizeOf(gemm.batch) * sizeOf(gemm.m) * sizeOf(gemm.n) * sizeOf(gemm.k);
-    } else flops += count(anchor.args[0]!.shape);
+    } else if (anchor.op === "attend" || anchor.op === "attendGrad") flops += attendFlops(anchor);
+    else flops += count(anchor.args[0]!.shape);
   }
   if (region.anchors.length === 0) for (const o of region.outputs) flops += count(o.value.shape);
   return flops;
@@ -180,6 +192,12 @@ function describe(region: Region): string {
   if (anchor.op === "dot") {
     const gemm = gemmOf(anchor as ContractValue, false);
     return `dot ${sizeOf(gemm.m)}x${sizeOf(gemm.k)}x${sizeOf(gemm.n)}${after} -> ${shape}`;
+  }
+  if (anchor.op === "attend" || anchor.op === "attendGrad") {
+    const { lead, queries, keys, d, e } = attendShape(attendOperands(anchor));
+    const parts = region.anchors.map((a) => (a as AttendValue).attrs.part).join("+");
+    const sizes = `${count(lead)} x ${queries}x${keys}x${d === e ? d : `${d}/${e}`}`;
+    return `attention ${anchor.op === "attend" ? "" : "gradient "}${parts} of ${sizes}${after} -> ${shape}`;
   }
   return `${region.anchors.map((a) => a.op).join("+")} of [${anchor.args[0]?.shape.join(", ")}]${after} -> ${shape}`;
 }

@@ -21,6 +21,13 @@ export interface ContractSchedule {
   readonly chunkK: number; // contraction steps whose loads are issued together
 }
 
+export interface AttendSchedule {
+  readonly lanes: number; // invocations that share the streamed rows through subgroup broadcasts; 1: each loads its own
+  readonly workgroup: number;
+  readonly rows: number; // rows that one lane owns
+  readonly chunk: number; // rows that stream past together, a multiple of 4
+}
+
 /** The size of one workgroup's worth of independent invocations. */
 function workgroup(target: ScheduleTarget): number {
   return target.adapterClass === "gpu" ? 64 : 8;
@@ -74,4 +81,15 @@ export function contractSchedule(
   while (tileM > 4 && Math.ceil(shape.m / tileM) * Math.ceil(columns / (lanes * vectorsN)) < 8) tileM /= 2;
   if (lanes > 1) while ((tileM * chunkK) / 4 < lanes) tileM *= 2;
   return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, tileM, vectorsN, chunkK };
+}
+
+/** Attention: on CPU adapters one subgroup per tile; two rows a lane where there are rows enough and their registers are not too many. */
+export function attendSchedule(
+  shape: { readonly rows: number; readonly batch: number; readonly registers: number },
+  target: ScheduleTarget,
+): AttendSchedule {
+  const lanes =
+    target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
+  const rows = lanes > 1 && shape.rows >= 2 * lanes && shape.registers <= 160 ? 2 : 1;
+  return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk: 4 };
 }

@@ -1,5 +1,6 @@
 import { Builder, type MakeOptions } from "../ir/builder.ts";
 import { describe, sameShape } from "../ir/ops/row.ts";
+import { bodyOf, isCall } from "../ir/ops.ts";
 import type { Graph, OpAttrs, OpName, Value } from "../ir/value.ts";
 import { rebuild } from "../ir/walk.ts";
 import { markerRules, type Rule, simplifyRules } from "./rules.ts";
@@ -55,7 +56,11 @@ export function simplify(graph: Graph, b: Simplifier = new Simplifier()): Graph 
   return rebuild(graph, b);
 }
 
-/** The graph without `stop`, `gradScale`, `save` and `tap`: to be used when all derivatives are taken. */
-export function stripMarkers(graph: Graph): Graph {
-  return rebuild(graph, new Simplifier({ rules: markerRules }));
+/**
+ * The graph without `stop`, `gradScale`, `save` and `tap`: to be used when all derivatives are taken. Calls that `writeOut` asks for are
+ * replaced by their bodies.
+ */
+export function stripMarkers(graph: Graph, writeOut: (call: Value) => boolean = () => false): Graph {
+  const b = new Simplifier({ rules: markerRules });
+  return rebuild(graph, b, (v, args) => (isCall(v) && writeOut(v) ? bodyOf(b, v, args) : null));
 }

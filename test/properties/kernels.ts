@@ -45,7 +45,8 @@ export function kernelProperties(runs: number, seed: number): void {
   });
   it("have the gradients of the f64 meaning", () => {
     fc.assert(
-      fc.property(programs({ steps: 10 }), settings, (program, { target, options }) => {
+      // Where a softmax has one key, or nearly, its gradient is what rounding leaves of terms that cancel: attention.test.ts measures those by their terms.
+      fc.property(programs({ steps: 10, without: ["attend"] }), settings, (program, { target, options }) => {
         const gradients = gradientsOf(program);
         if (gradients) agree(gradients, program.inputs, () => interpretGraph(gradients, program.inputs, target, options));
       }),

@@ -28,6 +28,17 @@ function orderOf(rank: number, n: number): number[] {
   return axes;
 }
 
+/** q, k, v and sometimes a mask for it, of some lengths and widths. */
+function attentionOperands(d: Draft, x: number, form: number, k: number, y: number, more: number): Value[] {
+  const rows = d.candidates("f32").filter((v) => v.shape.length >= 2 && v.shape.length <= 4);
+  const q = rows.length > 0 ? pick(rows, x) : d.freshInput([2, 3], "f32");
+  const lead = q.shape.slice(0, -2);
+  const keys = pick(sizes, k);
+  const of = (width: number, n: number) => d.shaped([...lead, keys, width], "f32", n);
+  const mask = form % 3 === 0 ? [d.shaped([...lead, q.shape[q.shape.length - 2]!, keys], "f32", more)] : [];
+  return [q, of(q.shape[q.shape.length - 1]!, y), of(pick(sizes, y >> 3), more >> 3), ...mask];
+}
+
 const someAxes = (rank: number, n: number) => Array.from({ length: rank }, (_, i) => i).filter((i) => (n >> i) & 1);
 
 /** An f32 map that is smooth everywhere. */
@@ -294,6 +305,18 @@ export const programSteps: { readonly [K in OpName]: ProgramStep } = {
       return reach >= (kernel.shape[2 + i]! - 1) * options.dilation[i]!;
     });
     return fits ? d.b.conv(image, kernel, options) : null;
+  },
+  attend: (d, [, x, form, k, y, more]) => {
+    const args = attentionOperands(d, x, form, k, y, more);
+    return d.b.make("attend", args, { part: form % 4 === 1 ? "sums" : "out", scale: pick([0.5, 1, -0.25], form >> 4) });
+  },
+  attendGrad: (d, [, x, form, k, y, more]) => {
+    const [q, key, v, ...mask] = attentionOperands(d, x, form, k, y, more) as [Value, Value, Value, ...Value[]];
+    const rows = q.shape.slice(0, -1);
+    const numbers = d.shaped(rows, "f32", more >> 1);
+    const cotangent = d.shaped([...rows, v.shape[v.shape.length - 1]!], "f32", y >> 2);
+    const args = [q, key, v, numbers, d.shaped(rows, "f32", k >> 2), cotangent, ...mask];
+    return d.b.make("attendGrad", args, { part: pick(["q", "k", "v"] as const, form >> 1), scale: pick([0.5, 1, -0.25], form >> 4) });
   },
 
   stop: marked((d, x) => d.b.stop(x)),

@@ -40,7 +40,7 @@ export interface ProgramOptions {
 }
 
 /** How often the primitives of a class come up: what has templates and index arithmetic more often than its number. */
-const weights: Readonly<Record<OpClass, number>> = { leaf: 1, map: 1, reduce: 3, movement: 3, index: 4, contract: 4, marker: 1 };
+const weights: Readonly<Record<OpClass, number>> = { leaf: 1, map: 1, reduce: 3, movement: 3, index: 4, contract: 4, call: 2, marker: 1 };
 
 /** Random programs; shrinking leaves steps out. */
 export function programs({ steps = 12, without = [], special = false }: ProgramOptions = {}): fc.Arbitrary<Program> {

@@ -4,10 +4,10 @@ import type { DType, OpAttrs, OpName, Value } from "../value.ts";
 // What the op table says about a primitive. In: typed arguments and attributes. Out: the result's type, derivative, meaning and kernel class.
 // Invariant: a row is complete, so a primitive is one line in `value.ts` and one row here, and nothing else in the compiler names it by accident.
 
-export type OpClass = "leaf" | "map" | "reduce" | "movement" | "index" | "contract" | "marker";
+export type OpClass = "leaf" | "map" | "reduce" | "movement" | "index" | "contract" | "call" | "marker";
 
 /** The template that lowers a primitive; a view is only an index map, a leaf is data that is there already or is computed per element. */
-export type Kernel = "leaf" | "view" | "map" | "reduce" | "index" | "contract";
+export type Kernel = "leaf" | "view" | "map" | "reduce" | "index" | "contract" | "attend";
 
 export interface Inferred {
   readonly dtype: DType;
@@ -39,8 +39,19 @@ export interface ReferenceContext {
 
 export type ValueWith<K extends OpName> = Extract<Value, { readonly op: K }>;
 
-/** One cotangent per argument; `null` says that nothing flows to it. */
-export type GradRule<K extends OpName> = (b: Builder, v: ValueWith<K>, g: Value) => readonly (Value | null)[];
+/** One cotangent per argument; `null` says that nothing flows to it, "body" that the body of a call is to be differentiated. */
+export type GradRule<K extends OpName> = (b: Builder, v: ValueWith<K>, g: Value) => readonly (Value | null)[] | "body";
+
+/** The meaning of a call: the same value in other primitives. */
+export interface CallBody<K extends OpName> {
+  readonly body: (b: Builder, args: readonly Value[], attrs: OpAttrs[K]) => Value;
+}
+export type ReferenceRule<K extends OpName> = (
+  args: readonly NdArray[],
+  attrs: OpAttrs[K],
+  context: ReferenceContext,
+  result: Inferred,
+) => NdArray;
 
 export interface NoGrad {
   readonly none: string;
@@ -51,7 +62,7 @@ export interface OpRow<K extends OpName> {
   readonly arity: number | "any";
   readonly infer: (args: readonly Value[], attrs: OpAttrs[K]) => Inferred;
   readonly grad: GradRule<K> | NoGrad;
-  readonly ref: (args: readonly NdArray[], attrs: OpAttrs[K], context: ReferenceContext, result: Inferred) => NdArray;
+  readonly ref: ReferenceRule<K> | CallBody<K>;
   readonly kernel: Kernel;
 }
 

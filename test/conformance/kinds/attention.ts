@@ -1,7 +1,8 @@
 import type { KindTable, Tensors } from "../written.ts";
 import { num } from "./text.ts";
 
-// Attention with its probabilities as a second result.
+// Attention as a call, with its probabilities as a second result. Those are made of a product that is written otherwise, so that the call's own
+// scores stay unread and the template computes it.
 
 const axes = { q: ["query", "d"], k: ["key", "d"], v: ["key", "e"], mask: ["query", "key"] } as const;
 
@@ -29,16 +30,18 @@ export const attentionKinds: KindTable = {
     const named = (which: "q" | "k" | "v"): string[] => [...lead, ...axes[which]];
     const type = (which: "q" | "k" | "v"): string => `${which}: real[${named(which).join(", ")}]`;
     const mask = config.additive_mask === true ? maskOf(tensors) : null;
-    const terms = [
-      `dot(q, k, over: d) * ${num(config.scale)}`,
-      ...(config.causal === true ? ["hidden"] : []),
-      ...(mask ? [mask.expr] : []),
-    ];
+    const added = [...(config.causal === true ? ["hidden"] : []), ...(mask ? [mask.expr] : [])];
+    const terms = [`dot(q, k * ${num(config.scale)}, over: d)`, ...added];
     const hidden = config.causal === true ? "\n  let hidden = where(expand(iota([query]), [query, key]) >= iota([key]), 0, -inf)" : "";
     return {
-      text: `fn case(${type("q")}, ${type("k")}, ${type("v")}${mask ? `, mask: ${mask.type}` : ""}) -> { y: real[...r], attn: real[...s] } {${hidden}
+      text: `fused fn attended(q: real[...b, query, d], k: real[...b, key, d], v: real[...b, key, e], added: real[...m, key]? = none) -> real[...b, query, e]
+  by attend {
+  let s = dot(q, k, over: d) * ${num(config.scale)}
+  return dot(softmax(if has(added) { s + added } else { s }, over: key), v, over: key)
+}
+fn case(${type("q")}, ${type("k")}, ${type("v")}${mask ? `, mask: ${mask.type}` : ""}) -> { y: real[...r], attn: real[...s] } {${hidden}
   let attn = softmax(${terms.join(" + ")}, over: key)
-  return { y: dot(attn, v, over: key), attn }
+  return { y: attended(q, k, v${added.length > 0 ? `, ${added.join(" + ")}` : ""}), attn }
 }
 `,
       args: {
