@@ -1,6 +1,7 @@
-// npm --prefix bench run compare [-- --json] [-- --only TEXT]: our kernels beside those of other libraries, on the adapter at hand. The
-// libraries are optional packages of this folder (`npm --prefix bench install`); one that is not installed is left out and named. Each runs
-// in a process of its own, and they take turns: while one computes, the others sleep. All wait quietly, all results are checked.
+// npm --prefix bench run compare [-- --json] [--only TEXT] [--peers NAME,NAME]: our kernels beside those of other libraries, on the adapter
+// at hand, and beside ONNX Runtime's CPU provider as a bound. The libraries are optional packages of this folder (`npm --prefix bench ci`);
+// one that is not installed is left out and named. Each runs in a process of its own, and they take turns: while one computes, the others
+// sleep. All wait quietly, all results are checked before a time counts.
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,10 +11,11 @@ import { unpackEmbeddedDriver } from "../runtime/device/embeddedDriver.ts";
 import { type OpenedDevice, openDevice } from "../runtime/device/openDevice.ts";
 import { type Contender, measure } from "./measure.ts";
 import { prepareOurs } from "./ours.ts";
-import { type Answer, type PeerName, peerNames, peerPackages, type Question } from "./peers/peer.ts";
+import { type Answer, boundNames, type PeerName, peerNames, peerPackages, type Question } from "./peers/peer.ts";
 import { type BenchRow, printHeader, printRow, rowOf } from "./results.ts";
 import { samplePlaces } from "./values.ts";
-import { allWorkloads, disagreement, type Workload } from "./workloads.ts";
+import { disagreement, sizeOf, type Workload } from "./workloads/workload.ts";
+import { allWorkloads } from "./workloads.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -57,7 +59,7 @@ class PeerProcess {
   async prepare(workload: Workload): Promise<Contender | null> {
     const { able } = await this.answer("prepared", { kind: "prepare", task: workload.task });
     if (!able) return null;
-    const places = samplePlaces(workload.shape.reduce((a, b) => a * b, 1));
+    const places = samplePlaces(sizeOf(workload.shape));
     const { values } = await this.answer("samples", { kind: "samples", places });
     const wrong = disagreement(workload, places, values);
     if (wrong !== null) throw new Error(wrong);
@@ -75,35 +77,48 @@ class PeerProcess {
 }
 
 async function compareWorkload(opened: OpenedDevice, workload: Workload, processes: readonly PeerProcess[]): Promise<BenchRow> {
-  const notes: string[] = [];
+  const absent: Record<string, string> = {};
   const peers: { readonly process: PeerProcess; readonly contender: Contender }[] = [];
   for (const process of processes) {
     try {
       const contender = await process.prepare(workload);
       if (contender !== null) peers.push({ process, contender });
+      else absent[process.name] = "it has no such operation";
     } catch (error) {
-      notes.push(`${process.name}: ${messageOf(error)}`);
+      absent[process.name] = messageOf(error);
     }
   }
   const ours = await prepareOurs(opened, workload);
-  const places = samplePlaces(workload.shape.reduce((a, b) => a * b, 1));
+  const places = samplePlaces(sizeOf(workload.shape));
   const wrong = disagreement(workload, places, await ours.samples(places));
   if (wrong !== null) throw new Error(`ours: ${workload.name}: ${wrong}`);
   const [timing, ...times] = await measure([ours, ...peers.map((peer) => peer.contender)], { rounds: 5 });
   ours.destroy();
   for (const { process } of peers) await process.release();
-  const byName = Object.fromEntries(peers.map(({ process }, i) => [process.name, times[i]!.ms]));
+  const all = peers.map(({ process }, i) => ({ name: process.name, timing: times[i]! }));
+  const isBound = ({ name }: { readonly name: PeerName }): boolean => boundNames.includes(name);
+  const msOf = (list: typeof all) => Object.fromEntries(list.map(({ name, timing }) => [name, timing.ms]));
+  const spreads = Object.fromEntries(all.map(({ name, timing }) => [name, timing.spread]));
+  const bounds = msOf(all.filter(isBound));
+  const share = Object.entries(bounds).map(([name, ms]) => `${((100 * ms) / timing!.ms).toFixed(1)}% of ${name}`);
+  const reasons = Object.entries(absent).map(([name, reason]) => `${name}: ${reason}`);
   return rowOf({
     workload: workload.name,
     adapter: opened.adapter.name,
     timing: timing!,
-    peers: byName,
+    peers: msOf(all.filter((one) => !isBound(one))),
+    spreads,
+    bounds,
+    absent,
     flops: workload.flops,
-    note: notes.join("; "),
+    note: [...share, ...reasons].join("; "),
   });
 }
 
-const { values } = parseArgs({ options: { json: { type: "boolean", default: false }, only: { type: "string", default: "" } } });
+const { values } = parseArgs({
+  options: { json: { type: "boolean", default: false }, only: { type: "string", default: "" }, peers: { type: "string" } },
+});
+const asked = peerNames.filter((name) => values.peers === undefined || values.peers.split(",").includes(name));
 const opened = await openDevice();
 if (!opened.ok) {
   console.error(`error: ${opened.reason}\nhelp: ${opened.help}`);
@@ -112,10 +127,10 @@ if (!opened.ok) {
 const { driver } = opened.adapter;
 const embedded = driver === "embedded" ? await unpackEmbeddedDriver() : undefined;
 const icd = embedded?.ok === true ? embedded.driver.icd : driver === "system" ? undefined : driver;
-for (const name of peerNames.filter((peer) => !isInstalled(peer)))
-  console.error(`${name} is not installed and is left out; npm --prefix bench install brings it`);
+for (const name of asked.filter((peer) => !isInstalled(peer)))
+  console.error(`${name} is not installed and is left out; npm --prefix bench ci brings it`);
 const running: PeerProcess[] = [];
-for (const name of peerNames.filter(isInstalled)) {
+for (const name of asked.filter(isInstalled)) {
   const peer = new PeerProcess(name, icd);
   try {
     await peer.answer("ready");

@@ -14,11 +14,11 @@ import type { HandKernel, OperandStorage } from "./handwritten/kernel.ts";
 import { type Contender, measure, median } from "./measure.ts";
 import { emptyKernel, prepareEmptyDispatches, prepareOurs } from "./ours.ts";
 import { type BenchRow, printHeader, printRow, rowOf } from "./results.ts";
-import { samplePlaces, valuesOf } from "./values.ts";
-import { allWorkloads, disagreement, type Workload } from "./workloads.ts";
+import { samplePlaces } from "./values.ts";
+import { disagreement, numbersOf, sizeOf, type Workload } from "./workloads/workload.ts";
+import { allWorkloads } from "./workloads.ts";
 
 const peers = ["handWritten", "naive"];
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function checkKernel(opened: OpenedDevice, workload: Workload, prepared: PreparedKernel): Promise<void> {
@@ -56,27 +56,28 @@ async function fastestOf(
 // A naive kernel may take minutes: of such a one only a part of the result is computed and the time scaled.
 const naiveMostMs = 600;
 
-async function naiveOf(opened: OpenedDevice, workload: Workload, buffers: readonly GPUBuffer[]): Promise<PreparedKernel> {
-  const part = await prepareKernel(opened, workload.naive(1 / 64), buffers);
+/** A workload that somebody has written kernels for. */
+type HandWorkload = Workload & { readonly byHand: NonNullable<Workload["byHand"]> };
+const hasKernels = (workload: Workload): workload is HandWorkload => workload.byHand !== undefined;
+
+async function naiveOf(opened: OpenedDevice, workload: HandWorkload, buffers: readonly GPUBuffer[]): Promise<PreparedKernel> {
+  const part = await prepareKernel(opened, workload.byHand.naive(1 / 64), buffers);
   const [timing] = await measure([part], { rounds: 1 });
   part.destroy();
-  const prepared = await prepareKernel(opened, workload.naive(Math.min(1, naiveMostMs / timing!.ms)), buffers);
+  const prepared = await prepareKernel(opened, workload.byHand.naive(Math.min(1, naiveMostMs / timing!.ms)), buffers);
   await checkKernel(opened, workload, prepared);
   return prepared;
 }
 
-async function benchWorkload(opened: OpenedDevice, workload: Workload): Promise<BenchRow> {
+async function benchWorkload(opened: OpenedDevice, workload: HandWorkload): Promise<BenchRow> {
   const { adapter } = opened;
   const operands = new Operands(opened);
-  const buffers = [
-    ...workload.inputs.map(({ shape, stream }) => operands.filled(valuesOf(stream, sizeOf(shape)))),
-    operands.empty(sizeOf(workload.shape)),
-  ];
+  const buffers = [...workload.inputs.map((input) => operands.filled(numbersOf(input))), operands.empty(sizeOf(workload.shape))];
   const others: { readonly name: string; readonly prepared: PreparedKernel }[] = [];
   const storages: OperandStorage[] = adapter.cheapTextureLoads ? ["buffer", "texture"] : ["buffer"];
   // The subgroup kernels are for adapters where lanes can hand values round; elsewhere the naive kernel alone is beside ours.
   if (adapter.subgroupSize !== null) {
-    const kernels = workload.handWritten(adapter.subgroupSize, storages);
+    const kernels = workload.byHand.kernels(adapter.subgroupSize, storages);
     others.push({ name: "handWritten", prepared: await fastestOf(opened, workload, kernels, buffers) });
   }
   const naive = await naiveOf(opened, workload, buffers);
@@ -214,7 +215,7 @@ const wanted = (name: string): boolean => name.includes(values.only);
 if (wanted("quickstart, source to plan")) report(benchCompile(opened));
 // SwiftShader has no cheap texture loads and is several times as slow as lavapipe.
 const slow = opened.adapter.isSoftware && !opened.adapter.cheapTextureLoads;
-for (const workload of allWorkloads(slow)) if (wanted(workload.name)) report(await benchWorkload(opened, workload));
+for (const workload of allWorkloads(slow).filter(hasKernels)) if (wanted(workload.name)) report(await benchWorkload(opened, workload));
 if (wanted("1000 empty dispatches")) report(await benchDispatches(opened));
 if (values.json) console.log(JSON.stringify(rows, null, 2));
 opened.close();

@@ -6,8 +6,7 @@ import type { Plan, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
 import type { OpenedDevice } from "../runtime/device/openDevice.ts";
 import { createSession, type Session } from "../runtime/execute/session.ts";
 import type { Contender } from "./measure.ts";
-import { valuesOf } from "./values.ts";
-import type { Workload } from "./workloads.ts";
+import { numbersOf, type Workload } from "./workloads/workload.ts";
 
 export interface OurContender extends Contender {
   readonly session: Session;
@@ -38,15 +37,7 @@ async function contenderOf(opened: OpenedDevice, plan: Plan): Promise<OurContend
 /** Compiles a workload for the device, fills its inputs and runs it once. */
 export async function prepareOurs(opened: OpenedDevice, workload: Workload): Promise<OurContender> {
   const ours = await contenderOf(opened, compileGraph(workload.graph, [], targetOf(opened.adapter)));
-  for (const { name, shape, stream } of workload.inputs)
-    ours.session.writeInput(
-      "main",
-      name,
-      valuesOf(
-        stream,
-        shape.reduce((a, b) => a * b, 1),
-      ),
-    );
+  for (const input of workload.inputs) ours.session.writeInput("main", input.name, numbersOf(input));
   await ours.run(1);
   return ours;
 }

@@ -9,6 +9,12 @@ export function valueAt(stream: number, i: number): number {
   return (x >>> 8) / 2 ** 23 - 1;
 }
 
+/** The numbers of a stream as an input's; `scale` is a power of two, so they stay exact in single precision. */
+export const uniform =
+  (stream: number, scale = 1) =>
+  (place: number): number =>
+    scale * valueAt(stream, place);
+
 export function valuesOf(stream: number, length: number): Float32Array<ArrayBuffer> {
   const values = new Float32Array(length);
   for (let i = 0; i < length; i++) values[i] = valueAt(stream, i);

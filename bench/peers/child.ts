@@ -1,15 +1,22 @@
 // The process of one peer: opens the library and answers the parent's questions. Argument: the peer's name.
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { create, globals } from "webgpu";
 import { quietWait } from "../../runtime/device/quietWait.ts";
 import { ensureVulkanLoader } from "../../runtime/device/vulkanLoader.ts";
 import { workloadOf } from "../workloads.ts";
 import { openJax } from "./jax.ts";
-import { openOnnxruntime } from "./onnxruntime.ts";
+import { openOnnxruntimeCpu, openOnnxruntimeNode, openOnnxruntimeWeb } from "./onnxruntime.ts";
 import type { Answer, OpenPeer, PeerName, PreparedTask, Question } from "./peer.ts";
 import { openTfjs } from "./tfjs.ts";
 
-const openers: { readonly [K in PeerName]: OpenPeer } = { "jax-js": openJax, tfjs: openTfjs, "onnxruntime-node": openOnnxruntime };
+const openers: { readonly [K in PeerName]: OpenPeer } = {
+  "jax-js": openJax,
+  tfjs: openTfjs,
+  "onnxruntime-web": openOnnxruntimeWeb,
+  "onnxruntime-node": openOnnxruntimeNode,
+  "onnxruntime-cpu": openOnnxruntimeCpu,
+};
 const [name, manifest] = process.argv.slice(2) as [PeerName, string];
 const answer = (message: Answer): void => void process.send!(message);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
@@ -59,7 +66,9 @@ let current: PreparedTask | null = null;
 try {
   await ensureVulkanLoader();
   offerWebgpu();
-  const peer = await openers[name]({ load: createRequire(manifest), wait: (promise) => quietWait(promise) });
+  const load = createRequire(manifest);
+  const find = (file: string): string => join(dirname(manifest), "node_modules", file);
+  const peer = await openers[name]({ load, find, wait: (promise) => quietWait(promise) });
   process.on("message", (question: Question) => {
     reply(question, current, ({ task }) => peer.prepare(workloadOf(task))).then(
       (next) => {
