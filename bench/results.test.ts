@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { tileFits } from "./handwritten/products.ts";
 import { measure } from "./measure.ts";
 import { permuted, toChannelsFirst, toChannelsLast } from "./peers/peer.ts";
-import { rowOf } from "./results.ts";
+import { printRow, rowOf } from "./results.ts";
 import { samplePlaces, valueAt, valuesOf } from "./values.ts";
+import { clipWorkload } from "./workloads/clip.ts";
 import { disagreement } from "./workloads/workload.ts";
 import { allWorkloads, workloadOf } from "./workloads.ts";
 
@@ -19,6 +20,32 @@ test("ratios say how many times faster we are, against the best peer and the han
   const failed = rowOf({ workload: "w", adapter: "a", timing: null, peers: { naive: 20 }, flops: 4e6 });
   expect(failed).toMatchObject({ ms: null, spread: null, ratioToHandWritten: null, ratioToBestPeer: null, gflops: null });
   expect(rowOf({ workload: "w", adapter: "a", timing: { ms: 2, spread: 0 }, peers: {}, flops: 0 }).ratioToBestPeer).toBeNull();
+});
+
+test("a bound is no peer, and a peer without a time is said to have none", () => {
+  const row = rowOf({
+    workload: "w",
+    adapter: "a",
+    timing: { ms: 2, spread: 0 },
+    peers: { fast: 4 },
+    bounds: { cpu: 1 },
+    absent: { other: "it has no such operation" },
+    flops: 0,
+  });
+  expect(row.ratioToBestPeer).toBe(2);
+  expect(printRow(row, ["fast", "other", "cpu"]).replace(/ +/g, " ")).toContain(" 4.00 n/a 1.00 ");
+});
+
+test("what a layer of a text encoder computes in the reference is what its parts say", () => {
+  const shape = { tokens: 3, width: 8, heads: 2, hidden: 16 };
+  for (const training of [false, true]) {
+    const workload = clipWorkload(shape, training);
+    expect(workload.inputs.map(({ name }) => name)).toContain("downBias");
+    const places = samplePlaces(workload.shape.reduce((a, b) => a * b, 1));
+    const values = places.map(workload.expected);
+    expect(values.every(Number.isFinite)).toBe(true);
+    expect(new Set(values).size).toBe(values.length);
+  }
 });
 
 test("short work is repeated, times are per run and scaled to the whole", async () => {
