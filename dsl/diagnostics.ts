@@ -104,6 +104,9 @@ export const diagnosticTable = {
   "shape/does-not-divide": error("`{axis}` of size {size} cannot be split into ({parts}): {product} does not divide it"),
   "index/out-of-range": error("index {index} is outside of 0..{size}"),
   "type/no-field": error("{what} has no field `{name}`"),
+  "bind/two-for-one": error("the parameters `{first}` and `{second}` have one key: {key}"),
+  "bind/template": error("this key cannot be computed: {problem}"),
+  "tap/missing": error("{part} has no tap and no part `{name}`", "a tap is written `tap name = …` in the part's module"),
   "call/too-deep": error("calls are nested more than {most} deep", "a function must not call itself: loops are `fold` and `for`"),
   "module/not-in-a-model": error(
     "this `{name}` is not part of a model, so its parameters have no place",

@@ -90,7 +90,7 @@ module Arc2FaceText() {
   forward(id: real[...b, id: 512], length: Int = 21) -> real[...b, tokens: length, width: 768] {
     let p = arc_template(length: length)
     let v = unit(id, over: id) |> pad(id: 0..256) |> rename(id: width)
-    return text_model.embed(p) |> put(tokens: p.id, v) |> text_model
+    return expand(text_model.embed(p), [...b, tokens: length, width: 768]) |> put(tokens: p.id, v) |> text_model
   }
 }
 

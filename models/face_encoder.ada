@@ -10,7 +10,7 @@ module FaceEncoder(kv: List<Int> = [for l in 0..12: 1], out_grad: Real = 1) {
   param hidden_state_layer_weights: f32[last: 3] = [1, 2, 4]
   forward(core: real[...b, slot: 16, width: 768]) -> real[...b, slot: 16, width: 768] {
     let p = core_template(length: 20)                      // causal: rows after the slot cannot change it
-    let x = prompt2token_proj.embed(p) |> put(tokens: p.core, core)
+    let x = expand(prompt2token_proj.embed(p), [...b, tokens: 20, width: 768]) |> put(tokens: p.core, core)
     let w = hidden_state_layer_weights |> grad_scale(5)
     return prompt2token_proj(x, mix: w / sum(w))[tokens: p.core] |> grad_scale(out_grad)
   }

@@ -68,7 +68,7 @@ fn entry(x: real[...b, c: 3, h, w]) random -> real[...b, c: 3, h, w] { return va
 model place = BackgroundEncoder()
 fn entry(x: real[...b, tokens: 257, width: 1024]) random -> real[...b, layer: 16, slot: 4, width: 768] { return place(x) }`,
     args: [{ name: "x", shape: [1, 257, 1024], axes: ["n", "tokens", "width"] }],
-    tensors: 15,
+    tensors: 18,
     numbers: 768 * 1024 + 257 * 768 + 64 * 768 + 3 * 768 * 768 + 6 * 2 * 768,
     result: [1, 16, 4, 768],
   },

@@ -92,11 +92,13 @@ function floorOfQuotient(session: Session, [a, c]: readonly [TensorVal, TensorVa
 
 export function applyNot(session: Session, x: Val, span: Span): Val {
   if (!isNumeric(x)) fail("type/mismatch", span, { found: describe(x), expected: "a Bool" });
-  if (x.kind === "tensor")
-    return tensor(
+  if (x.kind === "tensor") {
+    const made = tensor(
       session.at(span, () => session.builder.not(castTo(session, x, "bool").value)),
       x.axes,
     );
+    return x.host ? { ...made, host: x.host.map((one) => hostOp("not", one)) } : made;
+  }
   return fromHost(hostOp("not", toHost(x)), "bool");
 }
 

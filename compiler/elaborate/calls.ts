@@ -2,16 +2,19 @@ import type { Arg, Binder, Block, Expr, FnExpr, FnItem, LossItem, NamedType, Par
 import type { Span } from "../../dsl/span.ts";
 import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
+import { dataCall } from "./dataValues.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail, unsupported, withCaller } from "./failure.ts";
 import { throughTemplate } from "./fused.ts";
 import { hostOp, toHost } from "./hostExpr.ts";
 import { callInstance, instantiate } from "./modules.ts";
+import { applyPrompt } from "./prompts.ts";
 import { applySchedule, scheduleFromItem } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
-import { bindCall } from "./signature.ts";
+import { type BoundCall, bindCall } from "./signature.ts";
 import { bindNames, runBlock, runBody } from "./statements.ts";
-import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, type Val } from "./values.ts";
+import { callTable } from "./tableState.ts";
+import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, none, type Val } from "./values.ts";
 
 // Calls. What is called decides how an argument is read (a value, axes, a pattern), so arguments travel unevaluated until then.
 
@@ -104,6 +107,12 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
       return { ...callee, args, caller: scope, span };
     case "dataset":
       return applyDataset(callee, args, span);
+    case "promptItem":
+      return applyPrompt(callee, args, span);
+    case "tableMethod":
+      return callTable(callee.table, callee.method, args, span, scope);
+    case "data":
+      return dataCall("apply", { fn: callee, x: args[0] ? argumentValue(args[0]) : none }, span);
     default:
       fail("call/not-callable", span, { what: describe(callee) });
   }
@@ -126,9 +135,23 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
     span,
   );
   return enter(caller, name, span, () => {
-    const { value, span: at } = runBlock(item.body, bound.scope);
+    const { value, span: at } = withTaps(session, bound, () => runBlock(item.body, bound.scope));
     return bound.finish(throughTemplate(session, item, value), at);
   });
+}
+
+/** Runs a body; what is tapped in it keeps the names of its own module, but its rows take the caller's names. */
+export function withTaps<T>(session: Scope["session"], bound: BoundCall, fn: () => T): T {
+  const outer = session.taps;
+  if (outer === null) return fn();
+  session.taps = new Map();
+  try {
+    return fn();
+  } finally {
+    for (const [instance, taps] of session.taps)
+      outer.set(instance, new Map([...taps].map(([name, val]) => [name, bound.rowsOutside(val)])));
+    session.taps = outer;
+  }
 }
 
 /** Runs a callee's body: its name joins the random streams and the chain of calls that messages show. */
@@ -162,7 +185,8 @@ function callClosure(fn: ClosureVal, args: readonly CallArg[], span: Span): Val 
       args,
       span,
     );
-    return bound.finish(runClosureBody(node, bound.scope), node.span);
+    const value = withTaps(fn.scope.session, bound, () => runClosureBody(node, bound.scope));
+    return bound.finish(value, node.span);
   }
   if (args.length !== node.params.length)
     fail("call/too-many-arguments", span, { callee: "this function", most: node.params.length, given: args.length });

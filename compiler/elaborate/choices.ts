@@ -16,6 +16,9 @@ interface Choice {
 
 /** The values that a draw or a Bool can take; null if there is no short list of them. */
 export function domainOf(expr: HostExpr): readonly HostValue[] | null {
+  if (expr.kind === "any" || expr.kind === "held") return [true, false];
+  if (expr.kind === "taken" && expr.present) return [true, false];
+  if (expr.kind === "field" && expr.type === "bool") return [true, false];
   if (expr.kind !== "draw") return null;
   const { distribution } = expr;
   if (distribution.kind === "coin") {
@@ -75,7 +78,7 @@ export class Choices {
 
   /** The constant that stands for `expr` in this run, if it was chosen already. */
   known(expr: HostExpr): HostExpr | undefined {
-    if (expr.kind !== "draw" && expr.kind !== "op") return undefined;
+    if (constantOf(expr) !== undefined) return undefined;
     const value = this.byKey.get(hostKey(expr));
     return value === undefined ? undefined : hostConstant(value);
   }
@@ -115,12 +118,14 @@ export class Choices {
 function rootsOf(expr: HostExpr): HostExpr[] {
   if (expr.kind === "op") return expr.args.flatMap(rootsOf);
   if (expr.kind === "if") return [expr.condition, expr.then, expr.otherwise].flatMap(rootsOf);
-  return expr.kind === "draw" || expr.kind === "counter" ? [expr] : [];
+  if (expr.kind === "join") return expr.parts.flatMap(rootsOf);
+  return constantOf(expr) === undefined ? [expr] : [];
 }
 
 export interface Explored<T> {
   readonly choices: readonly HostExpr[];
-  readonly alternatives: readonly { readonly key: readonly HostValue[]; readonly value: T }[];
+  /** A key has null where a choice makes no difference. */
+  readonly alternatives: readonly { readonly key: readonly (HostValue | null)[]; readonly value: T }[];
 }
 
 /** Runs `run` once per combination of choices that it makes. Alternatives that a choice does not concern stand for all its values. */
@@ -133,27 +138,18 @@ export function explore<T>(run: (choices: Choices) => T, name: string, span: Spa
     done.push({ taken: choices.taken, value });
     queue.push(...choices.open);
     if (done.length + queue.length > mostAlternatives) {
-      const draws = [...new Set(choices.taken.map((c) => (c.expr.kind === "draw" ? c.expr.stream : "a condition")))];
+      const draws = [
+        ...new Set(
+          choices.taken.map((c) => (c.expr.kind === "draw" ? c.expr.stream : c.expr.kind === "field" ? c.expr.field : "a condition")),
+        ),
+      ];
       fail("time/too-many-alternatives", span, { name, most: mostAlternatives, draws: draws.join(", ") });
     }
   }
-  const domains = new Map<string, { readonly expr: HostExpr; readonly values: HostValue[] }>();
-  for (const { taken } of done) {
-    for (const choice of taken) {
-      const key = hostKey(choice.expr);
-      const domain = domains.get(key) ?? { expr: choice.expr, values: [] };
-      if (!domain.values.includes(choice.value)) domain.values.push(choice.value);
-      domains.set(key, domain);
-    }
-  }
-  const alternatives = done.flatMap(({ taken, value }) => {
+  const exprs = new Map(done.flatMap(({ taken }) => taken.map((choice): [string, HostExpr] => [hostKey(choice.expr), choice.expr])));
+  const alternatives = done.map(({ taken, value }) => {
     const fixed = new Map(taken.map((c) => [hostKey(c.expr), c.value]));
-    let keys: HostValue[][] = [[]];
-    for (const [key, domain] of domains) {
-      const values = fixed.has(key) ? [fixed.get(key)!] : domain.values;
-      keys = keys.flatMap((prefix) => values.map((v) => [...prefix, v]));
-    }
-    return keys.map((key) => ({ key, value }));
+    return { key: [...exprs.keys()].map((key) => fixed.get(key) ?? null), value };
   });
-  return { choices: [...domains.values()].map((d) => d.expr), alternatives };
+  return { choices: [...exprs.values()], alternatives };
 }

@@ -1,15 +1,19 @@
 import type { DatasetItem, DatasetMember, TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
-import type { PlanDataset, PlanField } from "../plan/plan.ts";
+import type { HostExpr } from "../plan/host.ts";
+import type { PlanDataset, PlanDataValue, PlanField } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
+import { castTo } from "./arithmetic.ts";
 import { dataBuiltinNames } from "./builtins/table.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
+import { dataCall, dataOf } from "./dataValues.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
-import { fail, unsupported } from "./failure.ts";
+import { fail } from "./failure.ts";
+import { fromHost } from "./hostExpr.ts";
 import { Scope } from "./scope.ts";
 import { sizeOf } from "./sizes.ts";
-import { type BatchVal, type DatasetVal, describe, type ItemFactVal, type RecordVal, tensor, type Val } from "./values.ts";
+import { type BatchVal, type DatasetVal, describe, type ItemFactVal, isScalar, type RecordVal, tensor, type Val } from "./values.ts";
 
 // Data sets as plain data for the runtime. Only fields that somebody reads are asked for.
 
@@ -26,12 +30,14 @@ export function applyDataset(dataset: DatasetVal, args: readonly CallArg[], span
   );
   const { session } = dataset.scope;
   const fact = (name: ItemFactVal["fact"]): Val => ({ kind: "itemFact", fact: name });
+  const told = (name: string): [string, Val] => [name, dataCall(name, {}, item.span)];
   let scope = dataset.scope.child({
     values: new Map<string, Val>([
       ...[...dataBuiltinNames()].map((name): [string, Val] => [name, { kind: "builtin", name: `dataset.${name}` }]),
       ["file", fact("file")],
       ["folder_name", fact("folder_name")],
       ["subject", fact("subject")],
+      ...["source", "white", "images", "area"].map(told),
       ["shuffled", { kind: "text", value: "shuffled" }],
       ["sequential", { kind: "text", value: "sequential" }],
     ]),
@@ -47,16 +53,28 @@ export function applyDataset(dataset: DatasetVal, args: readonly CallArg[], span
   return { ...dataset, bound: lazyMembers(item, scope) };
 }
 
-/** `let` members are names for the fields below them. */
+/** `let` members are names for what they say; a field stands for its value of the same item. */
 function lazyMembers(item: DatasetItem, scope: Scope): Scope {
-  const lets = new Map(item.members.flatMap((m) => (m.kind === "letMember" ? [[m.name.name, m] as const] : [])));
+  const members = new Map(
+    item.members.flatMap((m) => (m.kind === "letMember" || m.kind === "fieldDecl" ? [[m.name.name, m] as const] : [])),
+  );
   const inner: Scope = new Scope(scope.session, scope, {
     resolve: (name) => {
-      const member = lets.get(name);
-      return member && evaluate(member.value, scope);
+      const member = members.get(name);
+      if (!member || item.params.some((p) => p.name.name === name) || scope.lookup(name)?.kind === "itemFact") return undefined;
+      if (member.kind === "fieldDecl") return { kind: "data", value: { call: "field", args: { name } } };
+      return scope.session.inBody("dataset", [name], () => evaluate(member.value, inner)).value;
     },
   });
   return inner;
+}
+
+/** The fields that a value of a data set is made of. */
+function fieldsIn(value: PlanDataValue): string[] {
+  if (Array.isArray(value)) return value.flatMap(fieldsIn);
+  if (typeof value !== "object" || value === null) return [];
+  const { call, args } = value as Extract<PlanDataValue, { readonly call: string }>;
+  return call === "field" ? [String(args.name)] : Object.values(args).flatMap(fieldsIn);
 }
 
 /** The source and order of a data set, with the fields that were read, in the order of declaration. */
@@ -66,17 +84,28 @@ export function datasetSpec(dataset: DatasetVal, read: ReadonlySet<string>, span
     fail("type/mismatch", span, { found: describe(dataset), expected: `a data set with its arguments: \`${item.name.name}(…)\`` });
   return bound.session.inBody("dataset", [], () => {
     const sources = item.members.filter((m) => m.kind === "source").filter((m) => m.when === null || compileCondition(m.when, bound));
-    const [first, second] = sources;
+    const [first] = sources;
     if (!first) fail("elaborate/missing-setting", item.name.span, { name: `dataset ${item.name.name}`, setting: "a `source`" });
-    if (second) unsupported("a data set with several sources", second.span);
-    const source = evaluate(first.value, bound);
-    if (source.kind !== "record")
-      fail("type/mismatch", first.value.span, { found: describe(source), expected: "`folders(…)` or `folder(…)`" });
+    const [source, ...more] = sources.map((one) => {
+      const value = evaluate(one.value, bound);
+      if (value.kind !== "record")
+        fail("type/mismatch", one.value.span, { found: describe(value), expected: "`folders(…)` or `folder(…)`" });
+      return readSource(value);
+    });
+    const declared = new Map(item.members.flatMap((m) => (m.kind === "fieldDecl" ? [[m.name.name, m] as const] : [])));
+    const needed = new Set(read);
+    const specs = new Map<string, PlanField>();
+    for (const name of needed) {
+      const spec = fieldSpec(declared.get(name)!, bound);
+      specs.set(name, spec);
+      if (spec.kind === "made") for (const other of fieldsIn(spec.value)) needed.add(other);
+    }
     return {
       name: item.name.name,
-      source: readSource(source),
+      source: source!,
+      ...(more.length === 0 ? {} : { more }),
       order: readOrder(item, bound),
-      fields: item.members.flatMap((m) => (m.kind === "fieldDecl" && read.has(m.name.name) ? [fieldSpec(m, bound)] : [])),
+      fields: [...declared.keys()].flatMap((name) => specs.get(name) ?? []),
     };
   }).value;
 }
@@ -95,15 +124,26 @@ function readSource(source: RecordVal): PlanDataset["source"] {
     skip: textOf("skip"),
     first: first?.kind === "number" ? first.value : null,
     onBroken: textOf("on_broken") === "fatal" ? "fatal" : "skip",
+    ...(textOf("subject") === null ? {} : { subject: textOf("subject")! }),
   };
 }
+
+/** A subject as likely as it has pictures, then one of them: every picture equally likely. */
+const weightedByImages = JSON.stringify({
+  call: "weighted",
+  args: { of: { call: "subject", args: {} }, by: { call: "images", args: {} } },
+});
 
 function readOrder(item: DatasetItem, scope: Scope): PlanDataset["order"] {
   const order = item.members.find((m) => m.kind === "order");
   if (!order) return "sequential";
   const value = evaluate(order.value, scope);
   if (value.kind === "text" && (value.value === "shuffled" || value.value === "sequential")) return value.value;
-  fail("type/mismatch", order.value.span, { found: describe(value), expected: "`shuffled` or `sequential`" });
+  if (value.kind === "data" && JSON.stringify(value.value) === weightedByImages) return "weighted";
+  fail("type/mismatch", order.value.span, {
+    found: describe(value),
+    expected: "`shuffled`, `sequential` or `weighted(subject, by: images)`",
+  });
 }
 
 function namedType(type: TypeNode, expected: string): Extract<TypeNode, { kind: "namedType" }> {
@@ -121,6 +161,8 @@ export function fieldSpec(field: Field, scope: Scope): PlanField {
     if (["Int", "i32"].includes(type.name.name) && (type.axes ?? []).length === 0) return { name, kind: "subjectIndex" };
     fail("type/mismatch", type.span, { found: "this type", expected: "`Int` (the subject's number) or `Text` (its name)" });
   }
+  if (value.kind === "data" || (value.kind !== "picture" && (isScalar(value) || value.kind === "none")))
+    return madeField(field, type, value, scope);
   if (value.kind !== "picture")
     fail("type/mismatch", field.value.span, { found: describe(value), expected: "a picture, `subject` or `folder_name`" });
   const sizes = (type.axes ?? []).map((axis) =>
@@ -150,6 +192,19 @@ export function fieldSpec(field: Field, scope: Scope): PlanField {
   return { name, kind: "image", channels, height: height!, width: width!, range: value.range, file: value.file };
 }
 
+/** A field that the runtime makes by calling functions of the data set. */
+function madeField(field: Field, type: Extract<TypeNode, { kind: "namedType" }>, value: Val, scope: Scope): PlanField {
+  const dtype = ({ Text: "text", Bool: "bool", Int: "i32", i32: "i32", f32: "f32", real: "f32", Real: "f32" } as const)[type.name.name];
+  if (dtype === undefined)
+    fail("type/mismatch", type.span, { found: `\`${type.name.name}\``, expected: "a tensor, `Bool`, `Int` or `Text`" });
+  const shape = (type.axes ?? []).map((axis) =>
+    axis.kind === "rowAxis"
+      ? fail("type/mismatch", axis.span, { found: "a row", expected: "an axis with its size" })
+      : sizeOf(axis.value, scope),
+  );
+  return { name: field.name.name, kind: "made", type: dtype, shape, value: dataOf(value, field.value.span) };
+}
+
 /** The batch of a step: reading a field makes the input leaf `binder.field` and notes that it is needed. */
 export function batchOf(dataset: DatasetVal, binder: string, batch: number, oneOf: boolean, read: Set<string>, span: Span): BatchVal {
   const { item, bound } = dataset;
@@ -172,29 +227,44 @@ export function batchOf(dataset: DatasetVal, binder: string, batch: number, oneO
         );
       }
       const spec = session.inBody("dataset", [], () => fieldSpec(field, bound)).value;
-      if (spec.kind === "subjectName") return unsupported("a text of the data set in a step", at);
       read.add(name);
+      const path = `${binder}.${name}`;
+      const made = spec.kind === "made" ? spec.type : null;
+      if (spec.kind === "subjectName" || made === "text" || (made === "bool" && oneOf))
+        return hostField(path, made === "bool" ? "bool" : "text", batch, oneOf);
       const type = namedType(field.type, "a tensor");
       const axes = (type.axes ?? []).map((axis) =>
         axis.kind === "namedAxis" ? (axis.name?.name ?? (axis.value as { name: string }).name) : "",
       );
-      const shape =
-        spec.kind === "subjectIndex" ? [] : axes.length === 3 ? [spec.channels, spec.height, spec.width] : [spec.height, spec.width];
-      const input = session.builder.input(`${binder}.${name}`, [batch, ...shape], {
+      const input = session.builder.input(path, [batch, ...shapeOf(spec, axes.length)], {
         role: "data",
-        dtype: spec.kind === "subjectIndex" ? "i32" : "f32",
+        dtype: spec.kind === "subjectIndex" || made === "i32" || made === "bool" ? "i32" : "f32",
         labels: ["batch", ...axes],
         origin: { span: field.span },
       });
-      if (oneOf)
-        return {
-          ...tensor(
-            session.at(at, () => session.builder.reshape(input, shape, axes)),
-            axes,
-          ),
-          field: name,
-        };
+      if (oneOf) {
+        const { builder } = session;
+        const first = session.at(at, () => builder.reshape(builder.sliceAxis(input, 0, 0, 1), input.shape.slice(1), axes));
+        return { ...tensor(first, axes), field: name };
+      }
+      if (made === "bool") {
+        const host = Array.from({ length: batch }, (_, i): HostExpr => ({ kind: "field", field: path, at: i, type: "bool" }));
+        return { ...session.at(at, () => castTo(session, tensor(input, ["batch"]), "bool")), field: name, host };
+      }
       return { ...tensor(input, ["batch", ...axes]), field: name };
     },
   };
+}
+
+/** A field that only the host knows: one value, or one per sample. */
+function hostField(field: string, type: "bool" | "text", batch: number, oneOf: boolean): Val {
+  const one = (at: number): HostExpr => ({ kind: "field", field, at, type });
+  if (oneOf) return fromHost(one(0), type);
+  return { kind: "texts", axes: [{ name: "batch", size: batch }], items: Array.from({ length: batch }, (_, i) => one(i)) };
+}
+
+function shapeOf(spec: Exclude<PlanField, { kind: "subjectName" }>, rank: number): readonly number[] {
+  if (spec.kind === "subjectIndex") return [];
+  if (spec.kind === "made") return spec.shape;
+  return rank === 3 ? [spec.channels, spec.height, spec.width] : [spec.height, spec.width];
 }

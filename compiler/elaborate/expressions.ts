@@ -4,10 +4,12 @@ import type { Span } from "../../dsl/span.ts";
 import { applyBinary, applyNot, applyUnary, castTo } from "./arithmetic.ts";
 import { axisItems } from "./axes.ts";
 import { call, readArgs, rowOf, valueArg } from "./calls.ts";
-import { Failure, fail, unsupported } from "./failure.ts";
+import { dataCall } from "./dataValues.ts";
+import { Failure, fail } from "./failure.ts";
 import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
 import { memberOf } from "./modules.ts";
+import { applyPrompt, promptField } from "./prompts.ts";
 import { applySchedule, combineSchedules, scheduleOf } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, sameEffects } from "./session.ts";
@@ -28,6 +30,7 @@ import {
   tuple,
   type Val,
 } from "./values.ts";
+import { tappedField, watchValue } from "./watch.ts";
 
 // Expressions -> values. Every construct of the language is one case; what a value can do is said by the file of its kind.
 
@@ -68,6 +71,7 @@ export function evaluate(expr: Expr, scope: Scope): Val {
       return { kind: "closure", node: expr, scope };
     case "unary": {
       const operand = evaluate(expr.operand, scope);
+      if (operand.kind === "data") return dataCall(expr.op, { x: operand }, expr.span);
       return expr.op === "not" ? applyNot(session, operand, expr.span) : negate(operand, expr.span, scope);
     }
     case "binary":
@@ -90,7 +94,7 @@ export function evaluate(expr: Expr, scope: Scope): Val {
       return { kind: "record", fields: new Map([...base.fields, ...changes.fields]) };
     }
     case "watch":
-      return unsupported("`watch`", expr.span);
+      return watchValue(expr, scope);
     case "error":
       throw new Error("internal: an expression that could not be read reached elaboration");
     default:
@@ -119,6 +123,11 @@ function nameValue(name: string, span: Span, scope: Scope): Val {
 function settle(val: Val, scope: Scope): Val {
   const { session } = scope;
   if (val.kind === "cell") return session.effects.cells.get(val.key) ?? session.cells.get(val.key)!;
+  if (val.kind === "promptItem" && val.item.params.every((p) => p.default !== null)) return applyPrompt(val, [], val.item.span);
+  if (val.kind === "maybe") {
+    const known = constantOf(settled(val.present, scope));
+    return known === undefined ? val : known ? val.value : none;
+  }
   if (session.body === "step" || session.body === "optimizer") {
     if (val.kind === "schedule") return applySchedule(session, val, { kind: "counter", name: "update" });
     if (val.kind === "scheduleItem" && val.item.params.every((p) => p.default !== null))
@@ -129,7 +138,7 @@ function settle(val: Val, scope: Scope): Val {
 
 function calleeValue(callee: Expr, scope: Scope): Val {
   // a schedule that is applied must not turn into its number first
-  if (callee.kind === "name") return nameValue(callee.name, callee.span, scope);
+  if (callee.kind === "name") return scope.lookupCallable(callee.name) ?? nameValue(callee.name, callee.span, scope);
   return evaluate(callee, scope);
 }
 
@@ -143,6 +152,13 @@ function fieldValue(base: Val, name: string, span: Span, scope: Scope): Val {
       return memberOf(base.instance, name, span);
     case "batch":
       return base.read(name, span);
+    case "prompt":
+      return promptField(base, name, span, scope);
+    case "tapped":
+      return tappedField(base, name, span);
+    case "table":
+      if (name === "has" || name === "take") return { kind: "tableMethod", table: base.name, method: name };
+      return fail("type/no-field", span, { what: "a table", name }, { help: "it has `has(key)` and `take(key)`" });
     case "none":
       return fail(
         "type/mismatch",
@@ -151,7 +167,6 @@ function fieldValue(base: Val, name: string, span: Span, scope: Scope): Val {
         { help: "ask `has(…)` first" },
       );
     default:
-      void scope;
       return fail("type/no-field", span, { what: describe(base), name });
   }
 }
@@ -182,6 +197,7 @@ function binaryValue(expr: Extract<Expr, { kind: "binary" }>, scope: Scope): Val
     }
   }
   const right = evaluate(expr.right, scope);
+  if (left.kind === "data" || right.kind === "data") return dataCall(expr.op, { a: left, b: right }, expr.span);
   if ([left, right].some((x) => x.kind === "schedule" || x.kind === "scheduleItem") && (expr.op === "*" || expr.op === "+"))
     return combineSchedules(expr.op, left, right, expr.span);
   if (left.kind === "list" && right.kind === "list" && expr.op === "+") return list([...left.items, ...right.items]);

@@ -1,16 +1,19 @@
-import type { Item } from "../../dsl/ast.ts";
+import type { Item, KeysItem } from "../../dsl/ast.ts";
 import type { Program, SourceFileId } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
 import { builtinNames, isBuiltin } from "./builtins/table.ts";
+import { readArgs } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
-import type { ModelRoot } from "./instance.ts";
+import type { Instance, ModelRoot } from "./instance.ts";
 import { place } from "./modules.ts";
+import { readGrammar } from "./prompts.ts";
 import { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { sizeOf } from "./sizes.ts";
+import { declareTable } from "./tableState.ts";
 import { tableOf } from "./tables.ts";
-import { type AxisItem, number, type Val } from "./values.ts";
+import { type AxisItem, describe, number, type Val } from "./values.ts";
 
 // The names of files: their own items, what they import, the prelude, the primitives. Items become values when first asked for.
 
@@ -113,6 +116,12 @@ export class Files {
         return { kind: "optimizer", item, scope, args: null, caller: scope, span: item.span };
       case "dataset":
         return { kind: "dataset", item, scope, bound: null };
+      case "prompt":
+        return { kind: "promptItem", item, scope };
+      case "grammar":
+        return this.once(item, () => ({ kind: "grammar", grammar: readGrammar(item, scope) }));
+      case "stateItem":
+        return this.once(item, () => declareTable(item, scope));
       case "const":
       case "model":
         return this.once(item, () => {
@@ -162,29 +171,71 @@ export class Files {
     const definition = item.value ?? original?.value ?? null;
     if (definition === null)
       fail("elaborate/missing-setting", item.span, { name: `model ${name}`, setting: "its module: `model encoder = Encoder()`" });
-    for (const [what, span] of [
-      ["`surgery`", item.surgery?.span],
-      ["`keys` of a model", item.keys?.span],
-    ] as const) {
-      if (span) fail("elaborate/unsupported", span, { what });
-    }
     const value = evaluate(definition, item.value ? scope : this.scope(definition.span.file));
-    if (value.kind !== "instance") fail("type/mismatch", definition.span, { found: "this value", expected: "a module with its arguments" });
+    const first = firstInstance(value);
+    if (!first) fail("type/mismatch", definition.span, { found: describe(value), expected: "a module with its arguments" });
     const mode = item.mode ?? original?.mode ?? null;
     const trained = !this.replacements.allFrozen && (mode === "trained" || (mode === null && this.replacements.trainedByDefault));
     place(value, name, trained, definition.span);
     const from = item.from ?? original?.from ?? null;
     const root: ModelRoot = {
       name,
-      module: value.instance.module.name.name,
+      module: first.module.name.name,
       trained,
       from: from ? sourceOf(from, scope) : null,
+      keys: this.keysOf(item, original),
+      surgery: this.surgeryOf(item, first.module.name.name, scope),
       value,
       span: item.span,
     };
     this.session.models.set(name, root);
     return value;
   }
+
+  /** The `keys` block that a model names; another source than the original's has its own. */
+  private keysOf(item: ModelItem, original: ModelItem | null): KeysItem | null {
+    const name = item.keys ?? (item.from === null ? (original?.keys ?? null) : null);
+    if (name === null) return null;
+    const found = this.itemsOf(name.span.file).get(name.name);
+    if (found?.item.kind !== "keys")
+      fail("name/wrong-kind", name.span, {
+        name: name.name,
+        kind: found ? `a \`${found.item.kind}\`` : "nothing",
+        expected: "a `keys` block",
+      });
+    return found.item;
+  }
+
+  private surgeryOf(item: ModelItem, module: string, scope: Scope): ModelRoot["surgery"] {
+    const expr = item.surgery;
+    if (expr === null) return null;
+    const callee = expr.kind === "call" ? expr.callee : expr;
+    const found = callee.kind === "name" ? this.itemsOf(expr.span.file).get(callee.name) : undefined;
+    if (found?.item.kind !== "surgery")
+      fail("type/mismatch", expr.span, {
+        found: "this",
+        expected: "a `surgery` block: `surgery widen_kv` or `surgery widen_kv(noise: 0)`",
+      });
+    if (found.item.for.name !== module)
+      fail("type/mismatch", expr.span, { found: `surgery of \`${found.item.for.name}\``, expected: `surgery of \`${module}\`` });
+    return {
+      item: found.item,
+      args: expr.kind === "call" ? readArgs(expr.args, scope) : [],
+      scope: this.scope(found.file),
+      span: expr.span,
+    };
+  }
+}
+
+/** The module of a model, or of the first of a list of them. */
+function firstInstance(value: Val): Instance | undefined {
+  if (value.kind === "instance") return value.instance;
+  if (value.kind !== "list") return undefined;
+  for (const item of value.items) {
+    const found = firstInstance(item);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /** `from "weights/x.safetensors"` or `from round1`. */

@@ -46,12 +46,34 @@ export function hostIf(condition: HostExpr, then: HostExpr, otherwise: HostExpr)
   return { kind: "if", condition, then, otherwise };
 }
 
+/** Whether one of several holds. */
+export function hostAny(of: readonly HostExpr[]): HostExpr {
+  if (of.some((one) => constantOf(one) === true)) return hostConstant(true);
+  const open = of.filter((one) => constantOf(one) === undefined);
+  if (open.length === 0) return hostConstant(false);
+  return open.length === 1 ? open[0]! : { kind: "any", of: open };
+}
+
+/** Texts put together; known neighbours become one. */
+export function hostJoin(parts: readonly HostExpr[]): HostExpr {
+  const out: HostExpr[] = [];
+  for (const part of parts) {
+    const last = out.at(-1);
+    if (part.kind === "text" && last?.kind === "text") out[out.length - 1] = { kind: "text", value: last.value + part.value };
+    else out.push(part);
+  }
+  return out.length === 1 ? out[0]! : out.length === 0 ? hostConstant("") : { kind: "join", parts: out };
+}
+
 /** Rebuilds an expression bottom-up; `change` may replace a node. */
 export function mapHost(expr: HostExpr, change: (expr: HostExpr) => HostExpr | undefined): HostExpr {
   const replaced = change(expr);
   if (replaced !== undefined) return replaced;
   if (expr.kind === "op") return hostOp(expr.op, ...expr.args.map((arg) => mapHost(arg, change)));
   if (expr.kind === "if") return hostIf(mapHost(expr.condition, change), mapHost(expr.then, change), mapHost(expr.otherwise, change));
+  if (expr.kind === "any") return hostAny(expr.of.map((one) => mapHost(one, change)));
+  if (expr.kind === "held" || expr.kind === "taken" || expr.kind === "row") return { ...expr, key: mapHost(expr.key, change) };
+  if (expr.kind === "join") return hostJoin(expr.parts.map((part) => mapHost(part, change)));
   return expr;
 }
 

@@ -5,11 +5,24 @@ import { castTo, toTensor } from "./arithmetic.ts";
 import { axisIndex, axisItems, reorder, requireUnique, spreadTo } from "./axes.ts";
 import { evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
+import { indexPrompt } from "./prompts.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { compileNumber } from "./sizes.ts";
 import { tableOf } from "./tables.ts";
-import { describe, describeTensor, isNumeric, list, number, plainAxis, type RangeVal, type TensorVal, tensor, type Val } from "./values.ts";
+import {
+  describe,
+  describeTensor,
+  isNumeric,
+  list,
+  number,
+  type PromptVal,
+  plainAxis,
+  type RangeVal,
+  type TensorVal,
+  tensor,
+  type Val,
+} from "./values.ts";
 
 // Indexing by name: `x[axis: i]` with a number, a static range or whole-number tensors (gather), and `put`, its inverse for rows.
 
@@ -24,6 +37,13 @@ export function indexValue(base: Val, indices: readonly IndexItem[], span: Span,
       fields.set(name, fits ? indexValue(field, indices, span, scope) : field);
     }
     return { kind: "record", fields };
+  }
+  if (base.kind === "prompt") {
+    return indices.reduce((prompt: PromptVal, item) => {
+      if (item.name === null || item.value === null || item.row)
+        fail("type/mismatch", item.span, { found: "this index", expected: "an axis and a number: `p[kind: 0]`" });
+      return indexPrompt(prompt, item.name.name, compileNumber(evaluate(item.value, scope), item.span, scope, "an index"), item.span);
+    }, base);
   }
   if (base.kind !== "tensor") fail("type/mismatch", span, { found: describe(base), expected: "a list or a tensor" });
   let result: Val = base;
@@ -158,12 +178,10 @@ export function putRows(session: Session, x: TensorVal, axis: string, at: Val, v
   );
   const rows = toTensor(session, value, x.value.dtype === "i32" ? "i32" : "f32");
   return session.at(span, () => {
-    const ordered = reorder(
-      builder,
-      rows,
-      target.map((t) => t.name).filter((name) => rows.axes.includes(name)),
-    );
-    const updates = spreadTo(builder, ordered.axes.length === rows.axes.length ? ordered : rows, target, span).value;
+    const names = target.map((t) => t.name).filter((name) => rows.axes.includes(name));
+    // axes that `x` does not have stay where they are, and are complained about
+    const ordered = names.length === rows.axes.length ? reorder(builder, rows, names) : rows;
+    const updates = spreadTo(builder, ordered, target, span).value;
     const placed: Value = builder.scatterAdd(shared.index.value, updates, { axis: shared.axis, size, batch });
     const ones = builder.splat(1, shared.index.value.shape, "i32");
     const hits = builder.scatterAdd(shared.index.value, ones, { axis: batch, size, batch });

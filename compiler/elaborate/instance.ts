@@ -1,6 +1,7 @@
-import type { LeafDecl, ModuleItem } from "../../dsl/ast.ts";
+import type { KeysItem, LeafDecl, ModuleItem, SurgeryItem } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
+import type { CallArg } from "./calls.ts";
 import type { Scope } from "./scope.ts";
 import type { Val } from "./values.ts";
 
@@ -10,6 +11,8 @@ export interface ModelRoot {
   readonly module: string;
   readonly trained: boolean;
   readonly from: string | null;
+  readonly keys: KeysItem | null;
+  readonly surgery: { readonly item: SurgeryItem; readonly args: readonly CallArg[]; readonly scope: Scope; readonly span: Span } | null;
   readonly value: Val;
   readonly span: Span;
 }

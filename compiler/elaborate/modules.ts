@@ -5,7 +5,7 @@ import type { Value } from "../ir/value.ts";
 import { matchArguments } from "./arguments.ts";
 import { toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
-import { argumentValue, axisNamesIn, type CallArg, enter } from "./calls.ts";
+import { argumentValue, axisNamesIn, type CallArg, enter, valueArg, withTaps } from "./calls.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
 import { attempt, fail } from "./failure.ts";
 import type { Instance, LeafEntry } from "./instance.ts";
@@ -57,6 +57,7 @@ export function instantiate(module: ModuleVal, args: readonly CallArg[], span: S
     resolveSize: (name) => sizes.get(name)?.value,
     isOpenSize: (name) => sizeNames.has(name) && !sizes.has(name),
     names: () => item.members.flatMap(namesOfMember),
+    owner: () => holder.instance!,
   });
   const instance: Instance = {
     module: item,
@@ -72,6 +73,16 @@ export function instantiate(module: ModuleVal, args: readonly CallArg[], span: S
   };
   holder.instance = instance;
   return instance;
+}
+
+/** A part of the same kind with leaves of its own, which begin as the other's are when a run starts. */
+export function copyInstance(instance: Instance, span: Span): Instance {
+  const { parent, session } = instance.scope;
+  const module: ModuleVal = { kind: "module", item: instance.module, scope: parent! };
+  const args = [...instance.args].map(([name, value]) => valueArg(value, span, name));
+  const to = instantiate(module, args, span);
+  session.copies.push({ from: instance, to });
+  return to;
 }
 
 function namesOfMember(member: ModuleMember): string[] {
@@ -314,7 +325,10 @@ export function callInstance(instance: Instance, args: readonly CallArg[], span:
     span,
   );
   return enter(caller, lastName(instance.path ?? name), span, () => {
-    const { value, span: at } = runBlock(forward.body, bound.scope);
+    const { value, span: at } = withTaps(caller.session, bound, () => {
+      caller.session.taps?.set(instance, new Map());
+      return runBlock(forward.body, bound.scope);
+    });
     return bound.finish(value, at);
   });
 }

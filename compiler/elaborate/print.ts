@@ -81,12 +81,13 @@ function printData(datasets: TrainProgram["datasets"]): string[] {
 
 function printStep(step: StepKind): string[] {
   const graphs = [...new Set(step.alternatives.map((a) => a.graph))];
+  const key = (a: StepKind["alternatives"][number]) => a.key.map((value) => (value === null ? "*" : String(value))).join(", ");
   return [
     `  step ${step.name} on ${step.dataset.setting}: ${graphs.length} graph${graphs.length === 1 ? "" : "s"}`,
     ...step.choices.map((choice, i) => `    choice ${i} = ${printHost(choice)}`),
     ...step.alternatives.map(
       (a) =>
-        `    ${a.key.length === 0 ? "always" : `[${a.key.join(", ")}]`} -> graph ${graphs.indexOf(a.graph)}: ${a.graph.results.map((r) => r.name).join(" ")}`,
+        `    ${a.key.length === 0 ? "always" : `[${key(a)}]`} -> ${[...a.reads.map((r) => `waits for ${r.name}, `)].join("")}graph ${graphs.indexOf(a.graph)}: ${a.graph.results.map((r) => r.name).join(" ")}${a.ended === null ? "" : ` (ends: ${a.ended})`}`,
     ),
   ];
 }
@@ -121,6 +122,8 @@ export function printHost(expr: HostExpr): string {
           return `${name} coin(${printHost(d.probability)})`;
         case "pick":
           return `${name} pick([${d.values.join(", ")}]${d.weights.length > 0 ? `, weights: [${d.weights.map(printHost).join(", ")}]` : ""}${d.atMost ? `, at_most: ${printHost(d.atMost)}` : ""})`;
+        case "grammar":
+          return `${name} ${d.grammar.name}`;
         default:
           d satisfies never;
           return name;
@@ -130,6 +133,20 @@ export function printHost(expr: HostExpr): string {
       return `${expr.op}(${expr.args.map(printHost).join(", ")})`;
     case "if":
       return `if(${printHost(expr.condition)}, ${printHost(expr.then)}, ${printHost(expr.otherwise)})`;
+    case "field":
+      return `${expr.field}[${expr.at}]`;
+    case "any":
+      return `any(${expr.of.map(printHost).join(", ")})`;
+    case "read":
+      return `read<${expr.name}>`;
+    case "held":
+      return `${expr.table}.has(${printHost(expr.key)})`;
+    case "row":
+      return `${expr.table}.${expr.use}(${printHost(expr.key)})`;
+    case "taken":
+      return `${expr.table}.take(${printHost(expr.key)}).${expr.field}${expr.present ? "?" : ""}`;
+    case "join":
+      return expr.parts.map(printHost).join(" ");
     default:
       expr satisfies never;
       return "?";

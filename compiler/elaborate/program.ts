@@ -3,7 +3,7 @@ import type { Span } from "../../dsl/span.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
-import type { PlanDataset, PlanMeasureArg, PlanMix } from "../plan/plan.ts";
+import type { PlanDataset, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
 import type { PrecisionPolicy } from "../precision.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
@@ -24,7 +24,11 @@ export interface Leaf {
 
 /** One way through a step: which values of its host choices lead here, and what it computes. */
 export interface Alternative {
-  readonly key: readonly (number | string | boolean)[]; // one per StepKind.choices
+  readonly key: readonly (number | string | boolean | null)[]; // one per StepKind.choices; null: it makes no difference
+  /** Values that the host waits for on this way, in order; a choice may depend on them. */
+  readonly reads: readonly { readonly name: string; readonly value: Value; readonly type: "bool" | "real" | "int" }[];
+  readonly ended: string | null; // the reason of the `require` that ends it
+  readonly tables: readonly PlanTableUse[];
   /** Results: `loss` (sum of everything minimised, f32[]; absent if nothing is), `log.<name>`, `update.<leaf path>`. */
   readonly graph: Graph;
 }
@@ -71,6 +75,10 @@ export interface TrainProgram {
     readonly mode: "frozen" | "trained";
     readonly from: string | null;
   }[];
+  readonly prompts: readonly PlanPrompt[];
+  readonly tables: readonly PlanTable[];
+  /** Leaves that begin as what other leaves are when the run starts. */
+  readonly copies: readonly { readonly from: string; readonly to: string }[];
   readonly settings: {
     readonly batch: number;
     readonly microSteps: number;

@@ -87,6 +87,26 @@ function resultAxes(names: CallNames, type: NamedType, result: NumericVal): Axis
   });
 }
 
+/** A tap seen from outside of a call: its row axes under the caller's names. */
+export function rowsOutside(names: CallNames, val: Val): Val {
+  const rows = new Map(
+    [...names.rows.values()].flatMap((row) => row.map((a): [string, string] => [a.name, names.toCaller.get(a.name) ?? a.name])),
+  );
+  switch (val.kind) {
+    case "tensor": {
+      const used = new Set(val.axes.filter((name) => !rows.has(name)));
+      return renameAxes(val, new Map([...rows].filter(([, outer]) => !used.has(outer))));
+    }
+    case "list":
+    case "tuple":
+      return { kind: val.kind, items: val.items.map((item) => rowsOutside(names, item)) };
+    case "record":
+      return { kind: "record", fields: new Map([...val.fields].map(([k, v]) => [k, rowsOutside(names, v)])) };
+    default:
+      return val;
+  }
+}
+
 /** Everything in a result under the caller's names again. */
 function outside(names: CallNames, val: Val): Val {
   switch (val.kind) {
@@ -106,6 +126,8 @@ function outside(names: CallNames, val: Val): Val {
       return { kind: val.kind, items: val.items.map((item) => outside(names, item)) };
     case "record":
       return { kind: "record", fields: new Map([...val.fields].map(([k, v]) => [k, outside(names, v)])) };
+    case "prompt":
+      return { ...val, axes: val.axes.map((a) => ({ name: names.toCaller.get(a.name) ?? a.name, size: a.size })) };
     default:
       return val;
   }

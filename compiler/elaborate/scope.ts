@@ -1,8 +1,24 @@
+import type { Instance } from "./instance.ts";
 import type { Session } from "./session.ts";
 import type { AxisItem, Val } from "./values.ts";
 
 // Names in force at one place. Scopes are never changed after they are made (a `let` makes a child), so what a closure sees is what stood
 // above it. Three kinds of name live side by side: values, sizes (`h` of `real[h, w]`) and rows (`...b`).
+
+const callable: ReadonlySet<Val["kind"]> = new Set([
+  "builtin",
+  "function",
+  "closure",
+  "module",
+  "instance",
+  "scheduleItem",
+  "schedule",
+  "optimizer",
+  "dataset",
+  "promptItem",
+  "tableMethod",
+  "data",
+]);
 
 export interface ScopeContent {
   readonly values?: ReadonlyMap<string, Val>;
@@ -15,6 +31,8 @@ export interface ScopeContent {
   readonly resolveSize?: (name: string) => number | undefined;
   /** Sizes that this place has and that no use has solved yet. */
   readonly isOpenSize?: (name: string) => boolean;
+  /** Whose body this is: taps in it belong to this part. */
+  readonly owner?: () => Instance;
   /** For «did you mean»: what `resolve` knows. */
   readonly names?: () => Iterable<string>;
 }
@@ -54,6 +72,15 @@ export class Scope {
     return size === undefined ? undefined : { kind: "number", value: size };
   }
 
+  /** The nearest thing of that name that can be called: a number does not hide a function. */
+  lookupCallable(name: string): Val | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) {
+      const made = scope.content.values?.get(name) ?? scope.content.resolve?.(name);
+      if (made !== undefined && callable.has(made.kind)) return made;
+    }
+    return undefined;
+  }
+
   private axisSize(name: string): number | undefined {
     for (let scope: Scope | null = this; scope; scope = scope.parent) {
       const size = scope.content.axisSizes?.get(name);
@@ -81,6 +108,12 @@ export class Scope {
   isOpenSize(name: string): boolean {
     for (let scope: Scope | null = this; scope; scope = scope.parent) if (scope.content.isOpenSize?.(name)) return true;
     return false;
+  }
+
+  /** The part of a model whose body this is. */
+  owner(): Instance | undefined {
+    for (let scope: Scope | null = this; scope; scope = scope.parent) if (scope.content.owner) return scope.content.owner();
+    return undefined;
   }
 
   row(name: string): readonly AxisItem[] | undefined {

@@ -3,9 +3,12 @@ import type { Span } from "../../dsl/span.ts";
 import { Builder } from "../ir/builder.ts";
 import type { Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
+import type { PlanTableUse } from "../plan/plan.ts";
 import type { Choices } from "./choices.ts";
 import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
+import { Prompts } from "./promptInputs.ts";
+import type { TableRoot } from "./tableState.ts";
 import type { TensorVal, Val } from "./values.ts";
 
 /** What kind of body is being elaborated: it decides which statements and effects may stand there. */
@@ -18,6 +21,9 @@ export interface Effects {
   readonly minimized: TensorVal[];
   readonly logs: Map<string, TensorVal>;
   readonly streamCounts: Map<string, number>;
+  /** Values that the host waits for, in order. */
+  readonly reads: { readonly name: string; readonly value: Value; readonly type: "bool" | "real" | "int" }[];
+  readonly tables: PlanTableUse[];
   ended: string | null; // the reason of a `require` that ended the path
 }
 
@@ -42,6 +48,12 @@ export class Session {
   /** Declared state as it stands before a body: the input leaf of each cell. */
   readonly cells = new Map<string, TensorVal>();
   readonly owners = new Map<string, Instance>(); // whose state a cell is
+  /** Taps passed by the call that is being watched; null: nobody watches. */
+  taps: Map<Instance, Map<string, Val>> | null = null;
+  readonly prompts = new Prompts();
+  /** Parts that begin as copies of other parts. */
+  readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];
+  readonly tables = new Map<string, TableRoot>();
   freshAxes = 1; // makes axis names of nested calls unique
   effects: Effects = freshEffects();
 
@@ -114,7 +126,16 @@ export class Session {
 }
 
 export function freshEffects(): Effects {
-  return { cells: new Map(), updated: new Set(), minimized: [], logs: new Map(), streamCounts: new Map(), ended: null };
+  return {
+    cells: new Map(),
+    updated: new Set(),
+    minimized: [],
+    logs: new Map(),
+    streamCounts: new Map(),
+    reads: [],
+    tables: [],
+    ended: null,
+  };
 }
 
 export function copyEffects(effects: Effects): Effects {
@@ -124,6 +145,8 @@ export function copyEffects(effects: Effects): Effects {
     minimized: [...effects.minimized],
     logs: new Map(effects.logs),
     streamCounts: new Map(effects.streamCounts),
+    reads: [...effects.reads],
+    tables: [...effects.tables],
     ended: effects.ended,
   };
 }
@@ -134,6 +157,8 @@ export function sameEffects(a: Effects, b: Effects): boolean {
     a.updated.size === b.updated.size &&
     a.minimized.length === b.minimized.length &&
     a.logs.size === b.logs.size &&
+    a.reads.length === b.reads.length &&
+    a.tables.length === b.tables.length &&
     a.ended === b.ended &&
     [...a.cells].every(([k, v]) => b.cells.get(k) === v)
   );

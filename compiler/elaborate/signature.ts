@@ -8,7 +8,8 @@ import { argumentAxes, argumentValue, type CallArg, exprArg } from "./calls.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { scalarType } from "./hostExpr.ts";
-import { finishResult } from "./results.ts";
+import { requireSlots } from "./prompts.ts";
+import { finishResult, rowsOutside } from "./results.ts";
 import type { Scope } from "./scope.ts";
 import { sizeOf } from "./sizes.ts";
 import { axisName, bindValue, isDim, isOptional, listAsTensor, type RowNames, resolveType, showType, tensorDtype } from "./typeNodes.ts";
@@ -20,6 +21,7 @@ import {
   isNumeric,
   type NumericVal,
   none,
+  type PromptVal,
   plainAxis,
   type TensorVal,
   type Val,
@@ -32,6 +34,8 @@ import {
 export interface BoundCall {
   readonly scope: Scope;
   readonly finish: (result: Val, span: Span) => Val;
+  /** A value from inside whose row axes take the caller's names again; all other axes stay. */
+  readonly rowsOutside: (val: Val) => Val;
 }
 
 interface TensorParam {
@@ -40,6 +44,20 @@ interface TensorParam {
   readonly dtype: "f32" | "i32" | "bool";
   readonly value: NumericVal;
   readonly span: Span;
+}
+
+interface PromptParam {
+  readonly param: Param;
+  readonly type: NamedType;
+  readonly value: PromptVal;
+  readonly span: Span;
+}
+
+/** A value that may be absent: whether it is there is decided here, which makes alternatives. */
+function forced(val: Val, span: Span, scope: Scope): Val {
+  if (val.kind !== "maybe") return val;
+  if (!scope.session.choices) fail("time/host-value-needed", span, { what: "whether this is there" });
+  return scope.session.choices.settle(val.present, true, "whether this is there", span) ? val.value : none;
 }
 
 /** Evaluates and binds the arguments of a call; `finish` checks and renames its result. */
@@ -54,6 +72,7 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   const names = new CallNames(callee);
   const values = new Map<string, Val>();
   const tensors: TensorParam[] = [];
+  const prompts: PromptParam[] = [];
   const axesParams: { readonly name: string; readonly value: Extract<Val, { kind: "axes" }> }[] = [];
   const defaults: Param[] = [];
   const structured: { readonly name: string; readonly bind: (rowName: RowNames) => Val }[] = [];
@@ -81,7 +100,7 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
       axesParams.push({ name: param.name.name, value });
       continue;
     }
-    const written = argumentValue(arg);
+    const written = forced(argumentValue(arg), arg.span, scope);
     const value =
       type.kind === "namedType" && dtype !== undefined && written.kind === "list"
         ? listAsTensor(type, dtype, written, arg.span, scope)
@@ -96,6 +115,23 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
           { related: [{ span: param.span, label: "the parameter" }] },
         );
       tensors.push({ param, type, dtype, value, span: arg.span });
+    } else if (value.kind === "prompt") {
+      if (type.kind !== "namedType" || type.name.name !== "Prompt")
+        fail(
+          "type/mismatch",
+          arg.span,
+          { found: describe(value), expected: showType(type) },
+          { related: [{ span: param.span, label: "the parameter" }] },
+        );
+      requireSlots(type, value, arg.span);
+      prompts.push({ param, type, value, span: arg.span });
+    } else if (type.kind === "namedType" && type.name.name === "Prompt" && value.kind !== "none") {
+      fail(
+        "type/mismatch",
+        arg.span,
+        { found: describe(value), expected: "a prompt" },
+        { related: [{ span: param.span, label: "the parameter" }] },
+      );
     } else if (value.kind === "record" || value.kind === "list" || value.kind === "tuple") {
       const { span: at } = arg;
       structured.push({ name: param.name.name, bind: (rowName) => bindValue(type, typeScope, value, at, rowName) });
@@ -104,7 +140,7 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   const scalars = new Map([...values].filter(([, v]) => v.kind === "number"));
   for (const t of tensors) if (t.value.kind === "number" && (t.type.axes ?? []).length === 0) scalars.set(t.param.name.name, t.value);
   names.sizeScope = scope.child({ values: scalars });
-  const taken = bindTensors(names, tensors, values);
+  const taken = bindTensors(names, tensors, prompts, values);
   for (const { name, bind } of structured)
     values.set(
       name,
@@ -130,11 +166,16 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
     if (value.kind === "number") names.sizeScope = names.sizeScope.with(param.name.name, value);
   }
   names.sizeScope = names.sizeScope.child({ sizes, rows: names.rows });
-  return { scope: body, finish: (result, at) => finishResult(names, result, at) };
+  return { scope: body, finish: (result, at) => finishResult(names, result, at), rowsOutside: (val) => rowsOutside(names, val) };
 }
 
 /** Binds the tensors of a call; gives back the axis names that the callee uses for itself. */
-function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: Map<string, Val>): ReadonlySet<string> {
+function bindTensors(
+  names: CallNames,
+  tensors: readonly TensorParam[],
+  prompts: readonly PromptParam[],
+  values: Map<string, Val>,
+): ReadonlySet<string> {
   const { callee } = names;
   const pieces = new Map<string, RowPiece[]>();
   const later: (() => void)[] = [];
@@ -164,6 +205,11 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
     });
     if (row) pieces.get(row.name.name)!.push({ axes: items.slice(rowAt, items.length - (axes.length - 1 - rowAt)), span: t.span });
   }
+  for (const p of prompts) {
+    const row = (p.type.axes ?? []).find((a) => a.kind === "rowAxis");
+    if (row?.kind !== "rowAxis") continue;
+    pieces.set(row.name.name, [...(pieces.get(row.name.name) ?? []), { axes: p.value.axes, span: p.span }]);
+  }
   // names first, then expressions over them, so that `rows: rows * times` does not depend on the order of parameters
   for (const bind of later) bind();
   for (const bind of later) bind();
@@ -173,6 +219,8 @@ function bindTensors(names: CallNames, tensors: readonly TensorParam[], values: 
   ]);
   for (const [row, parts] of pieces) names.rows.set(row, joinRow(names, parts, taken));
   for (const t of tensors) values.set(t.param.name.name, insideTensor(names, t));
+  for (const p of prompts)
+    values.set(p.param.name.name, { ...p.value, axes: p.value.axes.map((a) => ({ name: names.rowAxis(a.name, taken), size: a.size })) });
   return taken;
 }
 

@@ -7,6 +7,7 @@ import { fail, unsupported } from "./failure.ts";
 import { leafCell } from "./modules.ts";
 import type { Scope } from "./scope.ts";
 import type { BodyKind } from "./session.ts";
+import { updateTable } from "./tableState.ts";
 import { describe, describeTensor, isNumeric, none, type TensorVal, type Val } from "./values.ts";
 
 // Statements, in order. A `let` makes a child scope; effects (minimised terms, state, logs) are noted in the session for the body around.
@@ -71,6 +72,12 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
     case "tap": {
       // unread taps vanish: the value is kept under its name and costs nothing unless it is used
       const value = session.inStream(statement.name.name, () => evaluate(statement.value, scope));
+      const owner = scope.owner();
+      if (owner && session.taps) {
+        const own = session.taps.get(owner) ?? new Map<string, Val>();
+        own.set(statement.name.name, value);
+        session.taps.set(owner, own);
+      }
       return on(scope.with(statement.name.name, value));
     }
     case "return":
@@ -153,8 +160,32 @@ export function scalarReal(value: Val, span: Span, scope: Scope, what: string): 
   return made;
 }
 
+/** A record to be stored: whether its optional fields are there is decided here. */
+function recordFor(expr: Expr, scope: Scope): Val {
+  const value = evaluate(expr, scope);
+  if (value.kind !== "record") return value;
+  return {
+    kind: "record",
+    fields: new Map(
+      [...value.fields].map(([name, field]): [string, Val] => {
+        if (field.kind !== "maybe") return [name, field];
+        const there = scope.session.choices?.settle(field.present, true, `whether \`${name}\` is there`, expr.span);
+        return [name, there ? field.value : none];
+      }),
+    ),
+  };
+}
+
 function update(target: Expr, valueExpr: Expr, scope: Scope): void {
   const { session } = scope;
+  if (target.kind === "index") {
+    const base = evaluate(target.base, scope);
+    const [index] = target.indices;
+    if (base.kind === "table" && index && index.value !== null && target.indices.length === 1) {
+      updateTable(base.name, evaluate(index.value, scope), index.span, recordFor(valueExpr, scope), valueExpr.span, scope);
+      return;
+    }
+  }
   if (target.kind !== "name") unsupported("`update` of anything but a declared state", target.span);
   const cell = leafCell(target.name, scope, target.span);
   const value = evaluate(valueExpr, scope);

@@ -4,7 +4,7 @@ import type { GraphResult } from "../ir/value.ts";
 import { applyBinary } from "./arithmetic.ts";
 import { explore } from "./choices.ts";
 import { batchOf } from "./datasets.ts";
-import { fail, unsupported, withCaller } from "./failure.ts";
+import { fail, withCaller } from "./failure.ts";
 import type { Files } from "./files.ts";
 import type { Alternative, StepKind } from "./program.ts";
 import type { Effects } from "./session.ts";
@@ -45,7 +45,6 @@ export function elaborateStep(
       expected: `data of \`${item.dataset.name}\``,
     });
   }
-  if (item.oneOf && batch !== 1) unsupported(`\`one of\` with a batch of ${batch}`, item.batch.span, "set `batch 1`");
   const scope = files.scope(file).child({
     values: new Map<string, Val>([
       [binder, batchOf(binding.dataset, binder, batch, item.oneOf, binding.read, item.span)],
@@ -54,7 +53,7 @@ export function elaborateStep(
     ]),
     sizes: new Map([["batch", batch]]),
   });
-  const graphs = new Map<string, Alternative["graph"]>();
+  const ways = new Map<string, Omit<Alternative, "key">>();
   const explored = explore(
     (choices) => {
       session.choices = choices;
@@ -63,11 +62,17 @@ export function elaborateStep(
           withCaller(item.name.span, `in step \`${name}\``, () => runStatements(item.body.statements, scope)),
         );
         const results = stepResults(files, effects, item);
+        const { reads, ended, tables } = effects;
         // alternatives that come out alike share one graph
-        const key = results.map((r) => `${r.name}=${r.value.id}`).join();
-        const graph = graphs.get(key) ?? { name, results };
-        graphs.set(key, graph);
-        return graph;
+        const key = [
+          ...results.map((r) => `${r.name}=${r.value.id}`),
+          ...reads.map((r) => `${r.name}<${r.value.id}`),
+          ended ?? "",
+          JSON.stringify(tables),
+        ].join();
+        const way = ways.get(key) ?? { graph: { name, results }, reads, ended, tables };
+        ways.set(key, way);
+        return way;
       } finally {
         session.choices = null;
       }
@@ -79,7 +84,7 @@ export function elaborateStep(
     name,
     dataset: { binder, setting: binding.setting },
     choices: explored.choices,
-    alternatives: explored.alternatives.map(({ key, value }) => ({ key, graph: value })),
+    alternatives: explored.alternatives.map(({ key, value }) => ({ key, ...value })),
   };
 }
 

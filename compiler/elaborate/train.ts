@@ -14,12 +14,13 @@ import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, modelsInOrder, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
 import { precisionOf } from "./precision.ts";
-import type { Elaborated, StepKind, TrainProgram } from "./program.ts";
+import type { Elaborated, Leaf, StepKind, TrainProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
 import { type Overrides, readOverrides, type SettableName, settingsOf } from "./settings.ts";
 import { compileNumber } from "./sizes.ts";
 import { type DataBinding, elaborateStep } from "./steps.ts";
+import { planTables, tableLeaves } from "./tableState.ts";
 import { describe, isScalar, type OptimizerVal, tensor } from "./values.ts";
 
 // A `train` block -> TrainProgram. Order matters in one way only: steps come first, because they say how large the models' leaves are and
@@ -123,6 +124,7 @@ function trainProgram(program: Program, session: Session, name: string, override
       );
     }
   }
+  const copies = copiedLeaves(session, leaves);
   const trained = new Set(leaves.flatMap((leaf) => (leaf.trained ? [leaf.path] : [])));
   const losses = steps.flatMap((s) => s.alternatives.flatMap((a) => a.graph.results.flatMap((r) => (r.name === "loss" ? [r.value] : []))));
   const reached = reachedParams(losses, trained);
@@ -134,7 +136,7 @@ function trainProgram(program: Program, session: Session, name: string, override
     kind: "train",
     name,
     builder: session.builder,
-    leaves,
+    leaves: [...leaves, ...tableLeaves(session)],
     arena,
     unreached: [...trained].filter((path) => !reached.has(path)),
     steps,
@@ -144,9 +146,27 @@ function trainProgram(program: Program, session: Session, name: string, override
     uniforms: session.uniforms,
     datasets: [...data.values()].map((d) => ({ setting: d.setting, spec: datasetSpec(d.dataset, d.read, item.span) })),
     models: modelsInOrder(session).map((m) => ({ name: m.name, module: m.module, mode: m.trained ? "trained" : "frozen", from: m.from })),
+    prompts: session.prompts.all,
+    tables: planTables(session),
+    copies,
     settings: numbers,
     precision: precisionOf(settings, program.files.get(program.entry)!.ast.items, read.precision),
   };
+}
+
+/** Which leaf each leaf of a copy begins as. */
+function copiedLeaves(session: Session, leaves: readonly Leaf[]): TrainProgram["copies"] {
+  const paths = new Set(leaves.map((leaf) => leaf.path));
+  return session.copies.flatMap(({ from, to }) => {
+    if (from.path === null || to.path === null) return [];
+    const [source, target] = [from.path, to.path];
+    return leaves.flatMap((leaf) => {
+      if (!leaf.path.startsWith(`${target}.`)) return [];
+      const origin = source + leaf.path.slice(target.length);
+      if (!paths.has(origin)) throw new Error(`internal: ${leaf.path} is a copy of ${origin}, which is no leaf`);
+      return [{ from: origin, to: leaf.path }];
+    });
+  });
 }
 
 function showPath(program: Program, rule: GroupRule): string {

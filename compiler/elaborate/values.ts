@@ -6,12 +6,14 @@ import type {
   ModuleItem,
   OptimizerItem,
   PatternLit,
+  PromptItem,
   ScheduleItem,
   TypeNode,
 } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
-import type { HostExpr } from "../plan/host.ts";
+import type { HostExpr, HostGrammar } from "../plan/host.ts";
+import type { PlanDataValue, PromptPiece } from "../plan/plan.ts";
 import type { CallArg } from "./calls.ts";
 import type { Instance } from "./instance.ts";
 import type { Scope } from "./scope.ts";
@@ -53,6 +55,65 @@ export interface TensorVal {
   readonly quotient?: readonly [TensorVal, TensorVal];
   /** Set on a field of a batch, so that a measure can name it. */
   readonly field?: string;
+  /** Set where the host knows the elements too, as those of a `Bool` field of a batch. */
+  readonly host?: readonly HostExpr[];
+  /** Set on the positions of a prompt's words: how many tokens the words have. */
+  readonly words?: TensorVal;
+}
+/** Texts of the host, one per place along the axes. */
+export interface TextsVal {
+  readonly kind: "texts";
+  readonly axes: readonly AxisItem[];
+  readonly items: readonly HostExpr[]; // row-major
+}
+/** Prompts of one structure: the same slots and words, other texts. */
+export interface PromptVal {
+  readonly kind: "prompt";
+  readonly axes: readonly AxisItem[];
+  readonly elements: readonly (readonly PromptPiece[])[]; // row-major
+  readonly slots: ReadonlyMap<string, { readonly count: number; readonly words: boolean }>;
+  readonly length: number;
+  readonly span: Span;
+}
+/** A prompt's definition, not yet applied. */
+export interface PromptItemVal {
+  readonly kind: "promptItem";
+  readonly item: PromptItem;
+  readonly scope: Scope;
+}
+export interface GrammarVal {
+  readonly kind: "grammar";
+  readonly grammar: HostGrammar;
+}
+/** An expression of a data set that the runtime evaluates. */
+export interface DataVal {
+  readonly kind: "data";
+  readonly value: PlanDataValue;
+}
+/** A part of a model during one watched call: its parts, and the taps that it passed. */
+export interface TappedVal {
+  readonly kind: "tapped";
+  readonly instance: Instance;
+  readonly taps: TapLog;
+}
+/** What was tapped while an instance ran. */
+export type TapLog = ReadonlyMap<Instance, ReadonlyMap<string, Val>>;
+/** A table of the program's state. */
+export interface TableVal {
+  readonly kind: "table";
+  readonly name: string;
+}
+/** A value that is there in some steps: an optional field of a record taken from a table. */
+export interface MaybeVal {
+  readonly kind: "maybe";
+  readonly present: HostExpr;
+  readonly value: Val;
+}
+/** A method of a table: `has` or `take`. */
+export interface TableMethodVal {
+  readonly kind: "tableMethod";
+  readonly table: string;
+  readonly method: "has" | "take";
 }
 export interface ListVal {
   readonly kind: "list";
@@ -108,7 +169,9 @@ export interface InstanceVal {
 }
 export interface DistributionVal {
   readonly kind: "distribution";
-  readonly name: "uniform" | "normal" | "integer" | "coin" | "pick";
+  readonly name: "uniform" | "normal" | "integer" | "coin" | "pick" | "dirichlet" | "grammar" | "data";
+  /** The grammar of texts, or the drawn function of a data set. */
+  readonly source?: GrammarVal | DataVal;
   readonly low: Val | null;
   readonly high: Val | null;
   readonly probability: Val | null;
@@ -197,6 +260,15 @@ export type Val =
   | PictureVal
   | ItemFactVal
   | CellVal
+  | TextsVal
+  | PromptVal
+  | PromptItemVal
+  | GrammarVal
+  | DataVal
+  | TappedVal
+  | TableVal
+  | TableMethodVal
+  | MaybeVal
   | TypeVal;
 
 /** Known without launching anything: a plain or a host value. */
@@ -291,6 +363,25 @@ export function describe(val: Val): string {
       return `the type \`${val.name}\``;
     case "cell":
       return "declared state";
+    case "texts":
+      return `texts [${val.axes.map((a) => `${plainAxis(a.name)}: ${a.size}`).join(", ")}]`;
+    case "prompt":
+      return `a prompt [${val.axes.map((a) => `${plainAxis(a.name)}: ${a.size}`).join(", ")}]${
+        val.slots.size === 0 ? " without slots" : ` with ${[...val.slots].map(([name, { count }]) => `${name}: ${count}`).join(", ")}`
+      }`;
+    case "promptItem":
+      return `the prompt \`${val.item.name.name}\``;
+    case "grammar":
+      return `the grammar \`${val.grammar.name}\``;
+    case "data":
+      return "a value of the data set";
+    case "tapped":
+      return `the part \`${val.instance.path ?? val.instance.module.name.name}\``;
+    case "maybe":
+      return "a value that may be absent";
+    case "table":
+    case "tableMethod":
+      return "a table";
     default:
       val satisfies never;
       return "a value";

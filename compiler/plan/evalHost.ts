@@ -1,5 +1,9 @@
+import { drawGrammar } from "./grammar.ts";
 import type { HostDistribution, HostEnvironment, HostExpr, HostOp } from "./host.ts";
 import { Draws } from "./philox.ts";
+import { pickIndex } from "./pick.ts";
+
+export { pickIndex } from "./pick.ts";
 
 // Evaluates host expressions: what is known per step before anything is launched. In: an expression and the counters of the step.
 // Out: its value. Pure: the same seed and counters always give the same value, so the values of later steps may be asked for early.
@@ -59,11 +63,28 @@ export function evaluateHost(expr: HostExpr, environment: HostEnvironment): Host
       return hostOps[expr.op](...expr.args.map((arg) => evaluateHost(arg, environment)));
     case "if":
       return evaluateHost(evaluateHost(expr.condition, environment) ? expr.then : expr.otherwise, environment);
+    case "field":
+      return environment.known?.field(expr.field, expr.at) ?? absent[expr.type];
+    case "any":
+      return expr.of.some((one) => Boolean(evaluateHost(one, environment)));
+    case "read":
+      return environment.known?.read(expr.name) ?? 0;
+    case "held":
+      return environment.known?.holds(expr.table, String(evaluateHost(expr.key, environment))) ?? false;
+    case "row":
+      return environment.known?.row(expr.table, String(evaluateHost(expr.key, environment)), expr.use) ?? 0;
+    case "taken":
+      return environment.known?.taken(expr.table, String(evaluateHost(expr.key, environment)), expr.field, expr.present) ?? 0;
+    case "join":
+      return expr.parts.map((part) => String(evaluateHost(part, environment))).join("");
     default:
       expr satisfies never;
       throw new Error("internal: unknown host expression");
   }
 }
+
+/** What a field is where no batch is there yet. */
+const absent = { bool: false, int: 0, text: "" } as const;
 
 function drawHost(stream: string, distribution: HostDistribution, environment: HostEnvironment): HostValue {
   const draws = new Draws(environment.seed, stream, environment.microStep);
@@ -87,22 +108,10 @@ function drawHost(stream: string, distribution: HostDistribution, environment: H
       });
       return distribution.values[pickIndex(weights, draws.uniform())]!;
     }
+    case "grammar":
+      return drawGrammar(distribution.grammar, draws);
     default:
       distribution satisfies never;
       throw new Error("internal: unknown distribution");
   }
-}
-
-/** The index that `u` in [0,1) falls on when each index takes room by its weight; index 0 when all weights are 0. */
-export function pickIndex(weights: readonly number[], u: number): number {
-  const total = weights.reduce((a, b) => a + b, 0);
-  let rest = u * total;
-  let last = 0;
-  for (const [i, weight] of weights.entries()) {
-    if (weight <= 0) continue;
-    last = i;
-    if (rest < weight) return i;
-    rest -= weight;
-  }
-  return last;
 }

@@ -8,6 +8,20 @@ export type HostExpr =
   /** Number of the micro-step about to run (from 0), of the update it belongs to (from 0), and micro-step / micro_steps. */
   | { readonly kind: "counter"; readonly name: "microStep" | "update" | "progress" }
   | { readonly kind: "draw"; readonly stream: string; readonly distribution: HostDistribution }
+  /** A field of the batch that the host knows: of one sample. */
+  | { readonly kind: "field"; readonly field: string; readonly at: number; readonly type: "bool" | "int" | "text" }
+  /** Whether it holds for some sample of the batch. */
+  | { readonly kind: "any"; readonly of: readonly HostExpr[] }
+  /** What a `read` of this step gave; nothing may depend on it before that leg has run. */
+  | { readonly kind: "read"; readonly name: string }
+  /** Whether a table holds a key, as it stands when the step begins. */
+  | { readonly kind: "held"; readonly table: string; readonly key: HostExpr }
+  /** A field, known on the host, of the record that a `take` of this step removes from a table; or whether an optional field is there. */
+  | { readonly kind: "taken"; readonly table: string; readonly key: HostExpr; readonly field: string; readonly present: boolean }
+  /** The row of a table where the record of a key lies, or is about to be stored. */
+  | { readonly kind: "row"; readonly table: string; readonly key: HostExpr; readonly use: "take" | "put" }
+  /** Texts put together. */
+  | { readonly kind: "join"; readonly parts: readonly HostExpr[] }
   | { readonly kind: "op"; readonly op: HostOp; readonly args: readonly HostExpr[] }
   | { readonly kind: "if"; readonly condition: HostExpr; readonly then: HostExpr; readonly otherwise: HostExpr };
 
@@ -47,6 +61,30 @@ export type HostDistribution =
       readonly values: readonly (number | string)[];
       readonly weights: readonly HostExpr[];
       readonly atMost: HostExpr | null;
+    }
+  | { readonly kind: "grammar"; readonly grammar: HostGrammar };
+
+/** A grammar of texts as plain data. A sequence is a list of bits; `chance` leaves out the rest of its sequence unless it is drawn. */
+export interface HostGrammar {
+  readonly name: string;
+  readonly start: string;
+  readonly rules: Readonly<Record<string, readonly HostSequence[]>>;
+}
+export interface HostSequence {
+  readonly weight: number;
+  readonly bits: readonly HostBit[];
+}
+export type HostBit =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "rule"; readonly name: string }
+  | { readonly kind: "group"; readonly alternatives: readonly HostSequence[] }
+  | { readonly kind: "chance"; readonly probability: number }
+  | {
+      readonly kind: "distinct";
+      readonly low: number;
+      readonly high: number; // exclusive, as in `1..3`
+      readonly separator: string;
+      readonly alternatives: readonly HostSequence[];
     };
 
 export interface HostEnvironment {
@@ -54,6 +92,15 @@ export interface HostEnvironment {
   readonly microStep: number;
   readonly update: number;
   readonly progress: number;
+  /** What only the running step knows; an expression that needs it before it is there has the value 0. */
+  readonly known?: HostKnowledge;
+}
+export interface HostKnowledge {
+  readonly field: (field: string, at: number) => number | boolean | string | undefined;
+  readonly read: (name: string) => number | boolean | undefined;
+  readonly holds: (table: string, key: string) => boolean;
+  readonly row: (table: string, key: string, use: "take" | "put") => number;
+  readonly taken: (table: string, key: string, field: string, present: boolean) => number | boolean | string | undefined;
 }
 
 /** One element of the per-step uniform buffer. u32 and i32 are stored as bits. */

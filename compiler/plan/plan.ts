@@ -124,10 +124,16 @@ export interface TrainPlan {
     readonly choices: readonly HostExpr[];
     /** `first` overwrites the gradients, `next` adds to them. Legs are names in Plan.legs. Inputs of a leg are named `<binder>.<field>`. */
     readonly alternatives: readonly {
-      readonly key: readonly (number | string | boolean)[];
+      /** One value per choice; null where the choice makes no difference. */
+      readonly key: readonly (number | string | boolean | null)[];
       readonly first: string;
       readonly next: string;
       readonly minimises: boolean;
+      /** Legs that run first, each for one value that the host waits for. */
+      readonly reads?: readonly { readonly name: string; readonly leg: string; readonly type: "bool" | "real" | "int" }[];
+      /** The reason of the `require` that ends this path. */
+      readonly ended?: string;
+      readonly tables?: readonly PlanTableUse[];
     }[];
   }[];
   readonly initLeg: string; // fills parameters, module state, optimiser state
@@ -141,7 +147,47 @@ export interface TrainPlan {
     readonly from: string | null;
   }[];
   readonly unreached: readonly string[];
+  /** Texts that become inputs of legs, by the name of the input without what follows its dot. */
+  readonly prompts?: readonly PlanPrompt[];
+  readonly tables?: readonly PlanTable[];
+  /** The leg that fills copies of models, after everything is loaded and before the first step. */
+  readonly copyLeg?: string;
 }
+
+/** A prompt, or several of one shape: which texts, which positions are left to the program. */
+export interface PlanPrompt {
+  readonly name: string;
+  readonly length: number; // tokens
+  readonly shape: readonly number[];
+  readonly elements: readonly (readonly PromptPiece[])[]; // row-major
+  readonly slots: readonly { readonly name: string; readonly count: number; readonly words: boolean }[];
+}
+export type PromptPiece =
+  | { readonly kind: "text"; readonly text: HostExpr }
+  /** Positions whose rows the program supplies. */
+  | { readonly kind: "slot"; readonly name: string; readonly count: number }
+  /** Words, then fillers up to a fixed number beyond the words' first token. */
+  | { readonly kind: "words"; readonly name: string; readonly text: HostExpr; readonly fillers: number };
+
+/** Records kept by host key: fixed shapes on the device, an index and what the host knows on the host. Both are in the checkpoint. */
+export interface PlanTable {
+  readonly name: string;
+  readonly atMost: number;
+  readonly fields: readonly (
+    | { readonly kind: "device"; readonly name: string; readonly optional: boolean; readonly stored: string } // key in `stored`
+    | { readonly kind: "host"; readonly name: string; readonly optional: boolean; readonly type: "bool" | "int" | "real" | "text" }
+  )[];
+}
+/** What a path does to a table: `take` happens when the step begins, `put` when it ends. */
+export type PlanTableUse =
+  | { readonly kind: "take"; readonly table: string; readonly key: HostExpr }
+  | {
+      readonly kind: "put";
+      readonly table: string;
+      readonly key: HostExpr;
+      readonly host: Readonly<Record<string, HostExpr>>;
+      readonly present: readonly string[]; // fields that are there
+    };
 export type PlanMix =
   | { readonly kind: "every"; readonly count: number; readonly mix: PlanMix; readonly otherwise: PlanMix } // counts updates
   | { readonly kind: "of"; readonly choices: readonly { readonly weight: HostExpr; readonly step: string }[] };
@@ -181,8 +227,12 @@ export interface PlanDataset {
     readonly skip: string | null;
     readonly first: number | null;
     readonly onBroken: "skip" | "fatal";
+    /** One subject for all pictures of this source. */
+    readonly subject?: string;
   };
-  readonly order: "shuffled" | "sequential";
+  /** Further sources; `source` in a field is the number of the source that an item comes from. */
+  readonly more?: readonly PlanDataset["source"][];
+  readonly order: "shuffled" | "sequential" | "weighted"; // weighted: each item is drawn by itself, all pictures equally likely
   readonly fields: readonly PlanField[];
 }
 export type PlanField =
@@ -196,4 +246,20 @@ export type PlanField =
       readonly file: "image" | "mask";
     }
   | { readonly name: string; readonly kind: "subjectIndex" }
-  | { readonly name: string; readonly kind: "subjectName" };
+  | { readonly name: string; readonly kind: "subjectName" }
+  /** Made by a chain of functions of the data set. */
+  | {
+      readonly name: string;
+      readonly kind: "made";
+      readonly type: "f32" | "i32" | "bool" | "text";
+      readonly shape: readonly number[];
+      readonly value: PlanDataValue;
+    };
+/** An expression of a data set as plain data. */
+export type PlanDataValue =
+  | number
+  | string
+  | boolean
+  | null
+  | readonly PlanDataValue[]
+  | { readonly call: string; readonly args: Readonly<Record<string, PlanDataValue>> };

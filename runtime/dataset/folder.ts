@@ -16,7 +16,8 @@ export interface DatasetError {
     | "dataset/subject-without-pictures"
     | "dataset/bad-pattern"
     | "dataset/broken-picture"
-    | "dataset/lost-thread";
+    | "dataset/lost-thread"
+    | "dataset/unsupported";
   readonly message: string;
   readonly help: string;
 }

@@ -1,7 +1,7 @@
 // Batches of a data set. In: items, fields, batch size, seed, order. Out: batch number -> tensors on the host. Which items a batch shows is a pure
 // function of its number, so that resuming needs nothing but a number; decoding runs ahead of the number asked for. A broken picture is named,
 // counted and replaced by the next good one of its subject, or ends the run, as the data set says.
-import { permutation } from "../../compiler/plan/philox.ts";
+import { Draws, permutation } from "../../compiler/plan/philox.ts";
 import type { PlanDataset, PlanField } from "../../compiler/plan/plan.ts";
 import type { DecodeJob, ResizeRule } from "./decode.ts";
 import { type DecodeAnswer, type Decoder, openDecoder } from "./decoder.ts";
@@ -84,6 +84,7 @@ export class BatchLoader {
     const count = dataset.items.length;
     return Array.from({ length: batch }, (_, row) => {
       const position = index * batch + row;
+      if (order === "weighted") return new Draws(this.#options.seed, "dataset/weighted", position).integer(count);
       return order === "sequential" ? position % count : this.#orderOf(Math.floor(position / count))[position % count]!;
     });
   }
@@ -228,6 +229,8 @@ function fill(
       return Int32Array.from(shown, (item) => item.subjectIndex);
     case "subjectName":
       return shown.map((item) => item.subject);
+    case "made":
+      throw new Error(`internal: the field ${field.name} was not refused when the data set was opened`);
     default:
       return field satisfies never;
   }

@@ -17,6 +17,15 @@ export interface SourceOptions {
 
 /** Opens one data set. */
 export async function openDataset(spec: PlanDataset, options: SourceOptions): Promise<OpenedDataset | DatasetError> {
+  const made = spec.fields.find((field) => field.kind === "made");
+  if (made || spec.more) {
+    return {
+      kind: "error",
+      code: "dataset/unsupported",
+      message: `the data set ${spec.name} ${made ? `makes its field \`${made.name}\` by functions` : "has several sources"}, which this version cannot prepare`,
+      help: "pictures of one source, `resize_to` and `to_range`, masks, `subject` and `folder_name` can be used",
+    };
+  }
   const dataset = await openFolder(spec.source);
   if (dataset.kind === "error") return dataset;
   const loader = new BatchLoader({

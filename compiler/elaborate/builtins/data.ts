@@ -1,6 +1,6 @@
-import { fail, unsupported } from "../failure.ts";
+import { dataCall } from "../dataValues.ts";
 import { compileNumber } from "../sizes.ts";
-import { none, type PictureVal, type Val } from "../values.ts";
+import { type DataVal, none, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
 // What may stand in a `dataset`: sources, and pictures on their way from a file to a field. Here they are only described; the runtime
@@ -30,14 +30,9 @@ function source(perSubject: boolean): BuiltinRow {
   };
 }
 
-function picture(c: BuiltinCall): PictureVal {
-  const x = c.value("x");
-  if (x.kind !== "picture") return c.mismatch("x", "a picture: `load(file)`");
-  return x;
-}
-
 function load(c: BuiltinCall): Val {
   const file = c.value("file");
+  if (c.has("or")) return called(c);
   if (file.kind === "itemFact" && file.fact === "file") return { kind: "picture", file: "image", size: null, range: [0, 1] };
   if (file.kind === "text" && file.value === "{stem}_mask.png") return { kind: "picture", file: "mask", size: null, range: [0, 1] };
   return c.mismatch("file", '`file` or "{stem}_mask.png"');
@@ -45,7 +40,8 @@ function load(c: BuiltinCall): Val {
 
 /** `resize_to(32)` or `resize_to((32, 48))`, height first. */
 function resize(c: BuiltinCall): Val {
-  const x = picture(c);
+  const x = c.value("x");
+  if (x.kind !== "picture") return called(c);
   const size = c.value("size");
   const ends = size.kind === "tuple" && size.items.length === 2 ? size.items : [size, size];
   const [h, w] = ends.map((end) => compileNumber(end, c.spanOf("size"), c.scope, "a picture's size"));
@@ -53,14 +49,19 @@ function resize(c: BuiltinCall): Val {
 }
 
 function toRange(c: BuiltinCall): Val {
-  const x = picture(c);
+  const x = c.value("x");
+  if (x.kind !== "picture") return called(c);
   const range = c.value("range");
   if (range.kind !== "range" || range.to === null) return c.mismatch("range", "a range `a..b`");
   const ends = [range.from, range.to].map((end) => compileNumber(end, c.spanOf("range"), c.scope, "a bound"));
   return { ...x, range: [ends[0]!, ends[1]!] };
 }
 
-const later = (name: string): BuiltinRow => ({ params: [], rest: "values", run: (c) => unsupported(`\`${name}\` in a data set`, c.span) });
+/** A call that the runtime makes when it prepares the field. */
+function called(c: BuiltinCall): DataVal {
+  return dataCall(c.name, Object.fromEntries([...c.args, ...c.rest].map(([name, { value }]) => [name, value])), c.span);
+}
+const told = (...params: readonly string[]): BuiltinRow => ({ params, run: called });
 
 export const dataRows: Readonly<Record<string, BuiltinRow>> = {
   folders: source(true),
@@ -68,14 +69,14 @@ export const dataRows: Readonly<Record<string, BuiltinRow>> = {
   load: { params: ["file", "or?"], run: load },
   resize_to: { params: ["x", "size"], run: resize },
   to_range: { params: ["x", "range"], run: toRange },
-  made: later("made"),
-  meta: later("meta"),
-  weighted: {
-    params: ["by?", "of?"],
-    rest: "values",
-    run: (c) => unsupported("`order weighted(…)`", c.span, "`order shuffled` or `order sequential`"),
-  },
-  exists: { params: ["file"], run: (c) => unsupported("`exists` in a data set", c.span) },
-  align_face: { params: ["x", "to?"], rest: "values", run: (c) => unsupported("`align_face`", c.span) },
-  cached: { params: ["x", "name?"], run: (c) => fail("elaborate/unsupported", c.span, { what: "`cached`" }) },
+  made: told("from"),
+  meta: told("file", "key?", "or?"),
+  lookup: told("in", "key", "or?"),
+  weighted: told("of", "by?"),
+  exists: told("file"),
+  is: told("x", "value"),
+  resize_nearest: told("x", "to", "by?"),
+  subject_in_frame: told("size", "flip?", "scale?", "margin?"),
+  align_face: told("x", "to", "largest?"),
+  cached: told("x", "name"),
 };

@@ -1,19 +1,22 @@
 import type { Value } from "../../ir/value.ts";
-import type { HostDistribution } from "../../plan/host.ts";
+import type { HostDistribution, HostExpr, HostGrammar } from "../../plan/host.ts";
 import { streamKey } from "../../plan/philox.ts";
 import { applyBinary, castTo } from "../arithmetic.ts";
 import { axisItems, requireUnique } from "../axes.ts";
+import { dataCall } from "../dataValues.ts";
 import { fail, unsupported } from "../failure.ts";
 import { fromHost, toHost } from "../hostExpr.ts";
 import {
   type AxisItem,
   type DistributionVal,
   describe,
+  type GrammarVal,
   isScalar,
   type NumericVal,
   number,
   plainAxis,
   type TensorVal,
+  type TextsVal,
   tensor,
   type Val,
 } from "../values.ts";
@@ -44,10 +47,16 @@ const twoPi = 2 * Math.PI;
 
 function draw(c: BuiltinCall): Val {
   const given = c.value("from");
-  const distribution = given.kind === "builtin" && given.name === "normal" ? plain : given;
+  const distribution: Val =
+    given.kind === "builtin" && given.name === "normal"
+      ? plain
+      : given.kind === "grammar" || given.kind === "data"
+        ? { ...plain, name: given.kind, source: given }
+        : given;
   if (distribution.kind !== "distribution")
     return c.mismatch("from", "a distribution: `uniform(a..b)`, `normal`, `integer(a..b)`, `coin(p)`, `pick([…])`");
   const { session } = c;
+  if (session.body === "dataset" && distribution.source?.kind === "data") return dataCall("draw", { from: distribution.source }, c.span);
   if (session.body === "compile" || session.body === "dataset")
     unsupported("`draw` outside of a step, a function or a starting value", c.span);
   const like = c.optional("like");
@@ -75,6 +84,7 @@ function draw(c: BuiltinCall): Val {
       c.spanOf("axes"),
     );
   }
+  if (distribution.source?.kind === "grammar") return drawTexts(distribution.source.grammar, stream, items);
   return drawDevice(c, distribution, stream, items);
 }
 
@@ -107,10 +117,26 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
       const type = values.every((v) => typeof v === "string") ? "text" : values.every((v) => Number.isInteger(v)) ? "int" : "real";
       return make({ kind: "pick", values, weights: d.weights.map(host), atMost: d.atMost ? host(d.atMost) : null }, type);
     }
+    case "grammar":
+      return make({ kind: "grammar", grammar: (d.source as GrammarVal).grammar }, "text");
+    case "dirichlet":
+      return fail("type/mismatch", c.span, { found: "weights drawn without an axis", expected: "`draw(dirichlet([1, 2, 2]), [last: 3])`" });
+    case "data":
+      return fail("type/mismatch", c.span, { found: "a function of a data set", expected: "a distribution" });
     default:
       d.name satisfies never;
       throw new Error("internal: unknown distribution");
   }
+}
+
+/** Texts along axes: each place has a stream of its own. */
+function drawTexts(grammar: HostGrammar, stream: string, axes: readonly AxisItem[]): TextsVal {
+  const count = axes.reduce((n, a) => n * a.size!, 1);
+  const items = Array.from(
+    { length: count },
+    (_, i): HostExpr => ({ kind: "draw", stream: `${stream}[${i}]`, distribution: { kind: "grammar", grammar } }),
+  );
+  return { kind: "texts", axes, items };
 }
 
 function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: readonly AxisItem[]): Val {
@@ -120,11 +146,11 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
   const shape = axes.map((a) => a.size!);
   const microStep = session.microStep();
   /** Uniform in [0,1) from the upper 24 bits of a word: exact in f32. */
-  const unit = (word: number): TensorVal => {
+  const unit = (word: number, name = stream): TensorVal => {
     const bits = builder.make(
       "random",
       [microStep],
-      { key0: session.seed >>> 0, key1: streamKey(stream), word, shape },
+      { key0: session.seed >>> 0, key1: streamKey(name), word, shape },
       { labels: names.map(plainAxis) },
     );
     const high: Value = builder.cast(builder.shr(bits, 8), "f32");
@@ -175,6 +201,33 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
       if (d.atMost) unsupported("`at_most` for a drawn tensor", span);
       return chosen.kind === "tensor" ? chosen : tensor(builder.splat((chosen as { value: number }).value, shape), names);
     }
+    case "dirichlet": {
+      // Gamma variables of whole weights are sums of exponential ones; divided by their sum they are the weights.
+      const alphas = d.weights.map((w) => (w.kind === "number" ? w.value : Number.NaN));
+      if (alphas.some((a) => !Number.isInteger(a) || a < 1 || a > 64))
+        return fail("type/mismatch", span, { found: describe({ kind: "list", items: d.weights }), expected: "whole weights from 1 to 64" });
+      const axis = axes.at(-1);
+      if (!axis || axis.size !== alphas.length)
+        return fail("shape/axis-mismatch", span, {
+          axis: axis ? plainAxis(axis.name) : "of the weights",
+          left: axis?.size ?? 0,
+          right: alphas.length,
+        });
+      const table = (data: readonly number[]) =>
+        builder.broadcastInDim(builder.make("table", [], { data, dtype: "f32", shape: [data.length] }), shape, [shape.length - 1]);
+      let gamma = builder.splat(0, shape);
+      for (let k = 0; k < Math.max(...alphas); k++) {
+        const u = unit(k % 4, k < 4 ? stream : `${stream}/${Math.floor(k / 4)}`);
+        const exponential = builder.neg(builder.log(builder.sub(1, u.value)));
+        gamma = builder.add(gamma, builder.mul(exponential, table(alphas.map((a) => (k < a ? 1 : 0)))));
+      }
+      const total = builder.sum(gamma, [shape.length - 1]);
+      const places = shape.slice(0, -1).map((_, i) => i);
+      return tensor(builder.div(gamma, builder.broadcastInDim(total, shape, places)), names);
+    }
+    case "grammar":
+    case "data":
+      return fail("type/mismatch", span, { found: describe(d.source!), expected: "a distribution of numbers" });
     default:
       d.name satisfies never;
       throw new Error("internal: unknown distribution");
@@ -206,5 +259,5 @@ export const drawRows: Readonly<Record<string, BuiltinRow>> = {
       return { ...plain, name: "pick", values, weights, atMost: c.optional("at_most") ?? null };
     },
   },
-  dirichlet: { params: ["weights"], run: (c) => unsupported("the distribution `dirichlet`", c.span) },
+  dirichlet: { params: ["weights"], run: (c) => ({ ...plain, name: "dirichlet", weights: c.items("weights") }) },
 };

@@ -1,8 +1,10 @@
 import { applyUnary, castTo, commonDtype, isBool, toTensor, unaryRows } from "../arithmetic.ts";
 import { commonAxes, spreadTo } from "../axes.ts";
-import { fail, unsupported } from "../failure.ts";
+import { dataCall } from "../dataValues.ts";
+import { fail } from "../failure.ts";
 import { fromHost, hostIf, scalarType, toHost } from "../hostExpr.ts";
-import { describe, isNumeric, isScalar, type NumericVal, type RecordVal, tensor, type Val } from "../values.ts";
+import { copyInstance } from "../modules.ts";
+import { bool, describe, isNumeric, isScalar, type NumericVal, type RecordVal, tensor, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
 // Elementwise primitives and markers.
@@ -43,6 +45,22 @@ function throughRecords(value: Val, fn: (x: Val) => Val): Val {
   return isNumeric(value) ? fn(value) : value;
 }
 
+/** `read(x)`: the host waits for one number of the device. The step is cut here: what `x` needs runs first. */
+function read(c: BuiltinCall): Val {
+  const { session } = c;
+  const x = c.value("x");
+  if (isScalar(x)) return x;
+  if (x.kind !== "tensor") return c.mismatch("x", "a tensor without axes");
+  if (session.body !== "step") fail("elaborate/misplaced", c.span, { what: "read", where: "a `step`" });
+  if (x.axes.length > 0) fail("shape/not-scalar", c.spanOf("x"), { what: "what is read", found: describe(x) });
+  const chain = `${session.stream.join(".").replaceAll(".[", "[")}.read`;
+  const taken = session.effects.reads.filter((r) => r.name === chain || r.name.startsWith(`${chain}#`)).length;
+  const name = taken === 0 ? chain : `${chain}#${taken + 1}`;
+  const type = x.value.dtype === "bool" ? "bool" : x.value.dtype === "i32" ? "int" : "real";
+  session.effects.reads.push({ name, value: x.value, type });
+  return fromHost({ kind: "read", name }, type);
+}
+
 export const mathRows: Readonly<Record<string, BuiltinRow>> = {
   ...Object.fromEntries(
     Object.keys(unaryRows)
@@ -57,7 +75,14 @@ export const mathRows: Readonly<Record<string, BuiltinRow>> = {
         x.kind === "tensor" && x.value.dtype === "f32" ? tensor(c.session.builder.stop(x.value), x.axes) : x,
       ),
   },
-  has: { params: ["x"], run: (c) => ({ kind: "bool", value: c.value("x").kind !== "none" }) },
+  has: {
+    params: ["x"],
+    run: (c) => {
+      const x = c.value("x");
+      if (x.kind === "maybe") return fromHost(x.present, "bool");
+      return x.kind === "data" ? dataCall("has", { x }, c.span) : bool(x.kind !== "none");
+    },
+  },
   /** Another number type: `cast(x, i32)` cuts towards zero. */
   cast: {
     params: ["x", "to: axes"],
@@ -69,6 +94,12 @@ export const mathRows: Readonly<Record<string, BuiltinRow>> = {
       return castTo(c.session, toTensor(c.session, x, isBool(x) ? "bool" : "f32"), to);
     },
   },
-  read: { params: ["x"], run: (c) => unsupported("`read`", c.span) },
-  copy: { params: ["x"], run: (c) => unsupported("`copy`", c.span) },
+  read: { params: ["x"], run: read },
+  copy: {
+    params: ["x"],
+    run: (c) => {
+      const x = c.value("x");
+      return x.kind === "instance" ? { kind: "instance", instance: copyInstance(x.instance, c.span) } : c.mismatch("x", "a model");
+    },
+  },
 };

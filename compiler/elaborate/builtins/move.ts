@@ -2,6 +2,7 @@ import { commonDtype, toTensor } from "../arithmetic.ts";
 import { axisIndex, axisItems, renameAxes, reorder, requireUnique, spreadTo } from "../axes.ts";
 import { fail } from "../failure.ts";
 import { putRows } from "../indexing.ts";
+import { stackPrompts } from "../prompts.ts";
 import { compileNumber } from "../sizes.ts";
 import { numbersOf, tableOf } from "../tables.ts";
 import {
@@ -11,6 +12,7 @@ import {
   isNumeric,
   list,
   type NumericVal,
+  type PromptVal,
   plainAxis,
   type TensorVal,
   tensor,
@@ -83,6 +85,11 @@ function stack(c: BuiltinCall): Val {
   const axis = c.axis("axis");
   if (items.length === 0) return c.mismatch("list", "a list with elements");
   if (items[0]!.kind === "record") return stackRecords(c, items);
+  if (items[0]!.kind === "prompt") {
+    const other = items.find((item) => item.kind !== "prompt");
+    if (other) return c.mismatch("list", "prompts only");
+    return stackPrompts(items as readonly PromptVal[], axis, c.span);
+  }
   if (items.every((item) => numbersOf(item)?.shape.length === 0))
     return tableOf(c.session, list(items), [{ name: axis, size: items.length }], c.span);
   const tensors = tensorsOf(c, items);
@@ -280,6 +287,14 @@ export const moveRows: Readonly<Record<string, BuiltinRow>> = {
       const [axis, at] = entry;
       if (!c.has("value")) fail("call/missing-argument", c.span, { callee: "put", name: "value" });
       return putRows(c.session, c.tensor("x"), axis, at.value, c.value("value"), c.span);
+    },
+  },
+  /** How many tokens the words at these positions of a prompt have. */
+  words: {
+    params: ["at"],
+    run: (c) => {
+      const at = c.tensor("at");
+      return at.words ?? c.mismatch("at", "the words of a prompt: `words(p.class)`");
     },
   },
   iota: {

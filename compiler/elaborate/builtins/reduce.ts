@@ -2,6 +2,7 @@ import type { Value } from "../../ir/value.ts";
 import { applyBinary, asReal, castTo, type Dyadic } from "../arithmetic.ts";
 import { axisIndex } from "../axes.ts";
 import { fail } from "../failure.ts";
+import { fromHost, hostAny, hostOp } from "../hostExpr.ts";
 import { bool, isNumeric, isScalar, list, number, type TensorVal, tensor, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
@@ -62,6 +63,8 @@ function reduce(c: BuiltinCall, name: string): Val {
   if (x.kind === "list" && row.join !== null) return reduceList(c, row.join, x.items);
   if (isScalar(x)) return x;
   if (x.kind !== "tensor") return c.mismatch("x", "a tensor or a list");
+  if (x.host && (name === "any" || name === "all") && !c.has("over"))
+    return fromHost(name === "any" ? hostAny(x.host) : hostOp("not", hostAny(x.host.map((one) => hostOp("not", one)))), "bool");
   const { axes, rest } = places(c, x);
   if (axes.length === 0) return x;
   return tensor(row.device(c, x, axes), rest);
