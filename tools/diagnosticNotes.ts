@@ -8,7 +8,7 @@ export const groupNotes: Readonly<Record<string, string>> = {
     "The text does not follow the grammar. The parser goes on behind the mistake, so one run shows all mistakes of a file; what could not be read has the error type, and nothing more is said about it.",
   name: "A name is looked up in the enclosing bodies, then among the items of the file, then among its imports, then in the prelude.",
   import:
-    "An import names a file by a path that begins with `./`, `../` or `std/`. Imports stay inside the project or the installed standard library, and must not form a cycle.",
+    "An import names a file by a path that begins with `./`, `../`, `std/` or `models/`. Imports stay inside the project or the installed library, and must not form a cycle.",
   module:
     "A module is a tree of parts and parameters with a `forward`. Its parameters exist once a `model` holds it, or another module that a model holds.",
   shape:
@@ -22,6 +22,8 @@ export const groupNotes: Readonly<Record<string, string>> = {
   body: "A body is a list of statements; one that has a value ends with `return`.",
   effect:
     "A function says in its signature whether it draws random numbers (`random`) or changes module state (`updates`), so that a reader of a call knows.",
+  bind: "A `keys` block says where each parameter of a module lies in a file. Rules apply outermost first, each replacing the part of the path that no outer rule has replaced; the alternatives of a template go with those of its path.",
+  tap: "`m(x) watch { paths as layers }` gives the parts that the paths name; each offers its taps and its parts as fields.",
   train: "A `train` block names data, batch, length, steps, and one optimiser.",
   schedule: "A schedule is a function of progress: spans that follow each other, of which the last reaches to the end.",
 };

@@ -1,6 +1,7 @@
 import type { Expr, KeysItem, PartPath, PathSegment, PatternLit, StringLit } from "../../dsl/ast.ts";
 import { parse } from "../../dsl/parse.ts";
 import type { Span } from "../../dsl/span.ts";
+import type { PlanFileKey } from "../plan/plan.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { checkpointKey } from "./leaves.ts";
@@ -11,13 +12,6 @@ import { number } from "./values.ts";
 
 // `keys`: which tensor of a file a parameter is. Rules apply outermost first, each replacing the part of the path that no outer rule has
 // replaced; so the name of every parameter can be computed forwards, and a file is only asked for its header.
-
-/** Where a parameter lies in a file; null: it is not in the file and keeps its initial value. */
-export interface FileKey {
-  readonly key: string; // of the parameter, as it is stored
-  readonly file: string | null;
-  readonly shape: readonly number[]; // in the file
-}
 
 interface Token {
   readonly name: string;
@@ -33,17 +27,17 @@ interface Match {
 }
 
 /** The place of every leaf of a model in a file. Two parameters in one place are a mistake. */
-export function fileKeys(item: KeysItem | null, model: string, leaves: readonly Leaf[], scope: Scope): readonly FileKey[] {
-  const prefix = item?.under?.value ?? "";
+export function fileKeys(item: KeysItem, model: string, leaves: readonly Leaf[], scope: Scope): readonly PlanFileKey[] {
+  const prefix = item.under?.value ?? "";
   const taken = new Map<string, string>();
-  return leaves.flatMap((leaf): readonly FileKey[] => {
+  return leaves.flatMap((leaf): readonly PlanFileKey[] => {
     if (!leaf.path.startsWith(`${model}.`) && !leaf.path.startsWith(`${model}[`)) return [];
     const path = leaf.path.slice(model.length).replace(/^\./, "");
-    const found = item === null ? { file: checkpointKey(path), shape: leaf.shape } : keyOf(item, path, leaf.shape, scope);
+    const found = keyOf(item, path, leaf.shape, scope);
     if (found.file === null) return [{ key: leaf.key, ...found }];
     const file = prefix + found.file;
     const other = taken.get(file);
-    if (other !== undefined && item !== null) fail("bind/two-for-one", item.name.span, { first: other, second: path, key: file });
+    if (other !== undefined) fail("bind/two-for-one", item.name.span, { first: other, second: path, key: file });
     taken.set(file, path);
     return [{ key: leaf.key, file, shape: found.shape }];
   });

@@ -3,7 +3,7 @@ import type { Span } from "../../dsl/span.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
-import type { PlanDataset, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
+import type { PlanDataset, PlanFileKey, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
 import type { PrecisionPolicy } from "../precision.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
@@ -74,6 +74,7 @@ export interface TrainProgram {
     readonly module: string;
     readonly mode: "frozen" | "trained";
     readonly from: string | null;
+    readonly keys?: readonly PlanFileKey[];
   }[];
   readonly prompts: readonly PlanPrompt[];
   readonly tables: readonly PlanTable[];

@@ -11,6 +11,7 @@ import { evaluate } from "./expressions.ts";
 import { attempt, Failure, fail, unsupported } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
+import { fileKeys } from "./keys.ts";
 import { collectLeaves, layOutArena, modelsInOrder, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
 import { precisionOf } from "./precision.ts";
@@ -145,7 +146,13 @@ function trainProgram(program: Program, session: Session, name: string, override
     gradient,
     uniforms: session.uniforms,
     datasets: [...data.values()].map((d) => ({ setting: d.setting, spec: datasetSpec(d.dataset, d.read, item.span) })),
-    models: modelsInOrder(session).map((m) => ({ name: m.name, module: m.module, mode: m.trained ? "trained" : "frozen", from: m.from })),
+    models: modelsInOrder(session).map((m) => ({
+      name: m.name,
+      module: m.module,
+      mode: m.trained ? "trained" : "frozen",
+      from: m.from,
+      ...(m.keys === null ? {} : { keys: fileKeys(m.keys, m.name, leaves, scope) }),
+    })),
     prompts: session.prompts.all,
     tables: planTables(session),
     copies,

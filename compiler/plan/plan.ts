@@ -145,6 +145,7 @@ export interface TrainPlan {
     readonly module: string;
     readonly mode: "frozen" | "trained";
     readonly from: string | null;
+    readonly keys?: readonly PlanFileKey[];
   }[];
   readonly unreached: readonly string[];
   /** Texts that become inputs of legs, by the name of the input without what follows its dot. */
@@ -152,6 +153,13 @@ export interface TrainPlan {
   readonly tables?: readonly PlanTable[];
   /** The leg that fills copies of models, after everything is loaded and before the first step. */
   readonly copyLeg?: string;
+}
+
+/** Where a parameter of a model lies in the file that the model begins from. */
+export interface PlanFileKey {
+  readonly key: string; // in `stored`
+  readonly file: string | null; // null: not in the file, keeps its initial value
+  readonly shape: readonly number[]; // in the file: the parameter's, but for axes of size 1
 }
 
 /** A prompt, or several of one shape: which texts, which positions are left to the program. */
