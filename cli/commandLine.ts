@@ -105,6 +105,20 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);
     });
 
+  command("graph <file>", "draw a step as a picture, with modules as groups", "adac graph pipelines/quickstart.ada -o graph.html")
+    .requiredOption("-o, --out <file>", "an .svg, or an .html whose groups open and close")
+    .option("--step <name>", "a step, or a leg such as init or update (default: the first step)")
+    .addOption(new Option("--stage <stage>", "how far compiled").choices(["tensor", "grad", "simple", "precise", "fused", "plan"]).default("fused"))
+    .option("--depth <n>", "levels of groups that are open (default: what stays readable)", wholeNumber)
+    .addOption(target())
+    .addOption(block("block"))
+    .addOption(settings())
+    .action(async (file: string, flags: BlockFlags & { out: string; step?: string; stage: string; depth?: number; target?: string }) => {
+      const { graphCommand } = await import("./graph.ts");
+      const { set, ...rest } = flags;
+      process.exitCode = graphCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof graphCommand>[0]);
+    });
+
   command("run <file>", "train, evaluate, and write a run folder with a report", "adac run pipelines/quickstart.ada --set micro_steps=50")
     .option("--resume <dir>", "go on with a run folder, or with one of its checkpoints")
     .option("--steps <n>", "stop after this many micro-steps", wholeNumber)

@@ -154,6 +154,14 @@ function elaborateBlock(
   return made.ok ? { ...made, value: { kind, program: made.value } } : made;
 }
 
+/** Where spans begin, as people write it. */
+export function placesIn(checked: CheckedProgram): (span: Span) => string {
+  return ({ file, start }) => {
+    const { line, column } = positionAt(checked.program.files.get(file)?.text ?? "", start);
+    return `${file}:${line}:${column}`;
+  };
+}
+
 /** One elaborated block as a plan. */
 export function compileBlock(
   block: ElaboratedBlock,
@@ -162,11 +170,7 @@ export function compileBlock(
 ): CompiledBlock["plan"] {
   const findings = given.verify === false ? [] : verifyElaborated(block.program);
   if (findings.length > 0) throw new Error(`internal: ${findings.slice(0, 4).join("; ")}`);
-  const placeOf = ({ file, start }: Span): string => {
-    const { line, column } = positionAt(checked.program.files.get(file)?.text ?? "", start);
-    return `${file}:${line}:${column}`;
-  };
-  const options: CompileOptions = { placeOf, ...given };
+  const options: CompileOptions = { placeOf: placesIn(checked), ...given };
   const plan =
     block.kind === "train"
       ? compileTrain(block.program, sourceHash, target, options)

@@ -1,6 +1,7 @@
 import type { EvaluatePlan, Plan, PlanLeg, TrainPlan } from "../compiler/plan/plan.ts";
 import type { LegProfile } from "../runtime/execute/profile.ts";
 import { type CompiledBlock, compileBlocks } from "./compileFile.ts";
+import { bytes, count } from "./figures.ts";
 import { problemText, processStreams, type Streams } from "./job.ts";
 import { defaultTarget, namedTargets, type TargetName, targetOf } from "./target.ts";
 
@@ -189,15 +190,4 @@ function rowText(one: PlanRow): string {
       );
   }
   return `${lines.join("\n")}\n`;
-}
-
-function count(n: number): string {
-  if (n >= 1e12) return `${(n / 1e12).toFixed(2)} T`;
-  if (n >= 1e9) return `${(n / 1e9).toFixed(2)} G`;
-  if (n >= 1e6) return `${(n / 1e6).toFixed(2)} M`;
-  return n.toLocaleString("en").replaceAll(",", " ");
-}
-function bytes(n: number): string {
-  if (n >= 2 ** 20) return `${(n / 2 ** 20).toFixed(1)} MiB`;
-  return n >= 1024 ? `${(n / 1024).toFixed(1)} KiB` : `${n} bytes`;
 }

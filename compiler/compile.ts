@@ -1,6 +1,7 @@
 import type { Span } from "../dsl/span.ts";
 import { gradient } from "./autodiff.ts";
 import type { EvaluateProgram, Leaf, TrainProgram } from "./elaborate/program.ts";
+import type { Region } from "./fuse/region.ts";
 import type { Builder } from "./ir/builder.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
@@ -27,13 +28,13 @@ export interface CompileOptions {
   readonly precision?: PrecisionPolicy;
   /** Runs every verifier after its pass (always in tests; default true). */
   readonly verify?: boolean;
-  /** Gets each stage's printed form as it is made. */
-  readonly onStage?: (stage: Stage, leg: string, text: () => string) => void;
+  /** Gets each stage's printed form as it is made, and the graph itself where the stage is one. */
+  readonly onStage?: (stage: Stage, leg: string, text: () => string, graph?: Graph) => void;
   readonly onTime?: (pass: string, ms: number) => void;
   /** Where a span begins, as people write it (`std/nn.ada:31:13`); without it an origin is the file and the offset. */
   readonly placeOf?: (span: Span) => string;
-  /** Gets the kernel of each dispatch in the form that the CPU interpreter runs. */
-  readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel) => void;
+  /** Gets the kernel of each dispatch in the form that the CPU interpreter runs, and the region that it computes. */
+  readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel, region: Region) => void;
 }
 export type Stage = "tensor" | "grad" | "simple" | "precise" | "fused" | "tiles" | "plan" | "wgsl";
 
@@ -43,7 +44,7 @@ const isGradient = (result: string): boolean => result.startsWith("grad.");
 export function compileGraph(written: Graph, uniforms: readonly UniformDecl[], target: PlanTarget, options: CompileOptions = {}): Plan {
   const builder = new PlanBuilder(target, uniforms, options);
   const graph = inlineReadCalls(written);
-  options.onStage?.("tensor", "main", () => printGraph(graph));
+  options.onStage?.("tensor", "main", () => printGraph(graph), graph);
   const leaves = memoryLeaves(graph);
   const inputs = new Map(leaves.map((v) => [v.attrs.name, builder.buffer(v.attrs.name, bytesOf(v), "input")]));
   const results = new Map(graph.results.map((r) => [r.name, builder.buffer(r.name, bytesOf(r.value), "output")]));
@@ -178,7 +179,7 @@ class TrainCompiler {
   #stepLeg(name: string, step: Graph, adds: boolean): void {
     const b = this.#train.builder;
     const forward = inlineReadCalls(step, b);
-    this.#options.onStage?.("tensor", name, () => printGraph(forward));
+    this.#options.onStage?.("tensor", name, () => printGraph(forward), forward);
     const inputOf = new Map(memoryLeaves(forward).map((v) => [v.attrs.name, v]));
     const slices = this.#train.arena.slices;
     const loss = forward.results.find((r) => r.name === "loss")?.value;
@@ -208,7 +209,7 @@ class TrainCompiler {
       if (!adds && trained.length < slices.length) clear.push(this.#grads);
     }
     const graph: Graph = { name, results };
-    this.#options.onStage?.("grad", name, () => printGraph(graph));
+    this.#options.onStage?.("grad", name, () => printGraph(graph), graph);
     const written = new Set<string>();
     for (const [input, v] of inputOf) {
       if (v.attrs.role !== "data") continue;
@@ -291,7 +292,7 @@ function storedLeaves(
 /** An evaluate block as a plan. */
 export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string, target: PlanTarget, options: CompileOptions = {}): Plan {
   const builder = new PlanBuilder(target, evaluation.uniforms, options);
-  options.onStage?.("tensor", evaluation.name, () => printGraph(evaluation.graph));
+  options.onStage?.("tensor", evaluation.name, () => printGraph(evaluation.graph), evaluation.graph);
   const needed = new Set(graphValues(evaluation.graph).flatMap((v) => (v.op === "input" ? [v.attrs.name] : [])));
   const leaves = evaluation.leaves.filter((l) => needed.has(l.path));
   const policy = evaluation.precision;

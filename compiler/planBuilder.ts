@@ -107,7 +107,7 @@ export class PlanBuilder {
       return this.#options.simplify === false ? plain : simplify(plain, new Simplifier());
     });
     if (verify) requireVerified(simple, "simplify");
-    onStage?.("simple", request.name, () => printGraph(simple));
+    onStage?.("simple", request.name, () => printGraph(simple), simple);
     const { computed, moved } = computedResults(simple, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
     const { maxStorageBuffers: maxBuffers, adapterClass } = this.#target;
     const limits = { fuse: this.#options.fuse !== false, maxBuffers, adapterClass };
@@ -120,7 +120,7 @@ export class PlanBuilder {
       : prepared;
     if (precision) {
       if (verify) requireVerified(graph, "precision");
-      onStage?.("precise", request.name, () => printGraph(graph));
+      onStage?.("precise", request.name, () => printGraph(graph), graph);
     }
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
     // Preparing may have made two results one value.
@@ -191,7 +191,7 @@ export class PlanBuilder {
           bytesMoved,
           origins: originsOf(region, this.#options.placeOf),
         };
-        this.#options.onKernel?.(dispatch, kernel);
+        this.#options.onKernel?.(dispatch, kernel, region);
         ops.push(dispatch);
       }
     });
