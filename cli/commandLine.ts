@@ -108,7 +108,9 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   command("graph <file>", "draw a step as a picture, with modules as groups", "adac graph pipelines/quickstart.ada -o graph.html")
     .requiredOption("-o, --out <file>", "an .svg, or an .html whose groups open and close")
     .option("--step <name>", "a step, or a leg such as init or update (default: the first step)")
-    .addOption(new Option("--stage <stage>", "how far compiled").choices(["tensor", "grad", "simple", "precise", "fused", "plan"]).default("fused"))
+    .addOption(
+      new Option("--stage <stage>", "how far compiled").choices(["tensor", "grad", "simple", "precise", "fused", "plan"]).default("fused"),
+    )
     .option("--depth <n>", "levels of groups that are open (default: what stays readable)", wholeNumber)
     .addOption(target())
     .addOption(block("block"))

@@ -42,6 +42,8 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
   const separator = " / ";
   const colours: Record<NodeKind | "group", readonly [fill: string, line: string]> = {
     contract: ["#dbe8ff", "#2a6fdb"],
+    attend: ["#d6f0f5", "#13788c"],
+    call: ["#d6f0f5", "#13788c"],
     reduce: ["#ffe7d1", "#d9730d"],
     map: ["#dff3e4", "#2e7d4f"],
     index: ["#f5dcf2", "#9c3a8f"],

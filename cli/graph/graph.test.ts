@@ -34,14 +34,18 @@ function written(): Streams & { text(): string } {
 }
 
 describe("a picture", () => {
-  it.each(graphStages)("of stage %s has a box for both ends of every line, and every box once", (stage) => {
-    const { nodes, edges } = pictureAt(stage);
-    const ids = new Set(nodes.map((n) => n.id));
-    expect(ids.size).toBe(nodes.length);
-    expect(edges.filter((e) => !ids.has(e.from) || !ids.has(e.to))).toEqual([]);
-    expect(edges.length).toBeGreaterThan(nodes.length / 2);
-    for (const e of edges) expect(e.bytes).toBeGreaterThan(0);
-  });
+  // A program that stores everything in f32 has no stage `precise`.
+  it.each(graphStages.filter((stage) => stage !== "precise"))(
+    "of stage %s has a box for both ends of every line, and every box once",
+    (stage) => {
+      const { nodes, edges } = pictureAt(stage);
+      const ids = new Set(nodes.map((n) => n.id));
+      expect(ids.size).toBe(nodes.length);
+      expect(edges.filter((e) => !ids.has(e.from) || !ids.has(e.to))).toEqual([]);
+      expect(edges.length).toBeGreaterThan(nodes.length / 2);
+      for (const e of edges) expect(e.bytes).toBeGreaterThan(0);
+    },
+  );
   it("groups by module and direction, and has the kernels' costs", () => {
     const { nodes } = pictureAt("fused");
     const groups = new Set(nodes.map((n) => n.group.join("/")));

@@ -1,6 +1,5 @@
-import { type Region, type Stored, storedReads } from "../../compiler/fuse/region.ts";
-import { elementCount } from "../../compiler/ir/ops/row.ts";
-import { OPS } from "../../compiler/ir/ops.ts";
+import { type Region, type Stored, storedReads, type Template } from "../../compiler/fuse/region.ts";
+import { OPS, type OpClass } from "../../compiler/ir/ops.ts";
 import { typeText } from "../../compiler/ir/print.ts";
 import type { Graph, Value } from "../../compiler/ir/value.ts";
 import { graphValues } from "../../compiler/ir/walk.ts";
@@ -10,7 +9,7 @@ import type { Plan, PlanBinding, PlanOp } from "../../compiler/plan/plan.ts";
 // A stage of a compilation as boxes and lines, before anything is placed. In: a graph, or a leg of a plan with the region of each dispatch.
 // Out: plain data, which the page carries as JSON. A node's group is the chain of module parts and calls that it comes from, outermost first.
 
-export type NodeKind = "contract" | "reduce" | "map" | "index" | "movement" | "marker" | "leaf" | "transfer" | "input" | "result";
+export type NodeKind = OpClass | Template | "transfer" | "input" | "result";
 
 export interface PictureNode {
   readonly id: string;
@@ -59,7 +58,7 @@ export function pictureOfGraph(graph: Graph, title: string, placesOf: (v: Value)
     nodes.push({ ...noCost, id: `%${v.id}`, label, kind, group: groupOf([v]), details: [typeText(v), ...placesOf(v)] });
     for (const a of new Set(v.args))
       if (literal(a) === null || shown.has(a))
-        edges.push({ from: `%${a.id}`, to: `%${v.id}`, tensor: `%${a.id}`, bytes: 4 * elementCount(a.shape), what: typeText(a) });
+        edges.push({ from: `%${a.id}`, to: `%${v.id}`, tensor: `%${a.id}`, bytes: bytesOf(a), what: typeText(a) });
   }
   for (const { name, value } of graph.results) {
     nodes.push({ ...noCost, id: `=${name}`, label: name, kind: "result", group: groupOf([value]), details: [typeText(value)] });
