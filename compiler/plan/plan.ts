@@ -34,7 +34,7 @@ export interface PlanKernel {
   readonly name: string;
   readonly wgsl: string; // entry point `main`
   /** In binding order (group 0, binding i). The uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | "texture" | "uniform")[];
+  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "uniform")[];
 }
 export type BufferUse =
   | "persistent" // parameters, gradients, optimiser state: keeps its content between legs

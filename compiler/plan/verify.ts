@@ -1,5 +1,5 @@
 import { halfBytes } from "./half.ts";
-import { maxOperandTextureRows, operandTextureRows } from "./operandTexture.ts";
+import { isTextureKind, maxOperandTextureRows, operandTextureRows, texelBytesOf } from "./operandTexture.ts";
 import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
 
@@ -81,9 +81,9 @@ function verifyKernels(plan: Plan, report: Report): void {
     const storage = count("read") + count("readWrite");
     if (storage > plan.target.maxStorageBuffers)
       report(`kernel ${kernel.name} binds ${storage} storage buffers; the target allows ${plan.target.maxStorageBuffers}`);
-    if (count("texture") > maxTextures) report(`kernel ${kernel.name} binds ${count("texture")} textures; ${maxTextures} are allowed`);
-    if (count("texture") > 0 && !plan.target.textureOperands)
-      report(`kernel ${kernel.name} binds textures; the target has no texture operands`);
+    const textures = count("texture") + count("halfTexture");
+    if (textures > maxTextures) report(`kernel ${kernel.name} binds ${textures} textures; ${maxTextures} are allowed`);
+    if (textures > 0 && !plan.target.textureOperands) report(`kernel ${kernel.name} binds textures; the target has no texture operands`);
     if (count("readWrite") === 0) report(`kernel ${kernel.name} writes nothing`);
     const uniformAt = kernel.bindings.indexOf("uniform");
     if (uniformAt >= 0 && uniformAt !== kernel.bindings.length - 1)
@@ -230,13 +230,13 @@ function verifyDispatch(plan: Plan, op: Extract<PlanOp, { kind: "dispatch" }>, k
   for (const [i, at] of op.bindings.entries()) {
     const kind = kinds[i]!;
     const label: Note = (message) => note(`binding ${i}: ${message}`);
-    if (!checkRange(plan, at, kind === "texture" ? 16 : plan.target.offsetAlignment, label)) {
+    if (!checkRange(plan, at, isTextureKind(kind) ? texelBytesOf[kind] : plan.target.offsetAlignment, label)) {
       sound = false;
       continue;
     }
-    if (kind === "texture") {
-      if (at.bytes % 16 !== 0) label(`${describe(plan, at)} is no whole number of texels`);
-      const rows = operandTextureRows(at.bytes);
+    if (isTextureKind(kind)) {
+      if (at.bytes % texelBytesOf[kind] !== 0) label(`${describe(plan, at)} is no whole number of texels`);
+      const rows = operandTextureRows(at.bytes, kind);
       if (rows > maxOperandTextureRows)
         label(`${describe(plan, at)} needs a texture of ${rows} rows; ${maxOperandTextureRows} are allowed`);
     } else if (at.bytes > plan.target.maxBindingBytes)

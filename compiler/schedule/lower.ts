@@ -64,7 +64,7 @@ function lower(
   const taken = new Map([...options.takeover].map(([input, output]) => [input.id, output]));
   const textures =
     options.target.textureOperands && (region.template === "contract" || region.template === "attend")
-      ? operandTextures(region, storedFor)
+      ? operandTextures(region, storedFor, options.halves)
       : new Set<string>();
   const { uniformIndex, halves } = options;
   // Memory that is read through the binding of another tensor must hold the same kind of numbers.
@@ -132,8 +132,8 @@ function reduceOrder(region: Region, storedFor: (v: Value) => Stored | undefined
   return axes.sort((a, b) => stride(b) - stride(a) || a - b);
 }
 
-/** The operands that are worth a copy into a texture: f32, and read often enough for it. */
-function operandTextures(region: Region, storedFor: (v: Value) => Stored | undefined): Set<string> {
+/** The operands that are worth a copy into a texture: of floats, and read often enough for it. */
+function operandTextures(region: Region, storedFor: (v: Value) => Stored | undefined, halves: HalfForms): Set<string> {
   const textures = new Set<string>();
   for (const operand of readOften(region)) {
     const access = mainAccess(
@@ -143,7 +143,10 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
     );
     const size = access ? count(access.stored.value.shape) : 0;
     // A texture's texels are whole: what is no multiple of a vector stays a buffer, and so does what has more rows than textures have.
-    if (access?.stored.value.dtype !== "f32" || size % 4 !== 0 || operandTextureRows(4 * size) > maxOperandTextureRows) continue;
+    const dtype = access?.stored.value.dtype;
+    if (!access || (dtype !== "f32" && dtype !== "f16") || size % 4 !== 0) continue;
+    const narrow = dtype === "f16" && halves.of(access.stored) !== "wide";
+    if (operandTextureRows((narrow ? 2 : 4) * size, narrow ? "halfTexture" : "texture") > maxOperandTextureRows) continue;
     if (flopsOf(region) >= 64 * size) textures.add(access.stored.id);
   }
   return textures;

@@ -105,7 +105,7 @@ export interface TileBuffer {
   /** Element type as the kernel sees it; bool is stored as u32. */
   readonly type: TileType;
   readonly access: "read" | "readWrite";
-  /** Where the elements live. `texture`: an rgba32float storage texture, element i as plan/operandTexture.ts lays it; read only. */
+  /** Where the elements live. `texture`: an rgba32float (or, of halves, rgba16float) storage texture, element i as plan/operandTexture.ts lays it; read only. */
   readonly storage: "buffer" | "texture";
   readonly length: number; // elements of `type`
   /**

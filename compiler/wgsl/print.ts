@@ -13,7 +13,7 @@ import { Identifiers } from "./names.ts";
 export interface PrintedKernel {
   readonly wgsl: string;
   /** In binding order (group 0, binding i); the uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | "texture" | "uniform")[];
+  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "uniform")[];
   readonly features: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function printKernel(kernel: TileKernel): PrintedKernel {
     "}",
     "",
   ];
-  const kinds = kernel.buffers.map((b) => (b.storage === "texture" ? "texture" : b.access));
+  const kinds = kernel.buffers.map((b) => (b.storage === "buffer" ? b.access : b.half === undefined ? "texture" : "halfTexture"));
   return {
     wgsl: lines.join("\n"),
     bindings: kernel.usesUniforms ? [...kinds, "uniform"] : kinds,

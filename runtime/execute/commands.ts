@@ -1,5 +1,6 @@
+import { isTextureKind } from "../../compiler/plan/operandTexture.ts";
 import type { Plan, PlanBinding, PlanLeg } from "../../compiler/plan/plan.ts";
-import { encodeTextureFill, type PlanTextures } from "./textures.ts";
+import { encodeTextureFill, formatOf, type PlanTextures } from "./textures.ts";
 
 // A leg as a list of commands in the API's own terms, made once. Running it encodes this list; no object that lives on the device is
 // made then. Consecutive dispatches share a compute pass; a long leg is cut into submits of bounded size.
@@ -72,7 +73,7 @@ function bindGroup(device: GPUDevice, plan: Plan, op: Dispatch, bound: readonly 
   const kernel = plan.kernels[op.kernel]!;
   const entries = kernel.bindings.map((kind, binding): GPUBindGroupEntry => {
     if (kind === "uniform") return { binding, resource: { buffer: objects.uniforms! } };
-    if (kind === "texture") return { binding, resource: objects.textures[bound[binding]!]!.createView() };
+    if (isTextureKind(kind)) return { binding, resource: objects.textures[bound[binding]!]!.createView() };
     const at = op.bindings[binding]!;
     return { binding, resource: { buffer: objects.buffers[at.buffer]!, offset: at.offset, size: at.bytes } };
   });
@@ -91,7 +92,8 @@ export function bindGroupLayout(device: GPUDevice, bindings: Plan["kernels"][num
       case "uniform":
         return { ...at, buffer: { type: "uniform" } };
       case "texture":
-        return { ...at, storageTexture: { access: "read-only", format: "rgba32float" } };
+      case "halfTexture":
+        return { ...at, storageTexture: { access: "read-only", format: formatOf(kind) } };
       default:
         return kind satisfies never;
     }

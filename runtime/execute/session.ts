@@ -107,7 +107,10 @@ function creationFailure(opened: OpenedDevice, plan: Plan, kind: "validation" | 
 
 /** Everything that takes memory on the device, by name. */
 function memoryUsers(plan: Plan): { name: string; bytes: number }[] {
-  const textures = planTextures(plan).rows.map((rows) => ({ name: `a texture for operands, ${rows} rows`, bytes: textureBytes(rows) }));
+  const textures = planTextures(plan).sizes.map((size) => ({
+    name: `a texture for operands, ${size.rows} rows`,
+    bytes: textureBytes(size),
+  }));
   return [...plan.buffers, ...textures];
 }
 
@@ -131,7 +134,7 @@ function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffer
   const own = plan.uniforms.length > 0 ? device.createBuffer({ label: "uniforms", size, usage: uniform }) : null;
   const uniforms = declared >= 0 ? buffers[declared]! : own;
   const operands = planTextures(plan);
-  const textures = operands.rows.map((rows) => createOperandTexture(device, rows));
+  const textures = operands.sizes.map((size) => createOperandTexture(device, size));
   return { buffers, operands, textures, uniforms };
 }
 

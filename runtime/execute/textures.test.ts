@@ -12,7 +12,7 @@ describe("operand textures", () => {
     const w = b.input("w", [128, 128]);
     for (let i = 0; i < 6; i++) x = b.matmul(b.sin(x), w);
     const plan = compileGraph({ name: "chain", results: [{ name: "y", value: x }] }, [], eightLanes);
-    const { rows, legs } = planTextures(plan);
+    const { sizes, legs } = planTextures(plan);
     const holds = new Map<number, string>();
     let fills = 0;
     let reads = 0;
@@ -29,6 +29,6 @@ describe("operand textures", () => {
     // Twelve operands are read: the weight is copied once, the rows of each product anew; they share a texture.
     expect(reads).toBe(12);
     expect(fills).toBe(7);
-    expect(rows.length).toBe(2);
+    expect(sizes.length).toBe(2);
   });
 });

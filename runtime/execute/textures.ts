@@ -1,4 +1,11 @@
-import { operandTextureCopies, operandTextureRows, operandTextureWidth } from "../../compiler/plan/operandTexture.ts";
+import {
+  isTextureKind,
+  operandTextureCopies,
+  operandTextureRows,
+  operandTextureWidth,
+  type TextureKind,
+  texelBytesOf,
+} from "../../compiler/plan/operandTexture.ts";
 import type { Plan, PlanBinding, PlanLeg, PlanOp } from "../../compiler/plan/plan.ts";
 import { BufferRanges } from "../../compiler/plan/rangeSet.ts";
 
@@ -16,9 +23,12 @@ export interface OperationTextures {
   readonly fills: readonly TextureFill[];
   readonly bound: readonly (number | null)[];
 }
+export interface TextureSize {
+  readonly kind: TextureKind;
+  readonly rows: number;
+}
 export interface PlanTextures {
-  /** Rows of each texture. */
-  readonly rows: readonly number[];
+  readonly sizes: readonly TextureSize[];
   /** For each leg and operation. */
   readonly legs: readonly (readonly OperationTextures[])[];
 }
@@ -26,6 +36,7 @@ export interface PlanTextures {
 /** A copy and the operations between which it is needed. */
 interface Copy {
   readonly at: PlanBinding;
+  readonly kind: TextureKind;
   readonly from: number;
   to: number;
   texture: number;
@@ -33,20 +44,21 @@ interface Copy {
 
 /** The textures of a plan and what is copied into them when. Legs share textures. */
 export function planTextures(plan: Plan): PlanTextures {
-  const rows: number[] = [];
-  return { legs: plan.legs.map((leg) => legTextures(plan, leg, rows)), rows };
+  const sizes: TextureSize[] = [];
+  return { legs: plan.legs.map((leg) => legTextures(plan, leg, sizes)), sizes };
 }
 
-function legTextures(plan: Plan, leg: PlanLeg, rows: number[]): OperationTextures[] {
+function legTextures(plan: Plan, leg: PlanLeg, sizes: TextureSize[]): OperationTextures[] {
   const { copies, bound } = copiesOf(plan, leg);
-  const free = new Set(rows.keys());
+  const free = new Set(sizes.keys());
   let alive: Copy[] = [];
   for (const copy of copies) {
     for (const ended of alive.filter((c) => c.to < copy.from)) free.add(ended.texture);
     alive = alive.filter((c) => c.to >= copy.from);
-    const needed = operandTextureRows(copy.at.bytes);
-    const best = [...free].filter((t) => rows[t]! >= needed && rows[t]! <= 2 * needed).sort((a, b) => rows[a]! - rows[b]! || a - b)[0];
-    copy.texture = best ?? rows.push(needed) - 1;
+    const needed = operandTextureRows(copy.at.bytes, copy.kind);
+    const fits = ({ kind, rows }: TextureSize): boolean => kind === copy.kind && rows >= needed && rows <= 2 * needed;
+    const best = [...free].filter((t) => fits(sizes[t]!)).sort((a, b) => sizes[a]!.rows - sizes[b]!.rows || a - b)[0];
+    copy.texture = best ?? sizes.push({ kind: copy.kind, rows: needed }) - 1;
     free.delete(copy.texture);
     alive.push(copy);
   }
@@ -61,12 +73,13 @@ function copiesOf(plan: Plan, leg: PlanLeg): { readonly copies: readonly Copy[];
   const copies: Copy[] = [];
   const fresh = new Map<string, Copy>();
   const bound = leg.ops.map((op, i) => {
-    const bindings = textureBindings(plan, op).map((at) => {
-      if (at === null) return null;
-      const key = `${at.buffer}:${at.offset}:${at.bytes}`;
+    const bindings = textureBindings(plan, op).map((binding) => {
+      if (binding === null) return null;
+      const { at, kind } = binding;
+      const key = `${kind} ${at.buffer}:${at.offset}:${at.bytes}`;
       let copy = fresh.get(key);
       if (!copy) {
-        copy = { at, from: i, to: i, texture: -1 };
+        copy = { at, kind, from: i, to: i, texture: -1 };
         fresh.set(key, copy);
         copies.push(copy);
       }
@@ -82,10 +95,13 @@ function copiesOf(plan: Plan, leg: PlanLeg): { readonly copies: readonly Copy[];
 }
 
 /** Ranges bound as textures by one operation, in binding order; null where the binding is a buffer. */
-function textureBindings(plan: Plan, op: PlanOp): readonly (PlanBinding | null)[] {
+function textureBindings(plan: Plan, op: PlanOp): readonly ({ readonly at: PlanBinding; readonly kind: TextureKind } | null)[] {
   if (op.kind !== "dispatch") return [];
   const kinds = plan.kernels[op.kernel]!.bindings;
-  return op.bindings.map((at, i) => (kinds[i] === "texture" ? at : null));
+  return op.bindings.map((at, i) => {
+    const kind = kinds[i]!;
+    return isTextureKind(kind) ? { at, kind } : null;
+  });
 }
 
 function writtenBy(plan: Plan, op: PlanOp): readonly PlanBinding[] {
@@ -103,23 +119,27 @@ function writtenBy(plan: Plan, op: PlanOp): readonly PlanBinding[] {
   }
 }
 
+const formats = { texture: "rgba32float", halfTexture: "rgba16float" } as const;
+export const formatOf = (kind: TextureKind): GPUTextureFormat => formats[kind];
+
 /** Makes a texture of some rows. */
-export function createOperandTexture(device: GPUDevice, rows: number): GPUTexture {
+export function createOperandTexture(device: GPUDevice, { kind, rows }: TextureSize): GPUTexture {
   return device.createTexture({
     label: `operands of ${rows} rows`,
     size: [operandTextureWidth, rows],
-    format: "rgba32float",
+    format: formatOf(kind),
     usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.STORAGE_BINDING,
   });
 }
 
-export const textureBytes = (rows: number): number => rows * operandTextureWidth * 16;
+export const textureBytes = ({ kind, rows }: TextureSize): number => rows * operandTextureWidth * texelBytesOf[kind];
 
 /** Encodes the copy of a range into its texture. */
 export function encodeTextureFill(encoder: GPUCommandEncoder, source: GPUBuffer, at: PlanBinding, texture: GPUTexture): void {
-  for (const copy of operandTextureCopies(at.bytes))
+  const kind = texture.format === formatOf("halfTexture") ? "halfTexture" : "texture";
+  for (const copy of operandTextureCopies(at.bytes, kind))
     encoder.copyBufferToTexture(
-      { buffer: source, offset: at.offset + copy.offset, bytesPerRow: operandTextureWidth * 16 },
+      { buffer: source, offset: at.offset + copy.offset, bytesPerRow: operandTextureWidth * texelBytesOf[kind] },
       { texture, origin: [0, copy.row] },
       [copy.width, copy.rows],
     );

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { targetOf } from "../../cli/target.ts";
-import type { CompileOptions } from "../../compiler/compile.ts";
+import { type CompileOptions, compileGraph } from "../../compiler/compile.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import { parseGraph } from "../../compiler/ir/parseText.ts";
 import { printGraph } from "../../compiler/ir/print.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
-import { rebuild } from "../../compiler/ir/walk.ts";
+import { graphInputs, rebuild } from "../../compiler/ir/walk.ts";
 import { halfValue, roundToHalf } from "../../compiler/plan/half.ts";
 import type { PlanTarget } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
@@ -92,6 +92,44 @@ describe("16-bit floats on the device", () => {
           expect.fail(`${form}: ${v} is read as ${actual.plain!.data[i]! / 2} and ${back}`);
       }
     }
+  });
+});
+
+describe("contractions of 16-bit operands on the device", () => {
+  const number = (i: number): number => roundToHalf(Math.sin(i * 12.9898 + 0.7) * 1.5);
+  const filled = (shape: readonly number[]): NdArray =>
+    array(
+      Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => number(i)),
+      shape,
+      "f16",
+    );
+  const b = new Builder();
+  const half = (name: string, shape: readonly number[]) => b.cast(b.input(name, shape, { dtype: "f16" }), "f32");
+  const [x, w] = [half("x", [64, 96]), half("w", [96, 160])];
+  const [image, kernel] = [half("image", [2, 32, 12, 12]), half("kernel", [32, 32, 3, 3])];
+  const cases: readonly (readonly [string, Graph])[] = [
+    ["matrix products", { name: "matmul", results: [{ name: "y", value: b.matmul(x, w) }] }],
+    [
+      "products with a transposed operand",
+      { name: "t", results: [{ name: "y", value: b.dot(x, half("wt", [160, 96]), { contractA: [1], contractB: [1] }) }] },
+    ],
+    ["convolutions", { name: "conv", results: [{ name: "y", value: b.conv(image, kernel, { padLow: [1, 1], padHigh: [1, 1] }) }] }],
+    ["products with odd axes", { name: "odd", results: [{ name: "y", value: b.matmul(half("p", [7, 33]), half("q", [33, 5])) }] }],
+  ];
+  it.each(cases)("%s are exact products, summed in f32", async (_, graph) => {
+    const inputs = Object.fromEntries(graphInputs(graph).map((v) => [v.attrs.name, filled(v.shape)]));
+    const expected = evaluate(graph, inputs).y!;
+    const scale = expected.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    for (const [form, target] of forms) {
+      const actual = (await run(graph, inputs, target)).y!;
+      for (const [i, want] of expected.data.entries())
+        if (!(Math.abs(actual.data[i]! - want) <= 2e-6 * scale)) expect.fail(`${form}: y[${i}] is ${actual.data[i]} for ${want}`);
+    }
+  });
+  it("are read through textures where these are the cheaper load", () => {
+    const target = targetOf(opened.adapter);
+    const plan = compileGraph(cases[0]![1], [], target);
+    expect(plan.kernels.some((k) => k.bindings.includes("halfTexture"))).toBe(target.textureOperands);
   });
 });
 
