@@ -1,7 +1,7 @@
 import { type Ix, ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import { argumentIndex } from "../schedule/access.ts";
-import { outputIndex } from "../schedule/contract.ts";
+import { indexOnPath } from "../schedule/contract.ts";
 import { indexInShape, placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 
 // What may be fused. A value computed in a kernel's registers may be used there only at the place where it has just been computed; these
@@ -68,8 +68,8 @@ export function isEpilogue(output: Value, anchor: Value, inlined: Inlined): bool
   return reads !== null && reads.size === 1 && reads.has(keyOf(at));
 }
 function viaPath(output: Value, anchor: Value, at: readonly Ix[]): readonly Ix[] | null {
-  const index = outputIndex(output, anchor, at);
-  return index.length === output.shape.length && index.every((ix, a) => ix.min >= 0 && ix.max < output.shape[a]!) ? index : null;
+  const index = indexOnPath(output, anchor, at);
+  return index?.every((ix, a) => ix.min >= 0 && ix.max < output.shape[a]!) ? index : null;
 }
 
 /** Whether two values may be made by one map kernel: they have one shape, and `reader` needs `read` at its own place only, or not at all. */

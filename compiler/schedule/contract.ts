@@ -326,8 +326,14 @@ function conditionHolds(c: Place["conditions"][number], emitter: Emitter, scope:
 
 /** Where an output that is the anchor followed by elementwise ops, permutations and reshapes lies, given the place in the anchor. */
 export function outputIndex(output: Value, anchor: Value, index: readonly Ix[]): readonly Ix[] {
+  const at = indexOnPath(output, anchor, index);
+  if (!at) throw new Error(`internal: %${output.id} is not computed from %${anchor.id} element by element`);
+  return at;
+}
+/** The same, or null where the way from the anchor to the output is not one of elementwise ops, permutations and reshapes. */
+export function indexOnPath(output: Value, anchor: Value, index: readonly Ix[]): readonly Ix[] | null {
   const path = pathTo(output, anchor);
-  if (!path) throw new Error(`internal: %${output.id} is not computed from %${anchor.id} element by element`);
+  if (!path) return null;
   let at = index;
   let shape = anchor.shape;
   for (const v of path) {
@@ -342,7 +348,7 @@ export function outputIndex(output: Value, anchor: Value, index: readonly Ix[]):
       let flat: Ix = zero;
       for (const [a, ix] of at.entries()) flat = add(flat, scale(ix, strides[a]!));
       at = unflatten(flat, v.shape);
-    }
+    } else if (v.shape.length !== shape.length || v.shape.some((size, a) => size !== shape[a])) return null;
     shape = v.shape;
   }
   return at;
