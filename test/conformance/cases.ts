@@ -6,6 +6,7 @@ import { DeviceGraph } from "./device.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";
+import { lossRecipeKinds } from "./kinds/lossesRecipe.ts";
 import { lossHelperKinds } from "./kinds/lossHelpers.ts";
 import { normKinds } from "./kinds/norms.ts";
 import { isOptimizer, runOptimizer } from "./kinds/optimizers.ts";
@@ -36,6 +37,7 @@ const kinds: KindTable = {
   ...normKinds,
   ...lossKinds,
   ...lossHelperKinds,
+  ...lossRecipeKinds,
   ...spatialKinds,
   ...indexingKinds,
   ...attentionKinds,
