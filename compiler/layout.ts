@@ -1,4 +1,5 @@
 import { type Cluster, type Clusters, isMemoryLeaf } from "./fuse/cluster.ts";
+import { Content } from "./fuse/content.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
 import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";
@@ -43,6 +44,7 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffe
 
   const regions: Region[] = [];
   const packs = new Map<string, Stored>();
+  const decided = new Map<string, readonly Repack[]>(); // equal contractions are looked at once
   let id = 0;
   const pack = (value: Value, order: readonly number[]): Stored => {
     const stored = makeStored(value, order);
@@ -54,7 +56,7 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffe
   };
   for (const c of clusters.clusters) {
     const reads = new Map<Value, Stored>();
-    if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers);
+    if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers, decided);
     if (c.template === "attend") packStreamed(c, memory, pack, reads, maxBuffers);
     // Everything else is read in the form in which it is stored.
     for (const r of c.reads) if (!reads.has(r) && !c.outputs.includes(r)) reads.set(r, storedAs.get(r)!);
@@ -118,14 +120,36 @@ function featureMaps(clusters: Clusters): Set<Value> {
   return maps;
 }
 
+/** A copy of a contraction's operand (or of what it is widened from) in another order. */
+interface Repack {
+  readonly operand: 0 | 1;
+  readonly narrow: boolean;
+  readonly order: readonly number[];
+}
+
 function packOperands(
   c: Cluster,
   memory: (v: Value) => Stored | undefined,
   pack: (value: Value, order: readonly number[]) => Stored,
   reads: Map<Value, Stored>,
   maxBuffers: number,
+  known: Map<string, readonly Repack[]>,
 ): void {
   const anchor = c.anchors[0] as ContractValue;
+  const content = new Content(memory, (s) => s.value.dtype);
+  content.compute(anchor);
+  const key = `${content.lines.join("\n")}\n${maxBuffers - c.reads.length - c.outputs.length}`;
+  const decided = known.get(key);
+  if (decided) {
+    for (const { operand, narrow, order } of decided) {
+      const given = anchor.args[operand]!;
+      const value = narrow ? given.args[0]! : given;
+      reads.set(value, pack(value, order));
+    }
+    return;
+  }
+  const made: Repack[] = [];
+  known.set(key, made);
   const storedFor = (v: Value): Stored | undefined => reads.get(v) ?? memory(v);
   const shape = contractShape(anchor, storedFor);
   const { left, right } = shape.gemm;
@@ -145,6 +169,7 @@ function packOperands(
       )
     )
       return;
+    made.push({ operand: given === anchor.args[0] ? 0 : 1, narrow: operand !== given, order });
     reads.set(operand, pack(operand, order));
   };
   if (shape.rightAlong === null && columns % 4 === 0) repack(right, orderWithLast(anchor, right, "columns"));

@@ -163,6 +163,7 @@ class Merger {
   readonly #readsOf = new Map<Draft, Set<Value>>();
   readonly #readers = new Map<Value, Set<Draft>>();
   readonly #drafts = new Set<Draft>();
+  readonly #refused = new Map<Draft, Map<Draft, readonly Value[]>>(); // reader, producer, its members then
 
   constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number, fewRows: number) {
     this.#position = new Map(order.map((v, i) => [v, i]));
@@ -309,6 +310,7 @@ class Merger {
     for (const d of [into, other]) for (const r of this.#draftReads(d)) this.#readersOf(r).delete(d);
     this.#readsOf.delete(into);
     this.#readsOf.delete(other);
+    this.#refused.delete(into);
     const inOrder = (a: Value, b: Value): number => this.#position.get(a)! - this.#position.get(b)!;
     into.members = [...into.members, ...other.members].sort(inOrder);
     into.anchors = [...into.anchors, ...other.anchors].sort(inOrder);
@@ -330,7 +332,11 @@ class Merger {
       for (let again = true; again; ) {
         again = false;
         for (const producer of [...this.#producers(reader)].sort((a, b) => b.last - a.last)) {
-          if (!this.#mayFollow(producer, reader) || !this.#fits(producer, reader) || this.#isBetween(producer, reader)) continue;
+          if (this.#wasRefused(producer, reader)) continue;
+          if (!this.#mayFollow(producer, reader) || !this.#fits(producer, reader) || this.#isBetween(producer, reader)) {
+            this.#refuse(producer, reader);
+            continue;
+          }
           this.#join(reader, producer);
           changed = true;
           again = true;
@@ -339,6 +345,19 @@ class Merger {
       }
     }
     return changed;
+  }
+
+  /** What was refused stays refused until one of the two has become another kernel. */
+  #wasRefused(producer: Draft, reader: Draft): boolean {
+    return this.#refused.get(reader)?.get(producer) === producer.members;
+  }
+  #refuse(producer: Draft, reader: Draft): void {
+    let of = this.#refused.get(reader);
+    if (!of) {
+      of = new Map();
+      this.#refused.set(reader, of);
+    }
+    of.set(producer, producer.members);
   }
 
   /** Whether the reader's kernel may be the end of the producer's. */

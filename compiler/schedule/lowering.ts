@@ -1,6 +1,5 @@
+import { Content } from "../fuse/content.ts";
 import type { Region, Stored } from "../fuse/region.ts";
-import { contentKey } from "../ir/builder.ts";
-import type { Value } from "../ir/value.ts";
 import type { HalfForms } from "./halves.ts";
 import type { LoweredRegion } from "./lower.ts";
 import { type LowerOptions, lowerRegion } from "./lower.ts";
@@ -40,37 +39,20 @@ export function regionContent(
   takeover: LowerOptions["takeover"],
   halves: HalfForms,
 ): { readonly key: string; readonly tensors: readonly Stored[] } {
-  const tensors: Stored[] = [];
-  const numberOf = new Map<string, number>();
-  const tensor = (s: Stored): number => {
-    let n = numberOf.get(s.id);
-    if (n === undefined) {
-      n = tensors.length;
-      numberOf.set(s.id, n);
-      tensors.push(s);
-    }
-    return n;
-  };
-  const lines: string[] = [];
-  const known = new Map<Value, number>();
   // Outputs and anchors are named where they are computed; a value that is stored elsewhere is where the walk ends.
-  const enter = (v: Value): number => {
-    const number = known.get(v);
-    if (number !== undefined) return number;
-    const stored = region.reads.get(v);
-    const line = stored
-      ? `read ${tensor(stored)} ${halves.of(stored) ?? v.dtype} ${v.shape.join()} ${stored.order.join()}`
-      : `${contentKey(v.op, [], v.attrs)} ${v.dtype} ${v.shape.join()} (${v.args.map(enter).join()})`;
-    lines.push(line);
-    known.set(v, lines.length - 1);
-    return lines.length - 1;
-  };
+  const content = new Content(
+    (v) => region.reads.get(v),
+    (s) => halves.of(s) ?? s.value.dtype,
+  );
+  const { lines, tensors } = content;
   for (const o of region.outputs) {
     const made = region.reads.get(o.value);
     // A repacked copy of a stored value reads it; anything else is computed here.
-    lines.push(`output ${enter(o.value)} ${o.order.join()} ${tensor(o)} ${halves.of(o) ?? ""}${made && made.id === o.id ? " itself" : ""}`);
+    lines.push(
+      `output ${content.enter(o.value)} ${o.order.join()} ${content.tensor(o)} ${halves.of(o) ?? ""}${made && made.id === o.id ? " itself" : ""}`,
+    );
   }
-  for (const a of region.anchors) lines.push(`anchor ${enter(a)}`);
-  for (const [input, output] of takeover) lines.push(`over ${tensor(input)} ${tensor(output)}`);
+  for (const a of region.anchors) lines.push(`anchor ${content.enter(a)}`);
+  for (const [input, output] of takeover) lines.push(`over ${content.tensor(input)} ${content.tensor(output)}`);
   return { key: `${region.template}\n${lines.join("\n")}`, tensors };
 }
