@@ -31,7 +31,7 @@ export function resolveNames(program: Program): Resolved {
   const diagnostics: Diagnostic[] = [];
   const own = new Map([...program.files.values()].map((file) => [file.id, ownItems(file, diagnostics, bindings)] as const));
   const names = new Map<SourceFileId, ReadonlyMap<string, Binding>>();
-  const broken = brokenPlaces(program.diagnostics);
+  const broken = brokenItems(program);
   const lostNames = new Map([...program.files.values()].map((file) => [file.id, lostIn(file)] as const));
   for (const file of program.files.values()) {
     const lost = new Set(lostNames.get(file.id));
@@ -43,9 +43,11 @@ export function resolveNames(program: Program): Resolved {
     for (const [name, item] of prelude ?? []) library.bind(name, { kind: "item", file: program.prelude!, item });
     const scope = new Scope(library);
     for (const [name, binding] of visible) scope.bind(name, binding);
-    const ctx = new NameContext(bindings, lost);
+    const isBroken = (item: Item): boolean => broken.has(item);
+    const losesAny = file.ast.items.some((item) => isBroken(item) && file.text.startsWith("import", item.span.start));
+    const ctx = new NameContext(bindings, losesAny ? "any" : lost);
     for (const item of file.ast.items) {
-      ctx.startItem(broken.get(file.id)?.some((at) => at >= item.span.start && at <= item.span.end) ?? false);
+      ctx.startItem(isBroken(item));
       resolveItem(ctx, item, scope);
     }
     diagnostics.push(...ctx.diagnostics);
@@ -92,6 +94,8 @@ function bindImports(
       const found = offered?.get(name.name);
       if (target === undefined || found === undefined) {
         lost.add(here.name);
+        // Whatever else that file has may be what was meant.
+        for (const one of offered?.keys() ?? []) lost.add(one);
         if (offered && target !== undefined && name.name !== "" && !lostNames.get(target)?.has(name.name)) {
           const extra = meant(name.name, offered.keys(), name.span);
           diagnostics.push(diagnose("import/no-such-name", name.span, { path: item.from.value, name: name.name }, extra));
@@ -117,13 +121,15 @@ function bindImports(
   }
 }
 
-/** Offsets of syntax errors by file: an item that holds one is resolved quietly. */
-function brokenPlaces(diagnostics: readonly Diagnostic[]): ReadonlyMap<SourceFileId, number[]> {
-  const places = new Map<SourceFileId, number[]>();
+/** Items with a syntax error in them, or behind them before the next: little can be said about what they mean. */
+export function brokenItems({ files, diagnostics }: Program): ReadonlySet<Item> {
+  const found = new Set<Item>();
   for (const { code, span } of diagnostics) {
-    if (code.startsWith("syntax/")) places.set(span.file, [...(places.get(span.file) ?? []), span.start]);
+    if (!code.startsWith("syntax/")) continue;
+    const item = files.get(span.file)?.ast.items.findLast((one) => one.span.start <= span.start);
+    if (item) found.add(item);
   }
-  return places;
+  return found;
 }
 
 /** The names that items which could not be read would have defined. */

@@ -71,6 +71,7 @@ describe("for programs", () => {
           end: { line: 2, column: 15 },
           related: [{ file: "a/b.ada", start: { line: 1, column: 1 }, end: { line: 1, column: 3 }, label: "in this" }],
           help: "did you mean `linear`?",
+          fix: null,
         },
       ],
     });

@@ -105,7 +105,8 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   const wants = new Map(callee.params.map((p) => [p.name, mapType(p.type, map)]));
   const given = new Map<string, Type>();
   const omitted: ParamInfo[] = [];
-  let failed = false;
+  // What a misspelt argument was to say is not known: nothing follows from the rest.
+  let failed = strange;
   let vague = false;
   const shaped = ({ type }: ParamInfo) => Number(["tensor", "optional", "list", "record"].includes(type.kind));
   const ranked = [...callee.params].sort((a, b) => shaped(a) - shaped(b));

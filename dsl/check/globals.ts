@@ -23,6 +23,8 @@ export function fileScope(session: Session, file: string, body: Body = hostBody)
 /** The type of an item as a value. */
 export function valueOfItem(session: Session, place: Place): Type | undefined {
   const { item, file } = place;
+  // What it takes and gives could not be read: nothing follows from its uses.
+  if (session.isBroken(item.span)) return errorType;
   switch (item.kind) {
     case "const":
       return session.once(item, "value", unknownType, () => {

@@ -1,6 +1,6 @@
 import type { Expr } from "../ast.ts";
 import type { Diagnostic } from "../diagnostic.ts";
-import { type Resolution, resolveNames } from "../names.ts";
+import { brokenItems, type Resolution, resolveNames } from "../names.ts";
 import type { Program } from "../program.ts";
 import type { Type } from "../types/type.ts";
 import { checkItem } from "./items.ts";
@@ -28,7 +28,7 @@ export function checkFully(program: Program): CheckedProgram {
     program,
     resolution,
     typeOf: types.typeOf,
-    diagnostics: ordered(program, [...program.diagnostics, ...diagnostics, ...types.diagnostics]),
+    diagnostics: withoutEchoes(program, ordered(program, [...program.diagnostics, ...diagnostics, ...types.diagnostics])),
   };
 }
 
@@ -40,19 +40,19 @@ export function checkProgram(program: Program): Diagnostic[] {
 /** Types only: what reading and names have found is not repeated. */
 export function checkTypes(program: Program): CheckResult {
   const session = new Session(program);
-  const unreadable = new Map<string, number[]>();
-  for (const { code, span } of program.diagnostics)
-    if (code.startsWith("syntax/")) unreadable.set(span.file, [...(unreadable.get(span.file) ?? []), span.start]);
-  for (const [id, file] of program.files) {
-    const broken = unreadable.get(id) ?? [];
-    for (const item of file.ast.items) {
-      const isReadable = !broken.some((at) => at >= item.span.start && at <= item.span.end);
-      if (isReadable) checkItem(session, item, id);
-      else session.markBroken(item.span);
-    }
-  }
+  for (const item of brokenItems(program)) session.markBroken(item.span);
+  for (const [id, file] of program.files) for (const item of file.ast.items) if (!session.isBroken(item.span)) checkItem(session, item, id);
   checkUndetermined(session, program);
   return { diagnostics: ordered(program, session.diagnostics), typeOf: (node) => session.typeOf(node) };
+}
+
+/** Sizes that nothing settles in an item with another mistake are its echo: what would settle them could not be read. */
+function withoutEchoes(program: Program, diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const echo = "shape/not-determined";
+  const itemOf = ({ span }: Diagnostic) =>
+    program.files.get(span.file)?.ast.items.find((item) => item.span.start <= span.start && span.end <= item.span.end);
+  const broken = new Set(diagnostics.flatMap((one) => (one.code === echo ? [] : (itemOf(one) ?? []))));
+  return diagnostics.filter((one) => one.code !== echo || !broken.has(itemOf(one)!));
 }
 
 function ordered(program: Program, diagnostics: readonly Diagnostic[]): Diagnostic[] {

@@ -1,7 +1,7 @@
 import type { DatasetItem, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, variableSize } from "../types/size.ts";
-import { type AxisItem, axis, describeType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
+import { type AxisItem, axis, describeType, errorType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
 import { checkDefaults, checkInitial, condition, isBroken } from "./bodies.ts";
 import { evaluate } from "./expressions.ts";
 import { paramInfos } from "./functions.ts";
@@ -52,6 +52,7 @@ export function checkDataset(session: Session, item: DatasetItem, file: string):
 
 /** What a step sees of a data set: each field, with an axis `batch` unless it reads one item. */
 export function sampleOf(session: Session, item: DatasetItem, file: string, lead: readonly AxisItem[]): Type {
+  if (session.isBroken(item.span)) return errorType;
   const scope = fileScope(session, file);
   const fields = new Map<string, Type>();
   for (const member of item.members) {

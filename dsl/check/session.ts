@@ -87,16 +87,17 @@ export class Session {
       return;
     }
     const key = `${code} ${span.file} ${span.start} ${span.end}`;
-    if (this.#found.has(key) || this.#isBroken(span)) return;
+    if (this.#found.has(key) || this.isBroken(span)) return;
     this.#found.set(key, diagnose(code, span, args, extra));
   }
   readonly #broken: Span[] = [];
   /** Text that could not be read whole: nothing is said about what is in it. */
   markBroken(span: Span): void {
     this.#broken.push(span);
-    for (const [key, { span: at }] of this.#found) if (this.#isBroken(at)) this.#found.delete(key);
+    for (const [key, { span: at }] of this.#found) if (this.isBroken(at)) this.#found.delete(key);
   }
-  #isBroken(span: Span): boolean {
+  /** Whether a place lies in such text. */
+  isBroken(span: Span): boolean {
     return this.#broken.some((b) => b.file === span.file && b.start <= span.start && span.end <= b.end);
   }
   /** The type that was found for an expression, with everything solved. */
@@ -144,7 +145,7 @@ export class Session {
     const moved: Diagnostic = { ...mistake, span, label: "in this call", related: [inside, ...mistake.related.slice(0, 1)] };
     if (this.#muted > 0) {
       if (this.#collected && this.#collected.first === null) this.#collected.first = moved;
-    } else if (!this.#found.has(key) && !this.#isBroken(span)) this.#found.set(key, moved);
+    } else if (!this.#found.has(key) && !this.isBroken(span)) this.#found.set(key, moved);
   }
   /** Runs with reporting on, also when asked for from a quiet place: what is computed once is reported once. */
   loudly<T>(run: () => T): T {

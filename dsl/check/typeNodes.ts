@@ -108,8 +108,12 @@ function namedType(node: NamedType, scope: Scope, declared: Declared, name: stri
       if (!inner || inner.kind === "number") return unknownType;
       return { kind: "list", element: typeOfNode(inner, scope, declared), elements: null, length: anySize() };
     }
-    default:
-      return itemType(word, scope, declared);
+    default: {
+      const type = itemType(word, scope, declared);
+      // Of a type that is not known at least the axes are: their sizes are not missed elsewhere.
+      if (type.kind === "unknown" && node.axes) axesOfNodes(node.axes, node, scope, declared);
+      return type;
+    }
   }
 }
 

@@ -13,12 +13,13 @@ export type NameNode = NameRef | Ident;
 export class NameContext {
   readonly bindings: Map<NameNode, Binding>;
   readonly diagnostics: Diagnostic[] = [];
-  /** Names that something reported elsewhere should have defined: using them is no second mistake. */
-  private readonly lost: ReadonlySet<string>;
-  private said = new Set<string>();
+  /** Names that something reported elsewhere should have defined, or "any": using them is no second mistake. */
+  private readonly lost: ReadonlySet<string> | "any";
+  /** A name that is nowhere is one mistake, however often it is used in a file. */
+  private readonly said = new Set<string>();
   private isQuiet = false;
 
-  constructor(bindings: Map<NameNode, Binding>, lost: ReadonlySet<string>) {
+  constructor(bindings: Map<NameNode, Binding>, lost: ReadonlySet<string> | "any") {
     this.bindings = bindings;
     this.lost = lost;
   }
@@ -26,7 +27,6 @@ export class NameContext {
   /** Begins an item; in one that could not be read whole nothing is reported. */
   startItem(isQuiet: boolean): void {
     this.isQuiet = isQuiet;
-    this.said = new Set();
   }
   report<C extends DiagnosticCode>(code: C, span: Span, args: DiagnosticArguments<C>, extra?: DiagnosticExtra): void {
     if (!this.isQuiet) this.diagnostics.push(diagnose(code, span, args, extra));
@@ -46,7 +46,7 @@ export class NameContext {
     return found;
   }
   unknown(node: NameNode, candidates: () => Iterable<string>): void {
-    if (node.name === "" || this.lost.has(node.name) || this.said.has(node.name)) return;
+    if (this.isQuiet || node.name === "" || this.lost === "any" || this.lost.has(node.name) || this.said.has(node.name)) return;
     this.said.add(node.name);
     const places = builtins.get(node.name)?.places;
     const extra = places

@@ -149,7 +149,9 @@ export function bindLocal(ctx: NameContext, ident: Ident, scope: Scope): void {
 function resolveCall(ctx: NameContext, call: CallExpr, scope: Scope, piped: number): void {
   resolveExpr(ctx, call.callee, scope);
   const callee = call.callee.kind === "name" ? ctx.bindings.get(call.callee) : undefined;
-  const senseOf = sensesOf(callee);
+  // What a bare name means to a callee that is not known is not known either: one mistake, not two.
+  const isLost = call.callee.kind === "name" && callee === undefined;
+  const senseOf = isLost ? (): ArgumentSense => "word" : sensesOf(callee);
   let position = piped;
   for (const arg of call.args) {
     resolveArg(ctx, arg, senseOf(position, arg.name?.name ?? null), scope);
