@@ -32,7 +32,7 @@ export interface GraphRequest {
 }
 
 /** Boxes that a picture may have before groups stay closed by themselves. */
-const readable = 70;
+const readable = 90;
 
 /** Runs the command; gives the exit status. */
 export function graphCommand(request: GraphRequest): number {

@@ -125,6 +125,50 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
     };
   };
 
+  interface Line {
+    readonly from: string;
+    readonly to: string;
+    readonly tensors: Map<string, { readonly bytes: number; readonly what: string }>;
+  }
+  const withNotes = (box: Box, notes: readonly string[]): Box =>
+    notes.length === 0 ? box : { ...box, lines: [...box.lines, notes[0]!], tip: [box.tip, ...notes].join("\n") };
+  /**
+   * Many lines from the forward to the backward part would hide everything else: they are taken out, and said in the boxes at both ends (a
+   * line for the box, then more for its tip). What begins the backward part keeps its lines.
+   */
+  const separated = (lines: Map<string, Line>, sideOf: (box: string) => string | undefined): Map<string, readonly string[]> => {
+    const crossing = [...lines].filter(([, line]) => sideOf(line.from) === "forward" && sideOf(line.to) === "backward");
+    if (crossing.length <= 12) return new Map();
+    const fed = new Set([...lines.values()].filter((line) => sideOf(line.from) === "backward").map((line) => line.to));
+    interface End {
+      readonly saves: boolean;
+      readonly tensors: Map<string, number>;
+      readonly tips: string[];
+    }
+    const ends = new Map<string, End>();
+    for (const [key, line] of crossing) {
+      if (!fed.has(line.to)) continue;
+      lines.delete(key);
+      for (const [box, other] of [
+        [line.from, line.to],
+        [line.to, line.from],
+      ] as const) {
+        const end: End = ends.get(box) ?? { saves: box === line.from, tensors: new Map(), tips: [] };
+        ends.set(box, end);
+        for (const [tensor, t] of line.tensors) {
+          end.tensors.set(tensor, t.bytes);
+          end.tips.push(`${end.saves ? "for" : "from"} ${other.replace("group ", "")}: ${t.what}`);
+        }
+      }
+    }
+    const text = (saves: boolean, tensors: Map<string, number>): string => {
+      const total = formats.bytes([...tensors.values()].reduce((sum, n) => sum + n, 0));
+      const kept = `${tensors.size} kept ${tensors.size === 1 ? "tensor" : "tensors"}, ${total}`;
+      return saves ? `${kept}, read backward` : `reads ${kept}`;
+    };
+    return new Map([...ends].map(([box, end]) => [box, [text(end.saves, end.tensors), ...end.tips.slice(0, 20)]]));
+  };
+
   const svg = (picture: Picture, open: ReadonlySet<string>): string => {
     const members = new Map<string, PictureNode[]>();
     const boxOfNode = new Map<string, string>();
@@ -133,11 +177,26 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
       boxOfNode.set(n.id, box);
       members.set(box, [...(members.get(box) ?? []), n]);
     }
-    const boxes = [...members].map(([id, nodes]) => {
+    const lines = new Map<string, Line>();
+    for (const e of picture.edges) {
+      const [from, to] = [boxOfNode.get(e.from), boxOfNode.get(e.to)];
+      if (from === undefined || to === undefined || from === to) continue;
+      const key = `${from}\n${to}`;
+      const line = lines.get(key) ?? { from, to, tensors: new Map() };
+      lines.set(key, line);
+      line.tensors.set(e.tensor, e);
+    }
+    const labelOf = (line: Line): string => {
+      const total = [...line.tensors.values()].reduce((sum, t) => sum + t.bytes, 0);
+      return line.tensors.size === 1 ? formats.bytes(total) : `${line.tensors.size}: ${formats.bytes(total)}`;
+    };
+    const apart = separated(lines, (box) => members.get(box)![0]!.group[0]);
+    const boxes = [...members].map(([id, nodes]): Box => {
+      const notes = apart.get(id) ?? [];
       const first = nodes[0]!;
-      if (id === first.id) return nodeBox(first);
+      if (id === first.id) return withNotes(nodeBox(first), notes);
       const name = id.slice("group ".length);
-      return groupBox(name, first.group.slice(0, name.split(separator).length), nodes);
+      return withNotes(groupBox(name, first.group.slice(0, name.split(separator).length), nodes), notes);
     });
     const graph = new library.graphlib.Graph({ compound: true });
     graph.setGraph({ rankdir: "TB", nodesep: 18, ranksep: 26, edgesep: 8, marginx: 16, marginy: 16 });
@@ -154,24 +213,6 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
       if (group.length > 1) graph.setParent(`frame ${name}`, `frame ${group.slice(0, -1).join(separator)}`);
     for (const box of boxes) if (box.group.length > 0) graph.setParent(box.id, `frame ${box.group.join(separator)}`);
 
-    interface Line {
-      readonly from: string;
-      readonly to: string;
-      readonly tensors: Map<string, { readonly bytes: number; readonly what: string }>;
-    }
-    const lines = new Map<string, Line>();
-    for (const e of picture.edges) {
-      const [from, to] = [boxOfNode.get(e.from), boxOfNode.get(e.to)];
-      if (from === undefined || to === undefined || from === to) continue;
-      const key = `${from}\n${to}`;
-      const line = lines.get(key) ?? { from, to, tensors: new Map() };
-      lines.set(key, line);
-      line.tensors.set(e.tensor, e);
-    }
-    const labelOf = (line: Line): string => {
-      const total = [...line.tensors.values()].reduce((sum, t) => sum + t.bytes, 0);
-      return line.tensors.size === 1 ? formats.bytes(total) : `${line.tensors.size}: ${formats.bytes(total)}`;
-    };
     for (const line of lines.values())
       graph.setEdge(line.from, line.to, { width: labelOf(line).length * 5 + 6, height: 11, labelpos: "c" });
     library.layout(graph);
