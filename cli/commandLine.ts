@@ -168,12 +168,27 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = await quickstartCommand(given(flags));
     });
 
-  command("explain <code>", "say what a diagnostic means and what to do about it", "adac explain shape/axis-mismatch").action(
-    async (code: string) => {
+  command(
+    "explain <code> [name] [file]",
+    "say what a diagnostic means, or with `grad NAME FILE` how a loss reaches a parameter",
+    "adac explain shape/axis-mismatch\n         adac explain grad recogniser.fc.weight pipelines/quickstart.ada",
+  )
+    .addOption(block("train block, of `grad`"))
+    .addOption(settings())
+    .action(async (code: string, name: string | undefined, file: string | undefined, { set, block: only }: BlockFlags) => {
+      if (code === "grad" && name !== undefined && file !== undefined) {
+        const { explainGradientCommand, nameAndFile } = await import("./explainGradient.ts");
+        process.exitCode = explainGradientCommand({ ...nameAndFile(name, file), overrides: set, ...given({ block: only }) });
+        return;
+      }
+      if (code === "grad" || name !== undefined) {
+        process.stderr.write("error: the words do not fit\nhelp: write `adac explain CODE`, or `adac explain grad NAME FILE`\n");
+        process.exitCode = usageError;
+        return;
+      }
       const { explainCommand } = await import("./explain.ts");
       process.exitCode = explainCommand(code);
-    },
-  );
+    });
   exitOverrides(root);
   return root;
 }

@@ -36,12 +36,8 @@ export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly 
     const v = order[i]!;
     const g = cotangentOf.get(v);
     if (g === undefined || v.args.length === 0) continue;
-    const rule = rowOf(v.op).grad;
-    if (typeof rule !== "function") continue;
-    const shares = b.withOrigin(v.origins, () => {
-      const made = (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g);
-      return made === "body" ? throughBody(b, v, g) : made;
-    });
+    const shares = b.withOrigin(v.origins, () => sharesOf(b, v, g));
+    if (shares === null) continue;
     b.withOrigin(v.origins, () => {
       for (const argument of new Set(v.args)) {
         if (!needed.has(argument)) continue;
@@ -57,6 +53,14 @@ export function vjp(b: Builder, outputs: readonly Value[], cotangents: readonly 
     });
   }
   return wrt.map((w) => cotangentOf.get(w) ?? b.splat(0, w.shape));
+}
+
+/** What each argument gets of the cotangent `g` of a value, by its row in the op table; null for an operation without a derivative. */
+export function sharesOf(b: Builder, v: Value, g: Value): readonly (Value | null)[] | null {
+  const rule = rowOf(v.op).grad;
+  if (typeof rule !== "function") return null;
+  const made = (rule as unknown as (b: Builder, v: Value, g: Value) => ReturnType<GradRule<OpName>>)(b, v, g);
+  return made === "body" ? throughBody(b, v, g) : made;
 }
 
 /** The cotangents of a call's arguments by the derivative of its body, made over leaves in place of the arguments, so that these stay apart. */
