@@ -305,7 +305,7 @@ export function writeRow(
     const where = new Scope(block, scope);
     const put = (index: readonly Ix[], value: TileExpr) => {
       emitter.bind(anchor, () => value); // fusion has proven that the outputs read it at this place only
-      const values = outputs.map((o) => emitter.emit(o.value, outputIndex(o.value, anchor, index), where));
+      const values = outputs.map((o) => emitter.emitOutput(o, outputIndex(o.value, anchor, index), where));
       for (const [i, output] of outputs.entries()) emitter.store(output, outputIndex(output.value, anchor, index), values[i]!, where);
     };
     if (!Array.isArray(result)) {

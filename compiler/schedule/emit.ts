@@ -176,7 +176,9 @@ export class Emitter {
   emitOutput(output: Stored, index: readonly Ix[], scope: Scope): TileExpr {
     const { value } = output;
     const form = this.#environment.halves.of(output);
-    const rounds = value.op === "cast" && (form === "native" || form === "packed");
+    // (A copy in another order reads the rounded value.)
+    const copied = this.#environment.storedFor(value) !== undefined;
+    const rounds = value.op === "cast" && !copied && (form === "native" || form === "packed");
     return this.emit(rounds ? value.args[0]! : value, index, scope);
   }
 
