@@ -1,6 +1,6 @@
 import type { Span } from "../dsl/span.ts";
 import { gradient } from "./autodiff.ts";
-import type { EvaluateProgram, Leaf, TrainProgram } from "./elaborate/program.ts";
+import type { EvaluateProgram, Leaf, StepKind, TrainProgram } from "./elaborate/program.ts";
 import type { Region } from "./fuse/region.ts";
 import type { Builder } from "./ir/builder.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
@@ -8,9 +8,10 @@ import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphValues, rebuild } from "./ir/walk.ts";
+import { continued, crossings, readsOf } from "./legs.ts";
 import { bytesOf } from "./memory/place.ts";
 import type { UniformDecl } from "./plan/host.ts";
-import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor } from "./plan/plan.ts";
+import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 import { isFullPrecision, type PrecisionPolicy } from "./precision.ts";
 import type { TileKernel } from "./tile/tile.ts";
@@ -59,6 +60,13 @@ export function compileTrain(train: TrainProgram, sourceHash: string, target: Pl
   return new TrainCompiler(train, target, options).compile(sourceHash);
 }
 
+/** A way through a step: what it computes forwards, the same with its gradients, and what must be cleared first. */
+interface PathGraph {
+  readonly forward: Graph;
+  readonly graph: Graph;
+  readonly clear: readonly PlanBinding[];
+}
+
 class TrainCompiler {
   readonly #train: TrainProgram;
   readonly #options: CompileOptions;
@@ -69,6 +77,8 @@ class TrainCompiler {
   readonly #states = new Map<string, PlanBinding>(); // of the optimiser, by name
   readonly #inputs = new Map<string, PlanBinding>();
   readonly #outputs = new Map<string, PlanBinding>();
+  /** Values that cross from one leg of a step to a later one. */
+  readonly #kept = new Map<string, PlanBinding>();
 
   constructor(train: TrainProgram, target: PlanTarget, options: CompileOptions) {
     this.#train = train;
@@ -93,21 +103,10 @@ class TrainCompiler {
   compile(sourceHash: string): Plan {
     const { settings, optimizer } = this.#train;
     this.#init();
-    const steps = this.#train.steps.map((step) => ({
-      name: step.name,
-      dataset: step.dataset,
-      choices: step.choices,
-      alternatives: step.alternatives.map((alternative, i) => {
-        const name = step.alternatives.length === 1 ? step.name : `${step.name}.${i}`;
-        const minimises = alternative.graph.results.some((r) => r.name === "loss");
-        const first = `${name}.first`;
-        this.#stepLeg(first, alternative.graph, false);
-        if (settings.accumulate.count === 1) return { key: alternative.key, first, next: first, minimises };
-        this.#stepLeg(`${name}.next`, alternative.graph, true);
-        return { key: alternative.key, first, next: `${name}.next`, minimises };
-      }),
-    }));
+    const steps = this.#train.steps.map((step) => this.#step(step));
     this.#update();
+    const { prompts, tables } = this.#train;
+    const copyLeg = this.#copies();
     return this.#builder.finish({
       kind: "train",
       name: this.#train.name,
@@ -128,7 +127,139 @@ class TrainCompiler {
       datasets: this.#train.datasets,
       models: this.#train.models,
       unreached: this.#train.unreached,
+      ...(prompts.length === 0 ? {} : { prompts }),
+      ...(tables.length === 0 ? {} : { tables }),
+      ...(copyLeg === null ? {} : { copyLeg }),
     });
+  }
+
+  /** Copies of models, filled once from what these are when the run starts. */
+  #copies(): string | null {
+    const { copies, leaves, builder: b } = this.#train;
+    if (copies.length === 0) return null;
+    const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
+    const results = copies.map(({ from, to }): GraphResult => {
+      const leaf = byPath.get(from)!;
+      const value = b.input(from, leaf.shape, { role: leaf.role, dtype: "f32", labels: leaf.labels });
+      return { name: to, value: b.cast(value, this.#dtypeOf(byPath.get(to)!)) };
+    });
+    const graph: Graph = { name: "copy", results };
+    this.#builder.leg({
+      name: "copy",
+      graph: this.#checked(graph),
+      inputs: this.#places,
+      results: this.#places,
+      written: new Set(),
+      read: new Set(),
+    });
+    return "copy";
+  }
+
+  /** The legs of a step: for each way what is read first, then the rest, once beginning the gradients of an update and once adding to them. */
+  #step(step: StepKind): TrainPlan["steps"][number] {
+    const { accumulate } = this.#train.settings;
+    const many = step.alternatives.length > 1;
+    const graphs = new Map<Graph, { readonly first: string; readonly next: string; readonly reads: readonly string[] }>();
+    const whole = new Map<Graph, { readonly first: PathGraph; readonly next: PathGraph | null }>();
+    for (const { graph } of step.alternatives) {
+      if (whole.has(graph)) continue;
+      const forward = inlineReadCalls(graph, this.#train.builder);
+      const first = this.#pathGraph(forward, false);
+      whole.set(graph, { first, next: accumulate.count === 1 ? null : this.#pathGraph(forward, true) });
+    }
+    const cuts = this.#cuts(
+      step.name,
+      [...whole.values()].flatMap(({ first, next }) => (next ? [first.graph, next.graph] : [first.graph])),
+    );
+    const alternatives = step.alternatives.map(({ key, graph, reads, ended, tables, notes }, i) => {
+      let legs = graphs.get(graph);
+      if (!legs) {
+        const name = many ? `${step.name}.${i}` : step.name;
+        const { first, next } = whole.get(graph)!;
+        const before = cuts.before(first.graph);
+        this.#stepLeg(`${name}.first`, first, before.kept);
+        if (next) this.#stepLeg(`${name}.next`, next, cuts.before(next.graph).kept);
+        legs = { first: `${name}.first`, next: next ? `${name}.next` : `${name}.first`, reads: before.legs };
+        graphs.set(graph, legs);
+      }
+      const { first, next } = legs;
+      return {
+        key,
+        first,
+        next,
+        minimises: graph.results.some((r) => r.name === "loss"),
+        ...(reads.length === 0 ? {} : { reads: reads.map((r, k) => ({ ...r, leg: legs.reads[k]! })) }),
+        ...(ended === null ? {} : { ended }),
+        ...(tables.length === 0 ? {} : { tables }),
+        ...(Object.keys(notes).length === 0 ? {} : { notes }),
+      };
+    });
+    return { name: step.name, dataset: step.dataset, choices: step.choices, alternatives };
+  }
+
+  /** Makes the legs that end in a read; ways with the same reads share them, and each keeps what any of them needs. */
+  #cuts(
+    step: string,
+    graphs: readonly Graph[],
+  ): { before(graph: Graph): { readonly legs: readonly string[]; readonly kept: ReadonlyMap<Value, string> } } {
+    const b = this.#train.builder;
+    const shared = new Map<string, { readonly reads: readonly GraphResult[]; readonly crossing: Set<Value> }>();
+    const keysOf = new Map<Graph, readonly string[]>();
+    for (const graph of graphs) {
+      const { reads } = readsOf(graph);
+      const sets = crossings(graph);
+      keysOf.set(
+        graph,
+        reads.map((_, k) => {
+          const key = reads
+            .slice(0, k + 1)
+            .map((r) => r.value.id)
+            .join();
+          const one = shared.get(key) ?? { reads: reads.slice(0, k + 1), crossing: new Set<Value>() };
+          for (const v of sets[k]!) one.crossing.add(v);
+          shared.set(key, one);
+          return key;
+        }),
+      );
+    }
+    const names = new Map<Value, string>();
+    const legOf = new Map<string, string>();
+    const keptBefore = (key: string): ReadonlyMap<Value, string> => {
+      const kept = new Map<Value, string>();
+      const ids = key.split(",");
+      for (let k = 1; k <= ids.length; k++) for (const v of shared.get(ids.slice(0, k).join())!.crossing) kept.set(v, names.get(v)!);
+      return kept;
+    };
+    for (const [key, { reads, crossing }] of [...shared].sort(([a], [b2]) => a.split(",").length - b2.split(",").length)) {
+      const name = `${step}.wait${legOf.size}`;
+      legOf.set(key, name);
+      const last = reads.at(-1)!;
+      const earlier =
+        reads.length > 1
+          ? keptBefore(
+              reads
+                .slice(0, -1)
+                .map((r) => r.value.id)
+                .join(),
+            )
+          : new Map<Value, string>();
+      const results: GraphResult[] = [last];
+      for (const v of crossing) {
+        if (names.has(v)) continue;
+        const keptName = `kept${this.#kept.size}.${v.id}`;
+        names.set(v, keptName);
+        this.#kept.set(keptName, this.#builder.buffer(keptName, bytesOf(v), "persistent"));
+        results.push({ name: keptName, value: v });
+      }
+      this.#leg(name, continued({ name, results }, b, earlier), { name, results }, [], new Set([last.name]));
+    }
+    return {
+      before: (graph) => {
+        const keys = keysOf.get(graph)!;
+        const last = keys.at(-1);
+        return { legs: keys.map((key) => legOf.get(key)!), kept: last === undefined ? new Map() : keptBefore(last) };
+      },
+    };
   }
 
   /** Parameters that no step changes may lie in f16. */
@@ -176,53 +307,67 @@ class TrainCompiler {
     });
   }
 
-  #stepLeg(name: string, step: Graph, adds: boolean): void {
+  /** A way through a step with its gradients, which begin an update's or add to them. */
+  #pathGraph(forward: Graph, adds: boolean): PathGraph {
     const b = this.#train.builder;
-    const forward = inlineReadCalls(step, b);
-    this.#options.onStage?.("tensor", name, () => printGraph(forward), forward);
     const inputOf = new Map(memoryLeaves(forward).map((v) => [v.attrs.name, v]));
     const slices = this.#train.arena.slices;
     const loss = forward.results.find((r) => r.name === "loss")?.value;
     const results: GraphResult[] = [...forward.results];
-    const places = new Map<string, PlanBinding>();
-    const inputs = new Map<string, PlanBinding>();
     const clear: PlanBinding[] = [];
-    for (const r of forward.results) {
-      const path = r.name.startsWith("update.") ? r.name.slice("update.".length) : null;
-      places.set(r.name, path === null ? this.#output(r.name, r.value) : this.#places.get(path)!);
-    }
     if (loss) {
       const trained = slices.filter((s) => inputOf.has(s.path));
       const wanted = trained.map((s) => inputOf.get(s.path)!);
       const gradients = this.#time("autodiff", () => gradient(b, loss, wanted));
       for (const [i, slice] of trained.entries()) {
-        const place = { buffer: this.#grads.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size };
-        let value = gradients[i]!;
-        if (adds) {
-          const old = b.input(`grad.${slice.path}`, value.shape, { role: "grad" });
-          inputs.set(`grad.${slice.path}`, place);
-          value = b.add(old, value);
-        }
-        results.push({ name: `grad.${slice.path}`, value });
-        places.set(`grad.${slice.path}`, place);
+        const value = gradients[i]!;
+        const name = `grad.${slice.path}`;
+        results.push({ name, value: adds ? b.add(b.input(name, value.shape, { role: "grad" }), value) : value });
       }
       if (!adds && trained.length < slices.length) clear.push(this.#grads);
     }
-    const graph: Graph = { name, results };
+    return { forward, graph: { name: forward.name, results }, clear };
+  }
+
+  /** The last leg of a way: everything but what has been read and kept before. */
+  #stepLeg(name: string, path: PathGraph, kept: ReadonlyMap<Value, string>): void {
+    this.#options.onStage?.("tensor", name, () => printGraph(path.forward), path.forward);
+    const rest: Graph = { name, results: [...readsOf(path.graph).rest] };
+    const graph = kept.size === 0 ? rest : continued(rest, this.#train.builder, kept);
+    const read = new Set(rest.results.map((r) => r.name).filter((n) => n === "loss" || n.startsWith("log.")));
+    this.#leg(name, graph, rest, path.clear, read);
+  }
+
+  #leg(name: string, graph: Graph, written: Graph, clear: readonly PlanBinding[], read: ReadonlySet<string>): void {
     this.#options.onStage?.("grad", name, () => printGraph(graph), graph);
-    const written = new Set<string>();
-    for (const [input, v] of inputOf) {
+    const slices = new Map(this.#train.arena.slices.map((s) => [s.path, s]));
+    const gradPlace = (result: string): PlanBinding => {
+      const slice = slices.get(result.slice("grad.".length))!;
+      return { buffer: this.#grads.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size };
+    };
+    const places = new Map<string, PlanBinding>();
+    for (const r of written.results) {
+      if (r.name.startsWith("update.")) places.set(r.name, this.#places.get(r.name.slice("update.".length))!);
+      else if (isGradient(r.name)) places.set(r.name, gradPlace(r.name));
+      else places.set(r.name, this.#kept.get(r.name) ?? this.#output(r.name, r.value));
+    }
+    const inputs = new Map<string, PlanBinding>();
+    const hostWritten = new Set<string>();
+    for (const v of memoryLeaves(graph)) {
+      const input = v.attrs.name;
+      if (v.attrs.role === "grad") inputs.set(input, gradPlace(input));
+      const kept = this.#kept.get(input);
+      if (kept) inputs.set(input, kept);
       if (v.attrs.role !== "data") continue;
       if (!this.#inputs.has(input)) this.#inputs.set(input, this.#builder.buffer(input, bytesOf(v), "input"));
       inputs.set(input, this.#inputs.get(input)!);
-      written.add(input);
+      hostWritten.add(input);
     }
     for (const [path, place] of this.#places) inputs.set(path, place);
-    const read = new Set(forward.results.map((r) => r.name).filter((n) => !n.startsWith("update.")));
     const frozen = new Set(this.#train.leaves.filter((l) => this.#dtypeOf(l) === "f16").map((l) => l.path));
     const precision = { policy: this.#train.precision, frozen, backward: isGradient };
     const precise = isFullPrecision(this.#train.precision) ? {} : { precision };
-    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written, read, clear, ...precise });
+    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written: hostWritten, read, clear, ...precise });
   }
 
   /** Averaging, the gradient's transforms, and the optimiser, as one graph over the arenas. */

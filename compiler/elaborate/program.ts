@@ -26,10 +26,12 @@ export interface Leaf {
 export interface Alternative {
   readonly key: readonly (number | string | boolean | null)[]; // one per StepKind.choices; null: it makes no difference
   /** Values that the host waits for on this way, in order; a choice may depend on them. */
-  readonly reads: readonly { readonly name: string; readonly value: Value; readonly type: "bool" | "real" | "int" }[];
+  readonly reads: readonly { readonly name: string; readonly type: "bool" | "real" | "int" }[];
   readonly ended: string | null; // the reason of the `require` that ends it
   readonly tables: readonly PlanTableUse[];
-  /** Results: `loss` (sum of everything minimised, f32[]; absent if nothing is), `log.<name>`, `update.<leaf path>`. */
+  /** Texts that are logged: the host counts them. */
+  readonly notes: Readonly<Record<string, HostExpr>>;
+  /** Results: `loss` (sum of everything minimised, f32[]; absent if nothing is), `log.<name>`, `update.<leaf path>`, `read.<name>`. */
   readonly graph: Graph;
 }
 export interface StepKind {

@@ -24,6 +24,8 @@ export interface Effects {
   /** Values that the host waits for, in order. */
   readonly reads: { readonly name: string; readonly value: Value; readonly type: "bool" | "real" | "int" }[];
   readonly tables: PlanTableUse[];
+  /** Texts that are logged. */
+  readonly notes: Map<string, HostExpr>;
   ended: string | null; // the reason of a `require` that ended the path
 }
 
@@ -134,6 +136,7 @@ export function freshEffects(): Effects {
     streamCounts: new Map(),
     reads: [],
     tables: [],
+    notes: new Map(),
     ended: null,
   };
 }
@@ -147,6 +150,7 @@ export function copyEffects(effects: Effects): Effects {
     streamCounts: new Map(effects.streamCounts),
     reads: [...effects.reads],
     tables: [...effects.tables],
+    notes: new Map(effects.notes),
     ended: effects.ended,
   };
 }
@@ -159,6 +163,7 @@ export function sameEffects(a: Effects, b: Effects): boolean {
     a.logs.size === b.logs.size &&
     a.reads.length === b.reads.length &&
     a.tables.length === b.tables.length &&
+    a.notes.size === b.notes.size &&
     a.ended === b.ended &&
     [...a.cells].every(([k, v]) => b.cells.get(k) === v)
   );

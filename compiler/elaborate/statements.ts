@@ -4,11 +4,12 @@ import { castTo, toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
 import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
+import { scalarType, toHost } from "./hostExpr.ts";
 import { leafCell } from "./modules.ts";
 import type { Scope } from "./scope.ts";
 import type { BodyKind } from "./session.ts";
 import { updateTable } from "./tableState.ts";
-import { describe, describeTensor, isNumeric, none, type TensorVal, type Val } from "./values.ts";
+import { describe, describeTensor, isNumeric, isScalar, none, type TensorVal, type Val } from "./values.ts";
 
 // Statements, in order. A `let` makes a child scope; effects (minimised terms, state, logs) are noted in the session for the body around.
 
@@ -101,6 +102,10 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       requirePlace("log", statement.span, scope);
       for (const field of statement.record.fields) {
         const value = evaluate(field.value ?? { kind: "name", name: field.name.name, span: field.name.span }, scope);
+        if (isScalar(value) && scalarType(value) === "text" && session.body === "step") {
+          session.effects.notes.set(field.name.name, toHost(value));
+          continue;
+        }
         session.effects.logs.set(field.name.name, scalarReal(value, field.name.span, scope, "what is logged"));
       }
       return on();

@@ -62,15 +62,12 @@ export function elaborateStep(
           withCaller(item.name.span, `in step \`${name}\``, () => runStatements(item.body.statements, scope)),
         );
         const results = stepResults(files, effects, item);
-        const { reads, ended, tables } = effects;
+        const { ended, tables } = effects;
+        const reads = effects.reads.map(({ name: read, type }) => ({ name: read, type }));
+        const notes = Object.fromEntries(effects.notes);
         // alternatives that come out alike share one graph
-        const key = [
-          ...results.map((r) => `${r.name}=${r.value.id}`),
-          ...reads.map((r) => `${r.name}<${r.value.id}`),
-          ended ?? "",
-          JSON.stringify(tables),
-        ].join();
-        const way = ways.get(key) ?? { graph: { name, results }, reads, ended, tables };
+        const key = [...results.map((r) => `${r.name}=${r.value.id}`), ended ?? "", JSON.stringify([tables, notes])].join();
+        const way = ways.get(key) ?? { graph: { name, results }, reads, ended, tables, notes };
         ways.set(key, way);
         return way;
       } finally {
@@ -95,6 +92,7 @@ function stepResults(files: Files, effects: Effects, item: StepItem): GraphResul
     const loss = effects.minimized.reduce((a, b) => applyBinary(session, "+", a, b, item.span) as TensorVal);
     results.push({ name: "loss", value: loss.value });
   }
+  for (const { name, value } of effects.reads) results.push({ name: `read.${name}`, value });
   for (const [name, value] of effects.logs) results.push({ name: `log.${name}`, value: value.value });
   for (const key of effects.updated) results.push({ name: `update.${key}`, value: (effects.cells.get(key) as TensorVal).value });
   return results;

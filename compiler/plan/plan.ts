@@ -134,6 +134,8 @@ export interface TrainPlan {
       /** The reason of the `require` that ends this path. */
       readonly ended?: string;
       readonly tables?: readonly PlanTableUse[];
+      /** Texts that are logged: how often each occurs. */
+      readonly notes?: Readonly<Record<string, HostExpr>>;
     }[];
   }[];
   readonly initLeg: string; // fills parameters, module state, optimiser state
