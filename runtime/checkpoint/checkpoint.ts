@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import type { StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { TablesState } from "../train/tables.ts";
 import {
   type Checked,
   type CheckpointError,
@@ -50,6 +51,8 @@ export interface CheckpointManifest {
   readonly settings: TrainPlan["settings"];
   readonly counters: CheckpointCounters;
   readonly log: LogWindow;
+  /** What the host knows of the program's tables. */
+  readonly tables?: TablesState;
   readonly adapter: { readonly name: string; readonly driver: string };
   readonly files: Readonly<Record<TensorFileName, FileFacts>>;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { HostExpr } from "../../compiler/plan/host.ts";
 import type { PlanMix, TrainPlan } from "../../compiler/plan/plan.ts";
 import { linearRegression, plainTarget } from "../../test/plans/linearRegression.ts";
-import { chooseStep, environmentOf, microStepOf, uniformWords } from "./schedule.ts";
+import { chooseStep, environmentOf, type MicroStep, microStepOf, uniformWords, waysOf } from "./schedule.ts";
 import { MeanWindow } from "./window.ts";
 
 const { program } = linearRegression(plainTarget, { microSteps: 1200, accumulate: 2 });
@@ -71,14 +71,17 @@ describe("a micro-step", () => {
     for (let i = 0; i < 200; i++) {
       const micro = microStepOf(choosing, i);
       expect(microStepOf(choosing, i)).toEqual(micro);
-      seen.add(micro.alternative.first);
+      const ways = waysOf(micro.step, micro.environment, new Set());
+      expect(ways).toHaveLength(1);
+      seen.add(ways[0]!.first);
     }
     expect(seen.size).toBe(6);
   });
 
   it("differs with the seed", () => {
     const other = { ...choosing, settings: { ...choosing.settings, seed: 8 } };
-    const firsts = (p: TrainPlan) => Array.from({ length: 20 }, (_, i) => microStepOf(p, i).alternative.first).join();
+    const first = ({ step, environment }: MicroStep) => waysOf(step, environment, new Set())[0]!.first;
+    const firsts = (p: TrainPlan) => Array.from({ length: 20 }, (_, i) => first(microStepOf(p, i))).join();
     expect(firsts(other)).not.toBe(firsts(choosing));
   });
 });

@@ -1,5 +1,5 @@
 import { evaluateHost, pickIndex } from "../../compiler/plan/evalHost.ts";
-import type { HostEnvironment, UniformDecl } from "../../compiler/plan/host.ts";
+import type { HostDistribution, HostEnvironment, HostExpr, UniformDecl } from "../../compiler/plan/host.ts";
 import { Draws } from "../../compiler/plan/philox.ts";
 import type { PlanMix, TrainPlan } from "../../compiler/plan/plan.ts";
 
@@ -35,23 +35,70 @@ export function chooseStep(mix: PlanMix, environment: HostEnvironment): string {
 }
 
 type StepPlan = TrainPlan["steps"][number];
+export type Way = StepPlan["alternatives"][number];
 export interface MicroStep {
   readonly index: number;
   readonly environment: HostEnvironment;
   readonly step: StepPlan;
-  readonly alternative: StepPlan["alternatives"][number];
 }
 
-/** What micro-step `index` does. */
+/** Which step micro-step `index` is. */
 export function microStepOf(program: TrainPlan, index: number): MicroStep {
   const environment = environmentOf(program.settings, index);
   const name = chooseStep(program.mix, environment);
   const step = program.steps.find((candidate) => candidate.name === name);
   if (step === undefined) throw new Error(`internal: the mix chose ${name}, which is no step of the plan`);
-  const key = step.choices.map((choice) => evaluateHost(choice, environment));
-  const alternative = step.alternatives.find((candidate) => candidate.key.every((value, i) => value === key[i]));
-  if (alternative === undefined) throw new Error(`internal: step ${name} has no alternative for ${JSON.stringify(key)}`);
-  return { index, environment, step, alternative };
+  return { index, environment, step };
+}
+
+/** The ways through a step that agree with what is known after `done` of its reads; all of them begin with the same legs. */
+export function waysOf(step: StepPlan, environment: HostEnvironment, done: ReadonlySet<string>): readonly Way[] {
+  let ways: readonly Way[] = step.alternatives;
+  for (const [i, choice] of step.choices.entries()) {
+    if (!ways.some((way) => way.key[i] !== null) || waitsFor(choice, done)) continue;
+    const value = evaluateHost(choice, environment);
+    ways = ways.filter((way) => way.key[i] === null || way.key[i] === value);
+  }
+  if (ways.length === 0) throw new Error(`internal: no way through step ${step.name} agrees with its choices`);
+  return ways;
+}
+
+/** Whether an expression needs a read that has not been done. */
+function waitsFor(expr: HostExpr, done: ReadonlySet<string>): boolean {
+  switch (expr.kind) {
+    case "read":
+      return !done.has(expr.name);
+    case "op":
+      return expr.args.some((arg) => waitsFor(arg, done));
+    case "if":
+      return [expr.condition, expr.then, expr.otherwise].some((one) => waitsFor(one, done));
+    case "any":
+      return expr.of.some((one) => waitsFor(one, done));
+    case "join":
+      return expr.parts.some((one) => waitsFor(one, done));
+    case "held":
+    case "taken":
+    case "row":
+      return waitsFor(expr.key, done);
+    case "draw":
+      return distributionParts(expr.distribution).some((one) => waitsFor(one, done));
+    default:
+      return false;
+  }
+}
+
+function distributionParts(d: HostDistribution): readonly HostExpr[] {
+  switch (d.kind) {
+    case "uniform":
+    case "integer":
+      return [d.low, d.high];
+    case "coin":
+      return [d.probability];
+    case "pick":
+      return d.atMost === null ? d.weights : [...d.weights, d.atMost];
+    default:
+      return [];
+  }
 }
 
 /** Writes the uniforms of a micro-step as the words that kernels read. */

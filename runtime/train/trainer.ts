@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
-import type { StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { HostEnvironment } from "../../compiler/plan/host.ts";
+import type { PlanPrompt, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import { promptArrays, type Tokenizer } from "../../compiler/plan/prompt.ts";
 import {
   type CheckpointCounters,
   loadTensors,
@@ -16,7 +18,8 @@ import type { HostArray, PendingRead, Session } from "../execute/session.ts";
 import { MetricsWriter } from "../log/jsonl.ts";
 import { noProgress, type Progress } from "../log/progress.ts";
 import { EventWriter } from "../log/tensorboard.ts";
-import { type MicroStep, microStepOf, uniformWords } from "./schedule.ts";
+import { type MicroStep, microStepOf, uniformWords, type Way, waysOf } from "./schedule.ts";
+import { Tables } from "./tables.ts";
 import { MeanWindow } from "./window.ts";
 
 // The training loop. In: a session of a train plan, a source of batches for each data setting, where to write. Out: a finished run, a
@@ -39,6 +42,8 @@ export interface TrainOptions {
   /** Asks the run to finish its update, save and end. */
   readonly signal?: AbortSignal;
   readonly files?: Files;
+  /** For programs with prompts. */
+  readonly tokenizer?: Tokenizer;
 }
 export interface TrainFailure {
   readonly message: string;
@@ -95,6 +100,8 @@ function failureOf(error: unknown, folder: string): TrainFailure | null {
 interface UnderWay {
   readonly micro: MicroStep;
   readonly endsUpdate: boolean;
+  /** What happened in it, to be counted. */
+  readonly events: readonly string[];
   readonly reads: readonly PendingRead[];
 }
 
@@ -110,6 +117,7 @@ class Run {
   readonly #underWay: UnderWay[] = [];
   readonly #batches: Record<string, number> = {};
   #window = new MeanWindow();
+  #tables: Tables;
   #microStep = 0;
   #minimised = false;
   #metrics: MetricsWriter | null = null;
@@ -124,6 +132,7 @@ class Run {
     this.#sources = sources;
     this.#options = options;
     this.#progress = options.progress ?? noProgress;
+    this.#tables = new Tables(program.tables ?? []);
     this.#words = new Uint32Array(session.plan.uniforms.length);
     for (const leg of session.plan.legs)
       this.#readOf.set(
@@ -163,7 +172,7 @@ class Run {
 
   async #begin(): Promise<void> {
     const { resume, folder } = this.#options;
-    this.#session.writeUniforms(this.#uniformsOf(microStepOf(this.#program, 0)));
+    this.#session.writeUniforms(this.#uniformsOf(microStepOf(this.#program, 0).environment));
     this.#session.run(this.#program.initLeg);
     if (resume !== undefined) {
       const difference = programDifference(resume, this.#program);
@@ -172,14 +181,16 @@ class Run {
         this.#session.writeFloats(tensor, bytes, offset),
       );
       if (!loaded.ok) throw new RunEnd(loaded.error);
-      const { counters, log } = resume.manifest;
+      const { counters, log, tables } = resume.manifest;
       this.#microStep = counters.microStep;
       Object.assign(this.#batches, counters.batches);
       this.#window = new MeanWindow(log);
+      this.#tables = new Tables(this.#program.tables ?? [], tables);
       this.lastCheckpoint = resume.folder;
     } else {
       const failure = (await this.#options.prepare?.()) ?? null;
       if (failure !== null) throw new RunEnd(failure);
+      if (this.#program.copyLeg !== undefined) this.#session.run(this.#program.copyLeg);
     }
     await this.#session.finish();
     this.#started = performance.now();
@@ -188,45 +199,117 @@ class Run {
     this.#events = await EventWriter.open(join(folder, eventFileName), this.#microStep, Date.now() / 1000);
   }
 
-  #uniformsOf(micro: MicroStep): Uint32Array {
-    uniformWords(this.#session.plan.uniforms, micro.environment, this.#words);
+  #uniformsOf(environment: HostEnvironment): Uint32Array {
+    uniformWords(this.#session.plan.uniforms, environment, this.#words);
     return this.#words;
   }
 
-  /** Launches one micro-step and, when it ends an update, the update. */
+  /** Launches one micro-step and, when it ends an update, the update. It waits only where the step reads. */
   async #step(): Promise<void> {
     const { settings } = this.#program;
     const micro = microStepOf(this.#program, this.#microStep);
     const place = micro.index % settings.accumulate;
     if (place === 0) this.#minimised = false;
-    const leg = this.#minimised ? micro.alternative.next : micro.alternative.first;
-    await this.#writeBatch(micro, leg);
-    this.#session.writeUniforms(this.#uniformsOf(micro));
+    const batch = await this.#nextBatch(micro);
+    const values = new Map<string, number | boolean>();
+    const environment = this.#knowing(micro, batch, values);
+    const way = await this.#chooseWay(micro, environment, batch, values);
+    this.#tables.take(way.tables ?? [], environment);
+    const leg = this.#minimised ? way.next : way.first;
+    this.#writeInputs(leg, micro, environment, batch);
+    this.#session.writeUniforms(this.#uniformsOf(environment));
     this.#session.run(leg);
-    this.#minimised ||= micro.alternative.minimises;
+    this.#tables.put(way.tables ?? [], environment);
+    this.#minimised ||= way.minimises;
+    const events = Object.entries(way.notes ?? {}).map(([name, text]) => `${name}.${evaluateHost(text, environment)}`);
+    if (way.ended !== undefined) events.push(`ended.${way.ended}`);
     const reads = [this.#readLater(leg)];
     const endsUpdate = place === settings.accumulate - 1;
     if (endsUpdate && this.#minimised) {
       this.#session.run(this.#program.updateLeg);
       reads.push(this.#readLater(this.#program.updateLeg));
     }
-    this.#underWay.push({ micro, endsUpdate, reads: reads.filter((read) => read !== null) });
+    this.#underWay.push({ micro, endsUpdate, events, reads: reads.filter((read) => read !== null) });
     this.#microStep++;
     if (this.#underWay.length > stepsUnderWay) await this.#settle(this.#underWay.shift()!);
   }
 
-  async #writeBatch(micro: MicroStep, leg: string): Promise<void> {
-    const { binder, setting } = micro.step.dataset;
+  /** Runs the legs that end in a read, until one way through the step is left. */
+  async #chooseWay(micro: MicroStep, environment: HostEnvironment, batch: Batch, values: Map<string, number | boolean>): Promise<Way> {
+    const done = new Set<string>();
+    for (;;) {
+      const ways = waysOf(micro.step, environment, done);
+      const next = ways[0]!.reads?.[done.size];
+      if (next === undefined) return ways[0]!;
+      this.#writeInputs(next.leg, micro, environment, batch);
+      this.#session.writeUniforms(this.#uniformsOf(environment));
+      this.#session.run(next.leg);
+      const output = `read.${next.name}`;
+      const found = (await this.#session.readLater(next.leg, [output]).values())[output]![0]!;
+      values.set(next.name, next.type === "bool" ? found !== 0 : found);
+      done.add(next.name);
+    }
+  }
+
+  /** What the running step knows besides its counters. */
+  #knowing(micro: MicroStep, batch: Batch, values: ReadonlyMap<string, number | boolean>): HostEnvironment {
+    const { binder } = micro.step.dataset;
+    const environment: HostEnvironment = {
+      ...micro.environment,
+      known: {
+        field: (field, at) => {
+          const value = field.startsWith(`${binder}.`) ? batch.fields[field.slice(binder.length + 1)]?.[at] : undefined;
+          return value;
+        },
+        read: (name) => values.get(name),
+        holds: (table, key) => this.#tables.holds(table, key),
+        row: (table, key, use) => this.#tables.row(table, key, use, micro.environment),
+        taken: (table, key, field, present) => this.#tables.taken(table, key, field, present),
+      },
+    };
+    return environment;
+  }
+
+  async #nextBatch(micro: MicroStep): Promise<Batch> {
+    const { setting } = micro.step.dataset;
     const source = this.#sources[setting];
     if (source === undefined) throw new Error(`internal: no batches for the data setting ${setting}`);
     const batch = await this.#session.opened.wait(source.batch(this.#batches[setting]!));
     if (batch.kind === "error") throw new RunEnd({ message: batch.message, help: batch.help });
     this.#batches[setting]!++;
+    return batch;
+  }
+
+  /** Writes what a leg takes from the host: fields of the batch, and prompts. */
+  #writeInputs(leg: string, micro: MicroStep, environment: HostEnvironment, batch: Batch): void {
+    const { binder } = micro.step.dataset;
     for (const input of this.#session.plan.legs.find((candidate) => candidate.name === leg)!.inputs) {
-      const values = batch.fields[input.name.slice(binder.length + 1)];
-      if (values === undefined || Array.isArray(values)) throw new Error(`internal: the batch has no numbers for ${input.name}`);
+      const dot = input.name.indexOf(".");
+      const prompt = this.#program.prompts?.find((one) => one.name === input.name.slice(0, dot));
+      const values = prompt
+        ? this.#promptArray(prompt, input.name.slice(dot + 1), environment)
+        : batch.fields[input.name.slice(binder.length + 1)];
+      if (values === undefined || Array.isArray(values)) throw new Error(`internal: the host has no numbers for ${input.name}`);
       this.#session.writeInput(leg, input.name, values);
     }
+  }
+
+  #promptArray(prompt: PlanPrompt, part: string, environment: HostEnvironment): HostArray {
+    const { tokenizer } = this.#options;
+    if (tokenizer === undefined)
+      throw new RunEnd({
+        message: "the program has prompts, and there is no tokenizer",
+        help: "prompts need the vocabulary of the text model: vocab.json and merges.txt",
+      });
+    const made = promptArrays(prompt, environment, tokenizer);
+    if (!made.ok)
+      throw new RunEnd({
+        message: `a prompt has ${made.tokens} tokens, of which ${made.most} have room: ${made.text}`,
+        help: "shorten its texts, or give it more room: `length:`",
+      });
+    const array = made.arrays[part];
+    if (array === undefined) throw new Error(`internal: the prompt ${prompt.name} has no ${part}`);
+    return array;
   }
 
   #readLater(leg: string): PendingRead | null {
@@ -238,6 +321,7 @@ class Run {
   async #settle(done: UnderWay): Promise<void> {
     const { micro } = done;
     let loss: number | null = null;
+    for (const event of done.events) this.#window.count(event);
     for (const read of done.reads)
       for (const [name, values] of Object.entries(await read.values())) {
         const value = values[0]!;
@@ -294,6 +378,7 @@ class Run {
         settings: this.#program.settings,
         counters: this.#counters(),
         log: this.#window.state(),
+        ...(this.#program.tables === undefined ? {} : { tables: this.#tables.state() }),
         adapter: { name: opened.adapter.name, driver: opened.adapter.driver },
       },
       stored: this.#program.stored,

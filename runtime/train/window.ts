@@ -17,6 +17,12 @@ export class MeanWindow {
       row.count++;
     }
   }
+  /** How often something happened since the last row. */
+  count(name: string): void {
+    const row = this.#sums.get(name);
+    if (row === undefined) this.#sums.set(name, { sum: 1, count: 1 });
+    else row.sum++;
+  }
   /** The means so far, by name; the window is empty afterwards. */
   take(): Record<string, number> {
     const means = Object.fromEntries([...this.#sums].map(([name, { sum, count }]) => [name, sum / count]));
