@@ -13,6 +13,7 @@ import { isOptimizer, runOptimizer } from "./kinds/optimizers.ts";
 import { pointwiseKinds } from "./kinds/pointwise.ts";
 import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
+import { trainingKinds } from "./kinds/training.ts";
 import { type Execute, runWritten } from "./run.ts";
 import type { KindTable } from "./written.ts";
 
@@ -38,6 +39,7 @@ const kinds: KindTable = {
   ...lossKinds,
   ...lossHelperKinds,
   ...lossRecipeKinds,
+  ...trainingKinds,
   ...spatialKinds,
   ...indexingKinds,
   ...attentionKinds,
