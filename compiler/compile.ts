@@ -14,6 +14,7 @@ import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 import { isFullPrecision, type PrecisionPolicy } from "./precision.ts";
+import { type AxisOrder, asStored, parameterOrders, readAsStored, storedInput } from "./storageOrder.ts";
 import type { TileKernel } from "./tile/tile.ts";
 
 // The compile driver: from elaborated programs to plans. In: graphs, nothing differentiated. Out: a verified plan. It decides where what
@@ -79,11 +80,13 @@ class TrainCompiler {
   readonly #outputs = new Map<string, PlanBinding>();
   /** Values that cross from one leg of a step to a later one. */
   readonly #kept = new Map<string, PlanBinding>();
+  readonly #orders: ReadonlyMap<string, AxisOrder>; // of parameters, by path
 
   constructor(train: TrainProgram, target: PlanTarget, options: CompileOptions) {
     this.#train = train;
     this.#options = options;
     this.#builder = new PlanBuilder(target, train.uniforms, options);
+    this.#orders = parameterOrders(train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)));
     const bytes = 4 * train.arena.size;
     this.#params = this.#builder.buffer("params", bytes, "persistent");
     this.#grads = this.#builder.buffer("grads", bytes, "persistent");
@@ -123,7 +126,10 @@ class TrainCompiler {
       steps,
       initLeg: "init",
       updateLeg: "update",
-      stored: [...storedLeaves(this.#train.leaves, this.#places, (l) => this.#dtypeOf(l)), ...this.#storedOptimizer(optimizer.states)],
+      stored: [
+        ...storedLeaves(this.#train.leaves, this.#places, (l) => this.#dtypeOf(l), this.#orders),
+        ...this.#storedOptimizer(optimizer.states),
+      ],
       datasets: this.#train.datasets,
       models: this.#train.models,
       unreached: this.#train.unreached,
@@ -140,8 +146,8 @@ class TrainCompiler {
     const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
     const results = copies.map(({ from, to }): GraphResult => {
       const leaf = byPath.get(from)!;
-      const value = b.input(from, leaf.shape, { role: leaf.role, dtype: "f32", labels: leaf.labels });
-      return { name: to, value: b.cast(value, this.#dtypeOf(byPath.get(to)!)) };
+      const value = storedInput(b, from, leaf, this.#orders.get(from));
+      return { name: to, value: asStored(b, b.cast(value, this.#dtypeOf(byPath.get(to)!)), this.#orders.get(to)) };
     });
     const graph: Graph = { name: "copy", results };
     this.#builder.leg({
@@ -163,7 +169,8 @@ class TrainCompiler {
     const whole = new Map<Graph, { readonly first: PathGraph; readonly next: PathGraph | null }>();
     for (const { graph } of step.alternatives) {
       if (whole.has(graph)) continue;
-      const forward = inlineReadCalls(graph, this.#train.builder);
+      const b = this.#train.builder;
+      const forward = readAsStored(inlineReadCalls(graph, b), b, this.#orders);
       const first = this.#pathGraph(forward, false);
       whole.set(graph, { first, next: accumulate.count === 1 ? null : this.#pathGraph(forward, true) });
     }
@@ -277,6 +284,7 @@ class TrainCompiler {
         key: `optimizer.${s.name}/${keys.get(slice.path)!.key}`,
         role: "optimizer",
         shape: keys.get(slice.path)!.shape,
+        ...orderOf(this.#orders, slice.path),
         dtype: "f32",
         at: { buffer: place.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size },
       }));
@@ -287,7 +295,10 @@ class TrainCompiler {
   #init(): void {
     const { leaves, optimizer } = this.#train;
     const b = this.#train.builder;
-    const results: GraphResult[] = leaves.map((l) => ({ name: l.path, value: b.cast(l.init, this.#dtypeOf(l)) }));
+    const results: GraphResult[] = leaves.map((l) => ({
+      name: l.path,
+      value: asStored(b, b.cast(l.init, this.#dtypeOf(l)), this.#orders.get(l.path)),
+    }));
     this.#builder.leg({
       name: "init",
       graph: this.#checked({ name: "init", results }),
@@ -430,9 +441,21 @@ function storedLeaves(
   leaves: readonly Leaf[],
   places: ReadonlyMap<string, PlanBinding>,
   dtypeOf: (l: Leaf) => "f32" | "f16",
+  orders: ReadonlyMap<string, AxisOrder>,
 ): StoredTensor[] {
-  return leaves.map((l) => ({ key: l.key, role: l.role, shape: l.shape, dtype: dtypeOf(l), at: places.get(l.path)! }));
+  return leaves.map((l) => ({
+    key: l.key,
+    role: l.role,
+    shape: l.shape,
+    ...orderOf(orders, l.path),
+    dtype: dtypeOf(l),
+    at: places.get(l.path)!,
+  }));
 }
+const orderOf = (orders: ReadonlyMap<string, AxisOrder>, path: string): { readonly order?: AxisOrder } => {
+  const order = orders.get(path);
+  return order ? { order } : {};
+};
 
 /** An evaluate block as a plan. */
 export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string, target: PlanTarget, options: CompileOptions = {}): Plan {
@@ -441,11 +464,18 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
   const needed = new Set(graphValues(evaluation.graph).flatMap((v) => (v.op === "input" ? [v.attrs.name] : [])));
   const leaves = evaluation.leaves.filter((l) => needed.has(l.path));
   const policy = evaluation.precision;
+  const orders = parameterOrders([evaluation.graph]);
   const dtypeOf = (l: Leaf) => frozenType(policy, l.role === "param");
   const places = new Map(leaves.map((l) => [l.path, builder.buffer(l.path, bytesOf({ shape: l.shape, dtype: dtypeOf(l) }), "persistent")]));
   builder.leg({
     name: "init",
-    graph: { name: "init", results: leaves.map((l) => ({ name: l.path, value: evaluation.builder.cast(l.init, dtypeOf(l)) })) },
+    graph: {
+      name: "init",
+      results: leaves.map((l) => ({
+        name: l.path,
+        value: asStored(evaluation.builder, evaluation.builder.cast(l.init, dtypeOf(l)), orders.get(l.path)),
+      })),
+    },
     inputs: new Map(),
     results: places,
     written: new Set(),
@@ -461,7 +491,7 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
   const results = new Map(evaluation.graph.results.map((r) => [r.name, builder.buffer(r.name, bytesOf(r.value), "output")]));
   const frozen = new Set(leaves.filter((l) => dtypeOf(l) === "f16").map((l) => l.path));
   const precise = isFullPrecision(policy) ? {} : { precision: { policy, frozen, backward: () => false } };
-  const graph = inlineReadCalls(evaluation.graph, evaluation.builder);
+  const graph = readAsStored(inlineReadCalls(evaluation.graph, evaluation.builder), evaluation.builder, orders);
   builder.leg({ name: "main", graph, inputs, results, written, read: new Set(results.keys()), ...precise });
   return builder.finish({
     kind: "evaluate",
@@ -470,7 +500,7 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
     batch: evaluation.batch,
     seed: evaluation.seed,
     leg: "main",
-    stored: storedLeaves(leaves, places, dtypeOf),
+    stored: storedLeaves(leaves, places, dtypeOf, orders),
     initLeg: "init",
     dataset: evaluation.dataset,
     models: evaluation.models,

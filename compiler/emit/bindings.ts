@@ -122,7 +122,7 @@ function addPlanTypes(file: SourceFile): void {
       ),
       readonlyPlain(
         "stored",
-        `readonly { readonly key: B["stored"]; readonly role: "param" | "state" | "optimizer"; readonly shape: readonly number[]; readonly at: Place }[]`,
+        `readonly { readonly key: B["stored"]; readonly role: "param" | "state" | "optimizer"; readonly shape: readonly number[]; readonly order?: readonly number[]; readonly at: Place }[]`,
       ),
     ],
   });

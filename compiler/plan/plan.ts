@@ -101,6 +101,8 @@ export interface StoredTensor {
   readonly key: string; // checkpoint name, e.g. `encoder.layer.0.1.conv1.weight`, `optimizer.m/encoder.fc.weight`
   readonly role: "param" | "state" | "optimizer";
   readonly shape: readonly number[];
+  /** The axes as they lie on the device, outermost first; absent: as in `shape`. */
+  readonly order?: readonly number[];
   readonly dtype: "f32" | "f16"; // as it lies on the device
   readonly at: PlanBinding;
 }

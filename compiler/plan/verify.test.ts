@@ -73,6 +73,11 @@ describe("verifyPlan", () => {
       /stored tensor again: lies over model.weight/,
     ],
     [
+      "a stored tensor in no order",
+      { ...good, program: { ...good.program, stored: [{ ...good.program.stored[0]!, order: [1] }, ...good.program.stored.slice(1)] } },
+      /stored tensor model.weight: lies in no order of its axes/,
+    ],
+    [
       "a stored tensor without a start",
       withLeg("init", (leg) => ({ ...leg, ops: leg.ops.slice(0, 1) })),
       /optimizer.m\/model.weight: leg init leaves/,

@@ -361,6 +361,8 @@ function verifyStored(plan: Plan, stored: readonly StoredTensor[], init: PlanLeg
     keys.add(tensor.key);
     if (!checkRange(plan, tensor.at, copyAlignment, note)) continue;
     checkHolds(tensor, note);
+    const axes = tensor.shape.map((_, axis) => axis);
+    if (tensor.order && [...tensor.order].sort((a, b) => a - b).join() !== axes.join()) note("lies in no order of its axes");
     if (plan.buffers[tensor.at.buffer]!.use !== "persistent") note(`${describe(plan, tensor.at)} does not keep its content between legs`);
     const range = { from: tensor.at.offset, to: tensor.at.offset + tensor.at.bytes, key: tensor.key };
     const others = taken.get(tensor.at.buffer) ?? [];

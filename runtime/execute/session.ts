@@ -3,6 +3,7 @@ import type { Plan, PlanBinding, PlanKernel, PlanLeg, StoredTensor } from "../..
 import { printProblem, verifyPlan } from "../../compiler/plan/verify.ts";
 import { narrowed, widened } from "../checkpoint/floats.ts";
 import { type OpenedDevice, withErrorScopes } from "../device/openDevice.ts";
+import { liesAsWritten, toStoredOrder, toWrittenOrder } from "./axisOrder.ts";
 import { bindGroupLayout, type LegCommand, legCommands, type PlanObjects, submitCommands } from "./commands.ts";
 import { outOfMemory, RuntimeFailure } from "./failure.ts";
 import { StagingPool } from "./staging.ts";
@@ -195,6 +196,7 @@ export class Session {
   readonly #poison: boolean;
   readonly #onError: (event: GPUUncapturedErrorEvent) => void;
   #failure: RuntimeFailure | null = null;
+  readonly #arriving = new Map<string, Uint8Array<ArrayBuffer>>(); // tensors of which some pieces have come
   #disposed = false;
 
   constructor(
@@ -391,8 +393,21 @@ export class Session {
     }
   }
 
-  /** The numbers of a stored tensor, as f32 bytes, in pieces. */
+  /** The numbers of a stored tensor in the order of its shape, as f32 bytes, in pieces. */
   async *readFloats(tensor: StoredTensor): AsyncGenerator<Uint8Array> {
+    if (liesAsWritten(tensor)) {
+      yield* this.#readAsStored(tensor);
+      return;
+    }
+    const whole = new Uint8Array(4 * tensor.shape.reduce((a, b) => a * b, 1));
+    let at = 0;
+    for await (const piece of this.#readAsStored(tensor)) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    yield bytesOfFloats(toWrittenOrder(tensor, new Float32Array(whole.buffer)));
+  }
+  async *#readAsStored(tensor: StoredTensor): AsyncGenerator<Uint8Array> {
     const count = tensor.shape.reduce((a, b) => a * b, 1);
     if (tensor.dtype === "f32") {
       yield* this.readBuffer({ ...tensor.at, bytes: 4 * count });
@@ -405,8 +420,27 @@ export class Session {
     }
   }
 
-  /** Overwrites numbers of a stored tensor. `offset`: in bytes of f32, a multiple of 16. */
+  /**
+   * Overwrites numbers of a stored tensor. `offset`: in bytes of f32, a multiple of 16. What lies in another order than the shape's arrives
+   * whole, in pieces one after the other, before it is written.
+   */
   writeFloats(tensor: StoredTensor, bytes: Uint8Array, offset = 0): void {
+    if (liesAsWritten(tensor)) {
+      this.#writeAsStored(tensor, bytes, offset);
+      return;
+    }
+    const size = 4 * tensor.shape.reduce((a, b) => a * b, 1);
+    const whole = offset === 0 ? new Uint8Array(size) : this.#arriving.get(tensor.key);
+    if (!whole) throw new Error(`internal: ${tensor.key} arrives without its beginning`);
+    whole.set(bytes, offset);
+    if (offset + bytes.length < size) {
+      this.#arriving.set(tensor.key, whole);
+      return;
+    }
+    this.#arriving.delete(tensor.key);
+    this.#writeAsStored(tensor, bytesOfFloats(toStoredOrder(tensor, new Float32Array(whole.buffer))), 0);
+  }
+  #writeAsStored(tensor: StoredTensor, bytes: Uint8Array, offset: number): void {
     if (tensor.dtype === "f32") this.writeBuffer(tensor.at, bytes, offset);
     else this.writeBuffer(tensor.at, narrowed(bytes), offset / 2);
   }
@@ -422,6 +456,8 @@ export class Session {
     for (const texture of this.objects.textures) texture.destroy();
   }
 }
+
+const bytesOfFloats = (values: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => new Uint8Array(values.buffer);
 
 function arrayOf(dtype: PlanLeg["outputs"][number]["dtype"]): Float32ArrayConstructor | Int32ArrayConstructor | Uint32ArrayConstructor {
   switch (dtype) {

@@ -6,11 +6,12 @@ import { programOf, uniformArrays } from "../../compiler/elaborate/testing.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import { graphInputs } from "../../compiler/ir/walk.ts";
 import type { HostEnvironment } from "../../compiler/plan/host.ts";
-import type { PlanOp } from "../../compiler/plan/plan.ts";
+import type { PlanOp, StoredTensor } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { array } from "../../compiler/reference/ndarray.ts";
 import type { TileKernel } from "../../compiler/tile/tile.ts";
 import { checkFully } from "../../dsl/check/index.ts";
+import { toWrittenOrder } from "../../runtime/execute/axisOrder.ts";
 import { PlanMemory } from "../interpretPlan.ts";
 import { targets } from "../targets.ts";
 
@@ -59,6 +60,12 @@ const made = (() => {
   return train.value;
 })();
 
+/** A tensor's numbers in the order of its shape, as files hold them. */
+const written = (tensor: Pick<StoredTensor, "shape" | "order">, lying: NdArray): NdArray => ({
+  ...lying,
+  data: toWrittenOrder(tensor, lying.data as Float64Array),
+});
+
 /** Largest difference relative to the largest expected number. */
 function difference(actual: NdArray, expected: NdArray): number {
   const scale = expected.data.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-6);
@@ -77,9 +84,10 @@ it.each(Object.entries(targets))("a train plan for %s does what the graphs say",
   const legs = plan.program.steps[0]!.alternatives[0]!;
   const inputs = graphInputs(alternative.graph).filter((v) => v.attrs.role === "data");
   const { stored } = plan.program;
+  expect(stored.filter((s) => s.order).map((s) => s.key)).toContain("net.conv.weight");
   const paths = new Map(made.leaves.map((l) => [l.path, stored.find((s) => s.key === l.key)!]));
   const leafArrays = (): Record<string, NdArray> =>
-    Object.fromEntries([...paths].map(([path, s]) => [path, memory.read(s.at, "f32", s.shape)]));
+    Object.fromEntries([...paths].map(([path, s]) => [path, written(s, memory.read(s.at, "f32", s.shape))]));
   const bufferOf = (name: string) => plan.buffers.find((b) => b.name === name)!;
   const n = made.arena.size;
   const arena = (name: string) => memory.read({ buffer: bufferOf(name).id, offset: 0, bytes: 4 * n }, "f32", [n]);
@@ -134,7 +142,7 @@ it.each(Object.entries(targets))("a train plan for %s does what the graphs say",
       sums.push(sum);
       const whole = arena("grads");
       for (const slice of made.arena.slices) {
-        const actual = { ...whole, data: whole.data.slice(slice.offset, slice.offset + slice.size) };
+        const actual = written(paths.get(slice.path)!, { ...whole, data: whole.data.slice(slice.offset, slice.offset + slice.size) });
         expect(difference(actual, sum[`grad.${slice.path}`]!), `gradient of ${slice.path} after ${leg.name}`).toBeLessThan(1e-4);
       }
       const after = leafArrays();
