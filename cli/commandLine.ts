@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command, type CommanderError, InvalidArgumentError, Option, type OutputConfiguration } from "commander";
 import { packageRoot } from "../dsl/source.ts";
+import type { CompileFile } from "./job.ts";
+import type { PlanCache } from "./planCache.ts";
 
 // The words of the command line, and nothing else. Each command's module is loaded when it is called for, so that `adac check` does
 // not wait for a compiler or a device. Exit status of every command: 0 done, 1 something is wrong with the program, the data or the machine,
@@ -33,6 +35,7 @@ const target = () =>
     "cpu",
     "gpu",
   ]);
+const cached = () => new Option("--no-cache", "compile everything anew, and keep no plans");
 const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "precise", "fused", "tiles", "plan", "wgsl"];
 
 interface BlockFlags {
@@ -42,6 +45,18 @@ interface BlockFlags {
 }
 const given = <T extends object>(flags: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+
+interface CacheFlags {
+  readonly cache: boolean;
+}
+async function openCache({ cache }: CacheFlags): Promise<PlanCache | null> {
+  return cache ? (await import("./planCache.ts")).openPlanCache() : null;
+}
+/** How programs are compiled for the adapter at hand. */
+async function compiler(flags: CacheFlags): Promise<CompileFile> {
+  const [{ compileFileWith }, cache] = await Promise.all([import("./compileFile.ts"), openCache(flags)]);
+  return compileFileWith(cache);
+}
 
 /** The command line of `adac`, with `data` loaded only where the words ask for it. Wrong usage throws a CommanderError. */
 export async function commandLine(words: readonly string[], output: OutputConfiguration = {}): Promise<Command> {
@@ -82,10 +97,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(target().default("cpu4"))
     .addOption(block("block"))
     .addOption(settings())
-    .action(async (file: string, flags: BlockFlags & { out?: string; emit?: string; target: string }) => {
-      const { compileCommand } = await import("./compile.ts");
+    .addOption(cached())
+    .action(async (file: string, flags: BlockFlags & CacheFlags & { out?: string; emit?: string; target: string }) => {
+      const [{ compileCommand }, cache] = await Promise.all([import("./compile.ts"), openCache(flags)]);
       const { set, ...rest } = flags;
-      process.exitCode = await compileCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof compileCommand>[0]);
+      process.exitCode = await compileCommand({ file, overrides: set, ...given(rest), cache } as Parameters<typeof compileCommand>[0]);
     });
 
   command(
@@ -129,10 +145,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(block("train block"))
     .addOption(settings())
     .addOption(driver())
-    .action(async (file: string, flags: BlockFlags & { resume?: string; steps?: number; out?: string; keepLast?: number }) => {
-      const [{ runCommand }, { compileFile }] = await Promise.all([import("./run.ts"), import("./compileFile.ts")]);
-      const { set, ...rest } = flags;
-      process.exitCode = await runCommand({ file, overrides: set, ...given(rest) }, compileFile);
+    .addOption(cached())
+    .action(async (file: string, flags: BlockFlags & CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number }) => {
+      const [{ runCommand }, compile] = await Promise.all([import("./run.ts"), compiler(flags)]);
+      const { set, cache: _, ...rest } = flags;
+      process.exitCode = await runCommand({ file, overrides: set, ...given(rest) }, compile);
     });
 
   command("eval <file>", "run the evaluate blocks on what was trained before", "adac eval pipelines/quickstart.ada --run runs/quickstart-1")
@@ -142,10 +159,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(block("evaluate block"))
     .addOption(settings())
     .addOption(driver())
-    .action(async (file: string, flags: BlockFlags & { run?: string; out?: string; json: boolean }) => {
-      const [{ evalCommand }, { compileFile }] = await Promise.all([import("./eval.ts"), import("./compileFile.ts")]);
-      const { set, ...rest } = flags;
-      process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compileFile);
+    .addOption(cached())
+    .action(async (file: string, flags: BlockFlags & CacheFlags & { run?: string; out?: string; json: boolean }) => {
+      const [{ evalCommand }, compile] = await Promise.all([import("./eval.ts"), compiler(flags)]);
+      const { set, cache: _, ...rest } = flags;
+      process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compile);
     });
 
   if (words.includes("data")) {
@@ -163,9 +181,10 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   command("quickstart", "draw a small face data set, train a recogniser on it, test it on new people", "adac quickstart")
     .option("--out <dir>", "where run folders are made (default: runs)")
     .addOption(driver())
-    .action(async (flags: { out?: string; driver?: string }) => {
-      const { quickstartCommand } = await import("./quickstart.ts");
-      process.exitCode = await quickstartCommand(given(flags));
+    .addOption(cached())
+    .action(async (flags: CacheFlags & { out?: string; driver?: string }) => {
+      const [{ quickstartCommand }, cache] = await Promise.all([import("./quickstart.ts"), openCache(flags)]);
+      process.exitCode = await quickstartCommand({ ...given(flags), cache });
     });
 
   command(

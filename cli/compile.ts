@@ -7,6 +7,7 @@ import { printTyped } from "../dsl/check/printTyped.ts";
 import { printAst } from "../dsl/printAst.ts";
 import { checkFile, compileBlocks, elaborateFile, type FileFailure } from "./compileFile.ts";
 import { type Problem, problemText, processStreams, type Streams } from "./job.ts";
+import type { PlanCache } from "./planCache.ts";
 import { namedTargets, type TargetName } from "./target.ts";
 
 // `adac compile FILE`: a plan folder (`-o DIR`), or the text of any stage (`--emit STAGE`). A folder is made beside its place and then renamed,
@@ -24,6 +25,7 @@ export interface CompileFolderRequest {
   readonly overrides?: Readonly<Record<string, string>>;
   readonly options?: CompileOptions;
   readonly streams?: Streams;
+  readonly cache?: PlanCache | null;
 }
 
 /** Runs the command; gives the exit status. */
@@ -55,7 +57,9 @@ export async function compileCommand(request: CompileFolderRequest): Promise<num
     return 1;
   }
   const kernels = [...files.keys()].filter((file) => file.endsWith(".wgsl")).length;
-  streams.err.write(`${request.out}: ${plans.map((plan) => plan.program.name).join(", ")} for ${request.target}, ${kernels} kernels\n`);
+  streams.err.write(
+    `${request.out}: ${compiled.blocks.map(({ plan, kept }) => `${plan.program.name}${kept ? " (unchanged)" : ""}`).join(", ")} for ${request.target}, ${kernels} kernels\n`,
+  );
   return 0;
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type CompileOptions, compileEvaluate, compileTrain } from "../compiler/compile.ts";
 import {
   type Elaborated,
@@ -15,10 +14,12 @@ import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { hasErrors } from "../dsl/diagnostics.ts";
 import { didYouMean } from "../dsl/nearest.ts";
 import { loadProgram } from "../dsl/program.ts";
-import { positionAt, renderDiagnostics } from "../dsl/render.ts";
+import { LineIndex, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
 import type { Span } from "../dsl/span.ts";
-import type { CompileFile } from "./job.ts";
+import type { CompileFile, CompileRequest, CompileResult } from "./job.ts";
+import { type KeptBlock, keepBlock, keepFile, keptBlock, takeBlock, takeFile } from "./keptPlans.ts";
+import { hashOfTexts, type PlanCache } from "./planCache.ts";
 import { targetOf } from "./target.ts";
 
 // The one way from a file to plans: load, names, check, elaborate, compile. In: a path, overrides (`--set`), a target. Out: one plan per
@@ -32,6 +33,8 @@ export interface FileRequest {
   readonly block?: string;
   readonly options?: CompileOptions;
   readonly colour?: boolean;
+  /** Where plans are kept; without it everything is compiled. */
+  readonly cache?: PlanCache | null;
 }
 export interface ElaboratedTrain {
   readonly kind: "train";
@@ -63,6 +66,8 @@ export interface CompiledBlock {
   readonly plan: Plan & { readonly program: TrainPlan | EvaluatePlan };
   /** Milliseconds of this block's elaboration and compilation, and of reading and checking the file. */
   readonly compileMs: number;
+  /** Whether the plan was kept from an earlier time. */
+  readonly kept: boolean;
 }
 export interface CompiledFile {
   readonly ok: true;
@@ -103,30 +108,58 @@ export function elaborateFile(request: Omit<FileRequest, "target">): ElaboratedF
   return { ...read, warnings, blocks };
 }
 
-/** The blocks of a file as verified plans. */
+/** The blocks of a file as verified plans; what has not changed comes out of the cache, if there is one. */
 export function compileBlocks(request: FileRequest): CompiledFile | FileFailure {
   const started = performance.now();
+  const { cache = null, colour = false } = request;
+  const whole = cache === null ? null : takeFile(cache, request);
+  if (whole !== null) return whole;
   const read = checkFile(request);
   if (!read.ok) return read;
   const names = chooseBlocks(read.checked, request);
   if ("text" in names) return names;
   const readMs = performance.now() - started;
   const blocks: CompiledBlock[] = [];
+  const keys: KeptBlock[] = [];
   let { warnings } = read;
   for (const { kind, name } of names.blocks) {
     const begun = performance.now();
+    const block = (plan: CompiledBlock["plan"], kept: boolean): CompiledBlock => ({
+      plan,
+      kept,
+      compileMs: readMs + performance.now() - begun,
+    });
+    const key = cache === null ? null : keptBlock(read.checked, name, request);
+    if (key !== null) keys.push(key);
+    const taken = key === null ? null : takeBlock(cache!, key, read.sourceHash);
+    if (taken !== null) {
+      blocks.push(block(taken, true));
+      continue;
+    }
     const made = elaborateBlock(read.checked, kind, name, request.overrides ?? {});
-    if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, request.colour ?? false) };
-    warnings += rendered(read.checked, made.warnings, request.colour ?? false);
+    if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, colour) };
+    warnings += rendered(read.checked, made.warnings, colour);
     const plan = compileBlock(made.value, read, request);
-    blocks.push({ plan, compileMs: readMs + performance.now() - begun });
+    // A block with warnings is compiled again each time, so that they are seen again.
+    if (key !== null && made.warnings.length === 0) keepBlock(cache!, key, plan);
+    blocks.push(block(plan, false));
   }
-  return { ok: true, blocks, sourceHash: read.sourceHash, warnings };
+  const made: CompiledFile = { ok: true, blocks, sourceHash: read.sourceHash, warnings };
+  if (keys.length === blocks.length) keepFile(cache!, request, read.checked, made, keys);
+  return made;
 }
 
 /** How `adac run` and `adac eval` compile: for the adapter they have opened. */
-export const compileFile: CompileFile = ({ file, overrides, adapter }) => {
-  const made = compileBlocks({ file, overrides, target: targetOf(adapter), colour: process.stderr.isTTY === true });
+export const compileFile: CompileFile = (request) => compileFor(request, null);
+
+/** The same with a cache. */
+export const compileFileWith =
+  (cache: PlanCache | null): CompileFile =>
+  (request) =>
+    compileFor(request, cache);
+
+function compileFor({ file, overrides, adapter }: CompileRequest, cache: PlanCache | null): CompileResult {
+  const made = compileBlocks({ file, overrides, target: targetOf(adapter), colour: process.stderr.isTTY === true, cache });
   if (!made.ok) return made;
   if (made.warnings !== "") process.stderr.write(made.warnings);
   return {
@@ -134,7 +167,7 @@ export const compileFile: CompileFile = ({ file, overrides, adapter }) => {
     trains: made.blocks.flatMap(({ plan }) => (isTrain(plan) ? [plan] : [])),
     evaluations: made.blocks.flatMap(({ plan }) => (isEvaluate(plan) ? [plan] : [])),
   };
-};
+}
 
 export const isTrain = (plan: Plan): plan is Plan & { readonly program: TrainPlan } => plan.program.kind === "train";
 export const isEvaluate = (plan: Plan): plan is Plan & { readonly program: EvaluatePlan } => plan.program.kind === "evaluate";
@@ -155,9 +188,15 @@ function elaborateBlock(
 }
 
 /** Where spans begin, as people write it. */
-export function placesIn(checked: CheckedProgram): (span: Span) => string {
+export function placesIn(checked: CheckedProgram): (span: Pick<Span, "file" | "start">) => string {
+  const lines = new Map<string, LineIndex>();
   return ({ file, start }) => {
-    const { line, column } = positionAt(checked.program.files.get(file)?.text ?? "", start);
+    let index = lines.get(file);
+    if (index === undefined) {
+      index = new LineIndex(checked.program.files.get(file)?.text ?? "");
+      lines.set(file, index);
+    }
+    const { line, column } = index.position(start);
     return `${file}:${line}:${column}`;
   };
 }
@@ -212,11 +251,7 @@ function rendered(checked: CheckedProgram, diagnostics: readonly Diagnostic[], c
 
 /** Of every source file by name and content, and of the overrides by name: what a checkpoint must agree with. */
 function hashOf(checked: CheckedProgram, overrides: Readonly<Record<string, string>>): string {
-  const hash = createHash("sha256");
-  const add = (...texts: string[]) => {
-    for (const text of texts) hash.update(`${Buffer.byteLength(text)}:`).update(text);
-  };
-  for (const { id, text } of [...checked.program.files.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) add("file", id, text);
-  for (const [key, value] of Object.entries(overrides).sort(([a], [b]) => (a < b ? -1 : 1))) add("set", key, value);
-  return hash.digest("hex");
+  const files = [...checked.program.files.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).flatMap(({ id, text }) => ["file", id, text]);
+  const set = Object.entries(overrides).sort(([a], [b]) => (a < b ? -1 : 1));
+  return hashOfTexts([...files, ...set.flatMap(([key, value]) => ["set", key, value])]);
 }

@@ -3,9 +3,10 @@ import type { PlanDataset } from "../compiler/plan/plan.ts";
 import { packageRoot } from "../dsl/source.ts";
 import { drawFaces, type FacesRequest } from "../runtime/faces/index.ts";
 import { clockText } from "../runtime/log/progress.ts";
-import { compileBlocks, compileFile, isTrain } from "./compileFile.ts";
+import { compileBlocks, compileFileWith, isTrain } from "./compileFile.ts";
 import { countProgress } from "./data.ts";
 import { problemText } from "./job.ts";
+import type { PlanCache } from "./planCache.ts";
 import { runCommand } from "./run.ts";
 import { defaultTarget, namedTargets } from "./target.ts";
 
@@ -15,6 +16,7 @@ import { defaultTarget, namedTargets } from "./target.ts";
 export interface QuickstartRequest {
   readonly out?: string;
   readonly driver?: string;
+  readonly cache?: PlanCache | null;
 }
 
 /** What is drawn for each of the program's folders, by the last name in its path. */
@@ -26,8 +28,9 @@ const drawings: Readonly<Record<string, Omit<FacesRequest, "size">>> = {
 /** Runs the command; gives the exit status. */
 export async function quickstartCommand(request: QuickstartRequest): Promise<number> {
   const started = performance.now();
+  const { cache = null, ...settings } = request;
   const file = path.relative(process.cwd(), path.join(packageRoot(), "pipelines", "quickstart.ada"));
-  const compiled = compileBlocks({ file, target: namedTargets[defaultTarget] });
+  const compiled = compileBlocks({ file, target: namedTargets[defaultTarget], cache });
   if (!compiled.ok) {
     process.stderr.write(compiled.text);
     return compiled.status;
@@ -46,7 +49,7 @@ export async function quickstartCommand(request: QuickstartRequest): Promise<num
   };
   process.once("SIGINT", stopped);
   process.once("SIGTERM", stopped);
-  const status = await runCommand({ file, ...request }, compileFile);
+  const status = await runCommand({ file, ...settings }, compileFileWith(cache));
   process.removeListener("SIGINT", stopped);
   process.removeListener("SIGTERM", stopped);
   if (status === 0 && !isStopped) process.stdout.write(`quickstart took ${clockText((performance.now() - started) / 1000)} in all\n`);

@@ -20,7 +20,7 @@ export function positionAt(text: string, offset: number): Position {
 }
 
 /** Where the lines of a text begin, found once. */
-class LineIndex {
+export class LineIndex {
   readonly text: string;
   private readonly starts: readonly number[];
   constructor(text: string) {
