@@ -6,6 +6,7 @@ import { DeviceGraph } from "./device.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";
+import { lossLaterKinds } from "./kinds/lossesLater.ts";
 import { lossRecipeKinds } from "./kinds/lossesRecipe.ts";
 import { lossHelperKinds } from "./kinds/lossHelpers.ts";
 import { normKinds } from "./kinds/norms.ts";
@@ -39,6 +40,7 @@ const kinds: KindTable = {
   ...lossKinds,
   ...lossHelperKinds,
   ...lossRecipeKinds,
+  ...lossLaterKinds,
   ...trainingKinds,
   ...spatialKinds,
   ...indexingKinds,
