@@ -36,6 +36,7 @@ const target = () =>
     "gpu",
   ]);
 const cached = () => new Option("--no-cache", "compile everything anew, and keep no plans");
+const tuned = () => new Option("--tuned <file>", "take the schedules that `adac tune` has written into this file");
 const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "precise", "fused", "tiles", "plan", "wgsl"];
 
 interface BlockFlags {
@@ -95,10 +96,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("-o, --out <dir>", "write plan.json, kernels/*.wgsl and plan.ts (typed bindings) into this folder")
     .addOption(new Option("--emit <stage>", "print a stage instead").choices(stages))
     .addOption(target().default("cpu4"))
+    .addOption(tuned())
     .addOption(block("block"))
     .addOption(settings())
     .addOption(cached())
-    .action(async (file: string, flags: BlockFlags & CacheFlags & { out?: string; emit?: string; target: string }) => {
+    .action(async (file: string, flags: BlockFlags & CacheFlags & { out?: string; emit?: string; target: string; tuned?: string }) => {
       const [{ compileCommand }, cache] = await Promise.all([import("./compile.ts"), openCache(flags)]);
       const { set, ...rest } = flags;
       process.exitCode = await compileCommand({ file, overrides: set, ...given(rest), cache } as Parameters<typeof compileCommand>[0]);
@@ -112,10 +114,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--json", "one JSON array, a row per step", false)
     .option("--measure", "open the device and time each kind of kernel", false)
     .addOption(target())
+    .addOption(tuned())
     .addOption(block("block"))
     .addOption(settings())
     .addOption(driver())
-    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; target?: string }) => {
+    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; target?: string; tuned?: string }) => {
       const { planCommand } = await import("./plan.ts");
       const { set, ...rest } = flags;
       process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);
@@ -135,6 +138,23 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       const { graphCommand } = await import("./graph.ts");
       const { set, ...rest } = flags;
       process.exitCode = graphCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof graphCommand>[0]);
+    });
+
+  command(
+    "tune <file>",
+    "find the fastest kernels for the adapter at hand, and remember them",
+    "adac tune pipelines/quickstart.ada --most 10",
+  )
+    .option("-o, --out <file>", "the file of findings (default: ADA_TUNED, else in the user's cache folder, where run and eval look)")
+    .option("--most <n>", "only so many buckets of shapes, those with most work first", wholeNumber)
+    .option("--again", "also what is known already", false)
+    .addOption(block("block"))
+    .addOption(settings())
+    .addOption(driver())
+    .action(async (file: string, flags: BlockFlags & { out?: string; most?: number; again: boolean }) => {
+      const { tuneCommand } = await import("./tune.ts");
+      const { set, ...rest } = flags;
+      process.exitCode = await tuneCommand({ file, overrides: set, ...given(rest) });
     });
 
   command("run <file>", "train, evaluate, and write a run folder with a report", "adac run pipelines/quickstart.ada --set micro_steps=50")

@@ -9,6 +9,7 @@ import { checkFile, compileBlocks, elaborateFile, type FileFailure } from "./com
 import { type Problem, problemText, processStreams, type Streams } from "./job.ts";
 import type { PlanCache } from "./planCache.ts";
 import { namedTargets, type TargetName } from "./target.ts";
+import { schedulesForTarget } from "./tuned.ts";
 
 // `adac compile FILE`: a plan folder (`-o DIR`), or the text of any stage (`--emit STAGE`). A folder is made beside its place and then renamed,
 // so that DIR is whole or not there; a folder of other content is refused.
@@ -21,6 +22,8 @@ export interface CompileFolderRequest {
   readonly out?: string;
   readonly emit?: EmitStage;
   readonly target: TargetName;
+  /** A file of tuned schedules to take. */
+  readonly tuned?: string;
   readonly block?: string;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly options?: CompileOptions;
@@ -44,7 +47,7 @@ export async function compileCommand(request: CompileFolderRequest): Promise<num
     streams.out.write(text);
     if (request.out === undefined) return 0;
   }
-  const compiled = compileBlocks({ ...request, target: namedTargets[request.target], colour });
+  const compiled = compileBlocks({ ...request, target: namedTargets[request.target], colour, options: optionsOf(request) });
   if (!compiled.ok) return failed(compiled, streams);
   streams.err.write(compiled.warnings);
   const plans = compiled.blocks.map(({ plan }) => plan);
@@ -61,6 +64,11 @@ export async function compileCommand(request: CompileFolderRequest): Promise<num
     `${request.out}: ${compiled.blocks.map(({ plan, kept }) => `${plan.program.name}${kept ? " (unchanged)" : ""}`).join(", ")} for ${request.target}, ${kernels} kernels\n`,
   );
   return 0;
+}
+
+function optionsOf({ tuned, target, options = {} }: CompileFolderRequest): CompileOptions {
+  const schedules = tuned === undefined ? undefined : schedulesForTarget(tuned, namedTargets[target]);
+  return schedules === undefined ? options : { ...options, schedules };
 }
 
 function failed(failure: FileFailure, streams: Streams): number {
@@ -85,7 +93,7 @@ export function stageText(request: CompileFolderRequest & { readonly emit: EmitS
   const onStage: CompileOptions["onStage"] = (stage, leg, text) => {
     if (stage === emit) parts.push(`${heading(stage, leg)}${text().replace(/\n*$/, "\n")}`);
   };
-  const made = compileBlocks({ ...request, target: namedTargets[request.target], colour, options: { ...request.options, onStage } });
+  const made = compileBlocks({ ...request, target: namedTargets[request.target], colour, options: { ...optionsOf(request), onStage } });
   return made.ok ? parts.join("\n") : made;
 }
 const heading = (stage: Stage, leg: string): string => (leg === "" ? "" : stage === "wgsl" ? `// kernel ${leg}\n` : `# leg ${leg}\n`);

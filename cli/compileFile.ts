@@ -21,6 +21,7 @@ import type { CompileFile, CompileRequest, CompileResult } from "./job.ts";
 import { type KeptBlock, keepBlock, keepFile, keptBlock, takeBlock, takeFile } from "./keptPlans.ts";
 import { hashOfTexts, type PlanCache } from "./planCache.ts";
 import { targetOf } from "./target.ts";
+import { schedulesFor } from "./tuned.ts";
 
 // The one way from a file to plans: load, names, check, elaborate, compile. In: a path, overrides (`--set`), a target. Out: one plan per
 // block, train blocks first, or what is wrong as text for people. Warnings do not stop it and are given along.
@@ -159,7 +160,15 @@ export const compileFileWith =
     compileFor(request, cache);
 
 function compileFor({ file, overrides, adapter }: CompileRequest, cache: PlanCache | null): CompileResult {
-  const made = compileBlocks({ file, overrides, target: targetOf(adapter), colour: process.stderr.isTTY === true, cache });
+  const schedules = schedulesFor(adapter);
+  const made = compileBlocks({
+    file,
+    overrides,
+    target: targetOf(adapter),
+    options: schedules === undefined ? {} : { schedules },
+    colour: process.stderr.isTTY === true,
+    cache,
+  });
   if (!made.ok) return made;
   if (made.warnings !== "") process.stderr.write(made.warnings);
   return {

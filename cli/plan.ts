@@ -1,9 +1,11 @@
-import type { EvaluatePlan, Plan, PlanLeg, TrainPlan } from "../compiler/plan/plan.ts";
+import type { EvaluatePlan, Plan, PlanLeg, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
+import type { ScheduleBook } from "../compiler/schedule/target.ts";
 import type { LegProfile } from "../runtime/execute/profile.ts";
 import { type CompiledBlock, compileBlocks } from "./compileFile.ts";
 import { bytes, count } from "./figures.ts";
 import { problemText, processStreams, type Streams } from "./job.ts";
 import { defaultTarget, namedTargets, type TargetName, targetOf } from "./target.ts";
+import { schedulesFor, schedulesForTarget } from "./tuned.ts";
 
 // `adac plan FILE`: what each step of a program costs, known without running it; with `--measure` also how long each kind of kernel takes on
 // the adapter at hand. A step is one leg: the dearest of its alternatives; the optimiser's update is a row of its own.
@@ -13,6 +15,8 @@ export interface PlanRequest {
   readonly json?: boolean;
   readonly measure?: boolean;
   readonly target?: TargetName;
+  /** A file of tuned schedules to take. */
+  readonly tuned?: string;
   readonly block?: string;
   readonly driver?: string;
   readonly overrides?: Readonly<Record<string, string>>;
@@ -43,9 +47,11 @@ export interface PlanRow {
 export async function planCommand(request: PlanRequest): Promise<number> {
   const streams = request.streams ?? processStreams;
   const colour = streams.err.isTTY === true;
-  const compile = (target: Parameters<typeof compileBlocks>[0]["target"]) => compileBlocks({ ...request, target, colour });
+  const compile = (target: PlanTarget, schedules: ScheduleBook | undefined) =>
+    compileBlocks({ ...request, target, options: schedules === undefined ? {} : { schedules }, colour });
   if (!request.measure) {
-    const made = compile(namedTargets[request.target ?? defaultTarget]);
+    const target = namedTargets[request.target ?? defaultTarget];
+    const made = compile(target, request.tuned === undefined ? undefined : schedulesForTarget(request.tuned, target));
     if (!made.ok) {
       streams.err.write(made.text);
       return made.status;
@@ -74,7 +80,7 @@ export async function planCommand(request: PlanRequest): Promise<number> {
     return 1;
   }
   try {
-    const made = compile(targetOf(opened.adapter));
+    const made = compile(targetOf(opened.adapter), schedulesFor(opened.adapter));
     if (!made.ok) {
       streams.err.write(made.text);
       return made.status;

@@ -14,6 +14,7 @@ import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 import { isFullPrecision, type PrecisionPolicy } from "./precision.ts";
+import type { ScheduleBook } from "./schedule/target.ts";
 import { type AxisOrder, asStored, parameterOrders, readAsStored, storedInput } from "./storageOrder.ts";
 import type { TileKernel } from "./tile/tile.ts";
 
@@ -35,6 +36,8 @@ export interface CompileOptions {
   readonly onTime?: (pass: string, ms: number) => void;
   /** Where a span begins, as people write it (`std/nn.ada:31:13`); without it an origin is the file and the offset. */
   readonly placeOf?: (span: Span) => string;
+  /** Schedules that a tuner has found, by bucket of shapes; one that is no candidate there is not used. */
+  readonly schedules?: ScheduleBook;
   /** Gets the kernel of each dispatch in the form that the CPU interpreter runs, and the region that it computes. */
   readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel, region: Region) => void;
 }

@@ -83,7 +83,11 @@ export class PlanBuilder {
     this.#pool = new SlotPool({ alignment: target.offsetAlignment, slotBytes: target.maxBindingBytes });
     this.#uniforms = uniforms;
     this.#options = options;
-    this.#lowering = new Lowering({ uniformIndex: (name) => this.#uniformIndex(name), target });
+    const { schedules } = options;
+    this.#lowering = new Lowering({
+      uniformIndex: (name) => this.#uniformIndex(name),
+      target: schedules === undefined ? target : { ...target, schedules },
+    });
   }
 
   /** A buffer of `bytes` (rounded up to what buffers may have). */

@@ -4,10 +4,11 @@ import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
+import { contractSchedule } from "./candidates.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
 import { type At, alwaysHolds, type ContractValue, type Gemm, type GemmAxis, gemmOf, type Place, sizeOf, zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
-import { type ContractSchedule, contractSchedule, type ScheduleTarget } from "./target.ts";
+import type { ScheduleTarget } from "./target.ts";
 
 // The contract template: one register-tiled product for matrix products, convolutions and their gradients. A tile is `tileM` rows by
 // `lanes * vectorsN` vectors of columns. The lanes of a subgroup load the rows' elements together, four at a time along an axis that is
@@ -84,7 +85,6 @@ export function lowerContract(
   emitter: Emitter,
   storedFor: (v: Value) => Stored | undefined,
   target: ScheduleTarget,
-  chosen?: ContractSchedule,
 ): LoweredBody {
   const anchor = region.anchors[0] as ContractValue;
   const shape = contractShape(anchor, storedFor);
@@ -93,7 +93,11 @@ export function lowerContract(
   const N = sizeOf(shape.n);
   const inner: GemmAxis = shape.k.length > 0 ? last(shape.k) : { name: "one", size: 1 };
   const outerK = shape.k.slice(0, -1);
-  const schedule = chosen ?? contractSchedule({ m: M, n: N, k: sizeOf(shape.k), innerK: inner.size, alongM }, target);
+  const { rightAlong } = shape;
+  const types = `${gemm.left.dtype} ${gemm.right.dtype}`;
+  const facts = { batch: sizeOf(gemm.batch), m: M, n: N, k: sizeOf(shape.k), innerK: inner.size, alongM, rightAlong, types };
+  const schedule = contractSchedule(facts, target);
+  if (schedule.operands === "buffer") emitter.readFromBuffers();
   const { lanes, tileM, vectorsN, chunkK } = schedule;
   const columns = Math.ceil(N / 4); // vectors
   const tilesN = Math.ceil(columns / (lanes > 1 ? lanes * vectorsN : vectorsN));

@@ -82,6 +82,7 @@ export class Emitter {
   /** Packed tensors (by id) of which a single element would have to be written: such a kernel must not run. */
   readonly partWords = new Set<string>();
   readonly #environment: EmitEnvironment;
+  #textures: ReadonlySet<string>;
   readonly #bound = new Map<Value, (index: readonly Ix[], scope: Scope) => TileExpr>();
   readonly #variables = new Map<string, TileExpr>();
   #serial = 0;
@@ -91,9 +92,14 @@ export class Emitter {
   /** `taken`: stored inputs (by id) whose memory an output takes over; they are read through the output's binding. */
   constructor(environment: EmitEnvironment, taken: ReadonlyMap<string, Stored> = new Map()) {
     this.#environment = environment;
+    this.#textures = environment.textures;
     this.#taken = taken;
   }
 
+  /** No tensor is read through a texture. To be said before anything is read. */
+  readFromBuffers(): void {
+    this.#textures = new Set();
+  }
   /** Gives an index variable its meaning. */
   define(name: string, value: TileExpr): void {
     this.#variables.set(name, value);
@@ -386,7 +392,7 @@ export class Emitter {
       name: `b${this.buffers.length}`,
       type: t.typeOf(registerScalar(stored.value.dtype), width),
       access,
-      storage: access === "read" && width === 4 && this.#environment.textures.has(stored.id) ? "texture" : "buffer",
+      storage: access === "read" && width === 4 && this.#textures.has(stored.id) ? "texture" : "buffer",
       length: Math.ceil(size / width),
       ...(form === "native" || form === "packed" ? { half: form } : {}),
     };

@@ -2,8 +2,9 @@ import type { Region, Stored } from "../fuse/region.ts";
 import { add, clamp, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import * as t from "../tile/build.ts";
 import type { TileStmt } from "../tile/tile.ts";
+import { mapSchedule } from "./candidates.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
-import { type MapSchedule, mapSchedule, type ScheduleTarget } from "./target.ts";
+import type { ScheduleTarget } from "./target.ts";
 
 // The map template: every element of the outputs by itself. All outputs have one shape and one axis order; memory is walked in that order,
 // four elements at a time where the count allows.
@@ -34,14 +35,14 @@ export function foldGrid(groups: number, limit: number): { grid: [number, number
   return { grid: [x, y, 1], number: t.add(t.mul(t.group(1), x), t.group(0)) };
 }
 
-export function lowerMap(region: Region, emitter: Emitter, target: ScheduleTarget, schedule?: MapSchedule): LoweredBody {
+export function lowerMap(region: Region, emitter: Emitter, target: ScheduleTarget): LoweredBody {
   const shape = region.outputs[0]!;
   const total = shape.value.shape.reduce((a, b) => a * b, 1);
   // Packed outputs are written in whole vectors: the last one repeats the last element.
   const filled = total % 4 !== 0 && region.outputs.some((o) => emitter.isPacked(o));
   const width = total % 4 === 0 || filled ? 4 : 1;
   const items = Math.ceil(total / width);
-  const { workgroup, perInvocation } = schedule ?? mapSchedule(items, target);
+  const { workgroup, perInvocation } = mapSchedule({ items, types: region.outputs.map((o) => o.value.dtype).join() }, target);
   const groups = Math.ceil(items / (workgroup * perInvocation));
   const { grid, number } = foldGrid(groups, target.maxWorkgroupsPerDimension);
   const exact = grid[0] * grid[1] * workgroup * perInvocation === items;

@@ -3,11 +3,12 @@ import { add, addConst, flatten, type Ix, ixVar, scale, stridesOf, unflatten } f
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { Scalar, TileExpr } from "../tile/tile.ts";
+import { reduceSchedule } from "./candidates.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
 import { registerScalar } from "./halves.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { longestStream, Moments, momentsOf } from "./moments.ts";
-import { type ReduceSchedule, reduceSchedule, type ScheduleTarget } from "./target.ts";
+import type { ScheduleTarget } from "./target.ts";
 
 // The reduce template: one loop nest of rows (the axes that stay) and an inner space (the axes that vanish). Reductions of a region share
 // both; one may use another's result, then it runs over the row again, except that a variance is summed together with its mean. A subgroup may
@@ -49,7 +50,6 @@ export function lowerReduce(
   /** Axes of the argument's shape in the order in which memory holds its main operand. */
   order: readonly number[],
   target: ScheduleTarget,
-  chosen?: ReduceSchedule,
 ): LoweredBody {
   const anchors = region.anchors as readonly ReduceValue[];
   const shape = anchors[0]!.args[0]!.shape;
@@ -62,7 +62,7 @@ export function lowerReduce(
   const inner = innerShape.reduce((a, b) => a * b, 1);
   const innerContiguous = order.length === 0 || gone.has(order[order.length - 1]!);
   const argmax = anchors.some((a) => a.op === "argmax");
-  const schedule = chosen ?? reduceSchedule({ rows, inner, innerContiguous, argmax }, target);
+  const schedule = reduceSchedule({ rows, inner, innerContiguous, argmax, types: anchors[0]!.args[0]!.dtype }, target);
   const style = schedule.style;
 
   const rowWidth = style === "rowsInVectors" && rows % 4 === 0 ? 4 : 1;

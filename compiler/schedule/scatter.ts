@@ -5,7 +5,7 @@ import * as t from "../tile/build.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
 import { registerScalar } from "./halves.ts";
 import { foldGrid, indexInOrder, type LoweredBody } from "./map.ts";
-import { mapSchedule, type ScheduleTarget } from "./target.ts";
+import { mapDefault, type ScheduleTarget } from "./target.ts";
 
 // The index template: a scatter-add without atomics. Every element of the result looks through the positions and adds the updates meant for
 // it, in order, so the result is the same in every run. Work is results times positions: right for tables with few positions.
@@ -18,7 +18,7 @@ export function lowerScatter(region: Region, emitter: Emitter, target: ScheduleT
   const total = anchor.shape.reduce((a, b) => a * b, 1);
   const width = total % 4 === 0 ? 4 : 1;
   const items = total / width;
-  const { workgroup } = mapSchedule(items, target);
+  const { workgroup } = mapDefault({ items, types: output.value.dtype }, target);
   const { grid, number } = foldGrid(Math.ceil(items / workgroup), target.maxWorkgroupsPerDimension);
   const own = positions.shape.slice(batch);
   const count = own.reduce((a, b) => a * b, 1);

@@ -1,21 +1,69 @@
 import type { PlanTarget } from "../plan/plan.ts";
 
-// Schedules are records: how the same meaning is spread over invocations. Defaults per adapter class and shape; a tuner may choose others.
+// Schedules are records: how the same meaning is spread over invocations. Each template asks for one by the facts of its shape; the answer is
+// the default of the adapter's class, or what a tuner has found for that bucket of shapes, if it is a candidate there (`candidates.ts`).
 
-export type ScheduleTarget = PlanTarget;
+/** What kernels are made for, and what is known to be good there. */
+export type ScheduleTarget = PlanTarget & {
+  readonly schedules?: ScheduleBook;
+  /** Hears what the templates ask. */
+  readonly onSchedule?: (question: ScheduleQuestion) => void;
+};
+/** Schedules by bucket of shapes; plain data, as it is part of what a kept plan is known by. */
+export type ScheduleBook = Readonly<Record<string, KernelSchedule>>;
+export type KernelSchedule = MapSchedule | ReduceSchedule | ContractSchedule;
+
+export interface MapFacts {
+  readonly items: number;
+  readonly types: string;
+}
+export interface ReduceFacts {
+  readonly rows: number;
+  readonly inner: number;
+  readonly innerContiguous: boolean;
+  readonly argmax: boolean;
+  readonly types: string;
+}
+export interface ContractFacts {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly innerK: number;
+  readonly alongM: boolean;
+  readonly rightAlong: "n" | "k" | null;
+  readonly types: string;
+}
+/** What a template asks: the facts of its shape. Equal facts are one bucket. */
+export type ScheduleQuestion =
+  | { readonly kind: "map"; readonly facts: MapFacts }
+  | { readonly kind: "reduce"; readonly facts: ReduceFacts }
+  | { readonly kind: "contract"; readonly facts: ContractFacts };
+
+/** The name of a bucket: all its facts. */
+export function bucketOf({ kind, facts }: ScheduleQuestion): string {
+  return `${kind} ${Object.entries(facts)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ")}`;
+}
 
 export interface MapSchedule {
+  readonly kind: "map";
   readonly workgroup: number;
   readonly perInvocation: number; // vectors (or scalars) that one invocation makes
 }
 export interface ReduceSchedule {
+  readonly kind: "reduce";
   readonly style: "rowPerSubgroup" | "rowPerInvocation" | "rowsInVectors";
   readonly workgroup: number;
   readonly rowsAtOnce: number; // rows that a subgroup takes together: what they share is loaded once
 }
 export interface ContractSchedule {
+  readonly kind: "contract";
   readonly lanes: number; // invocations that share the left operand through subgroup broadcasts; 1: each loads its own
   readonly workgroup: number;
+  /** Where operands that are read often live, if they can. */
+  readonly operands: "buffer" | "texture";
   readonly tileM: number; // rows of a tile
   readonly vectorsN: number; // vectors of columns per lane
   readonly chunkK: number; // contraction steps whose loads are issued together
@@ -37,26 +85,23 @@ function workgroup(target: ScheduleTarget): number {
  * Elementwise: on CPU adapters few workgroups with long loops (a workgroup costs about 0.1 us there, a load far more), on GPUs one vector
  * per invocation until the device is full.
  */
-export function mapSchedule(items: number, target: ScheduleTarget): MapSchedule {
+export function mapDefault({ items }: MapFacts, target: ScheduleTarget): MapSchedule {
   const size = workgroup(target);
   const wanted = target.adapterClass === "gpu" ? 2048 : 16; // workgroups that keep the device busy
   const limit = target.adapterClass === "gpu" ? 4 : 64;
   const perInvocation = Math.max(1, Math.min(limit, Math.floor(items / (size * wanted))));
-  return { workgroup: size, perInvocation };
+  return { kind: "map", workgroup: size, perInvocation };
 }
 
-export function reduceSchedule(
-  shape: { readonly rows: number; readonly inner: number; readonly innerContiguous: boolean; readonly argmax: boolean },
-  target: ScheduleTarget,
-): ReduceSchedule {
+export function reduceDefault(shape: ReduceFacts, target: ScheduleTarget): ReduceSchedule {
   const size = workgroup(target);
-  const alone = { workgroup: size, rowsAtOnce: 1 };
+  const alone = { kind: "reduce", workgroup: size, rowsAtOnce: 1 } as const;
   if (shape.argmax) return { style: "rowPerInvocation", ...alone };
   if (!shape.innerContiguous) return { style: shape.rows % 4 === 0 ? "rowsInVectors" : "rowPerInvocation", ...alone };
   if (target.subgroupSize === null || (shape.inner <= 32 && shape.rows >= 4 * size)) return { style: "rowPerInvocation", ...alone };
   // Little work is not worth the larger kernel, and few units of it leave a core idle.
   const rowsAtOnce = shape.rows * shape.inner < 2 ** 15 ? 1 : shape.rows >= 64 ? 4 : 1;
-  return { style: "rowPerSubgroup", workgroup: target.subgroupSize, rowsAtOnce };
+  return { kind: "reduce", style: "rowPerSubgroup", workgroup: target.subgroupSize, rowsAtOnce };
 }
 
 /**
@@ -64,10 +109,7 @@ export function reduceSchedule(
  * there are, up to 64, chunks of 4 (8.5 GFLOP/s at 512 cubed; 8 rows cost 2 to 8 %, 4 rows a third, chunks of 8 a tenth and twice the time
  * to compile); on lavapipe (8 lanes, textures) 16 rows by 32 columns (59 GFLOP/s; 64 columns only compile slower).
  */
-export function contractSchedule(
-  shape: { readonly m: number; readonly n: number; readonly k: number; readonly innerK: number; readonly alongM: boolean },
-  target: ScheduleTarget,
-): ContractSchedule {
+export function contractDefault(shape: ContractFacts, target: ScheduleTarget): ContractSchedule {
   const lanes =
     target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
   const columns = Math.ceil(shape.n / 4);
@@ -80,7 +122,8 @@ export function contractSchedule(
   // Few tiles leave a core idle.
   while (tileM > 4 && Math.ceil(shape.m / tileM) * Math.ceil(columns / (lanes * vectorsN)) < 8) tileM /= 2;
   if (lanes > 1) while ((tileM * chunkK) / 4 < lanes) tileM *= 2;
-  return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, tileM, vectorsN, chunkK };
+  const operands = target.textureOperands ? "texture" : "buffer";
+  return { kind: "contract", lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, operands, tileM, vectorsN, chunkK };
 }
 
 /** Attention: on CPU adapters one subgroup per tile; two rows a lane where there are rows enough and their registers are not too many. */
