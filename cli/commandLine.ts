@@ -162,15 +162,21 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--steps <n>", "stop after this many micro-steps", wholeNumber)
     .option("--out <dir>", "where run folders are made (default: runs)")
     .option("--keep-last <n>", "how many checkpoints stay", wholeNumber)
+    .option("--profile", "time every kernel and line when training is over: a table, profile.json and profile.html", false)
     .addOption(block("train block"))
     .addOption(settings())
     .addOption(driver())
     .addOption(cached())
-    .action(async (file: string, flags: BlockFlags & CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number }) => {
-      const [{ runCommand }, compile] = await Promise.all([import("./run.ts"), compiler(flags)]);
-      const { set, cache: _, ...rest } = flags;
-      process.exitCode = await runCommand({ file, overrides: set, ...given(rest) }, compile);
-    });
+    .action(
+      async (
+        file: string,
+        flags: BlockFlags & CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number; profile: boolean },
+      ) => {
+        const [{ runCommand }, compile] = await Promise.all([import("./run.ts"), compiler(flags)]);
+        const { set, cache: _, ...rest } = flags;
+        process.exitCode = await runCommand({ file, overrides: set, ...given(rest) }, compile);
+      },
+    );
 
   command("eval <file>", "run the evaluate blocks on what was trained before", "adac eval pipelines/quickstart.ada --run runs/quickstart-1")
     .option("--run <dir>", "the run whose models are evaluated (default: the latest)")

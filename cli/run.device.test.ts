@@ -93,6 +93,25 @@ describe("adac run", () => {
     expect((await bytes("runs", "regression-1", "report.html")).toString()).toContain("data:image/png;base64,");
   });
 
+  it("profiles what it has trained, and evaluates what was saved before", async () => {
+    const plain = await run();
+    const { status, out } = await run({ profile: true });
+    expect(status).toBe(0);
+    const profile = await json(join(folder, "runs", "regression-2", "profile.json"));
+    expect(profile.peak.flops).toBeGreaterThan(1e8);
+    expect(profile.peak.bytes).toBeGreaterThan(1e7);
+    expect(profile.data).toMatchObject({ microSteps: 24 });
+    for (const leg of profile.legs) {
+      const sum = (rows: readonly { readonly ms: number }[]): number => rows.reduce((total, row) => total + row.ms, 0);
+      expect(sum(leg.lines)).toBeCloseTo(leg.totalMs, 6);
+      expect(sum(leg.rows)).toBeCloseTo(leg.totalMs, 6);
+    }
+    expect(profile.legs.map((leg: { readonly leg: string }) => leg.leg)).toContain("update");
+    expect(out).toMatch(/profile of regression-2 on .*: [\d.]+ Gflop\/s and [\d.]+ GB\/s at most/);
+    const held = (text: string): string => text.split("\n").find((line) => line.startsWith("held_out"))!;
+    expect(held(out)).toBe(held(plain.out));
+  });
+
   it("goes on where a run was stopped, with the settings it was started with, to the same bytes", async () => {
     await run({ overrides: { lr: "0.04" } });
     expect(await run({ overrides: { lr: "0.04" }, steps: 8 })).toMatchObject({ status: 0 });

@@ -30,6 +30,7 @@ import {
   type Streams,
   type TrainProgram,
 } from "./job.ts";
+import { profileRun, WaitClock } from "./profileRun.ts";
 
 // `adac run FILE`: trains the train blocks of a file, evaluates what was trained and writes a report. Exit status: 0 done (or stopped by the
 // user and saved), 1 something is wrong with the program, the data or the machine, 2 wrong usage.
@@ -48,6 +49,8 @@ export interface RunRequest {
   readonly driver?: string;
   /** Checkpoints that stay; null: all. */
   readonly keepLast?: number | null;
+  /** Time every kernel when training is over. */
+  readonly profile?: boolean;
   readonly streams?: Streams;
   /** Stops the run as Ctrl-C does. */
   readonly signal?: AbortSignal;
@@ -257,7 +260,9 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
     );
     progress = openProgress({ what: "step", total, from, stream: streams.err });
     const begun = performance.now();
+    const clock = new WaitClock();
     const outcome = await train(session, data.sources, {
+      onBatch: clock.add,
       folder,
       progress,
       signal: job.signal,
@@ -267,8 +272,13 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
       ...(request.keepLast === undefined ? {} : { keepLast: request.keepLast }),
     });
     progress.stop();
+    const waits = clock.waits();
     if (outcome.kind === "finished")
       note(`${program.name}: ${outcome.counters.microStep} micro-steps, training took ${clockText((performance.now() - begun) / 1000)}`);
+    if (request.profile && outcome.kind !== "failed") {
+      const problem = await profileRun(session, plan, { folder, data: waits, streams });
+      if (problem !== null) return { kind: "failed", failure: problem, lastCheckpoint: outcome.checkpoint };
+    }
     return outcome;
   } finally {
     progress?.stop();

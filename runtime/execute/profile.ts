@@ -9,6 +9,8 @@ import type { Session } from "./session.ts";
 export interface ProfileRow {
   readonly what: string;
   readonly template: string;
+  /** The kernel's id in the plan; null for copies and clears. */
+  readonly kernel: string | null;
   readonly count: number; // operations in the leg
   readonly ms: number; // of all of them, in one run
   readonly flops: number;
@@ -22,10 +24,24 @@ export interface LegProfile {
   readonly rows: readonly ProfileRow[];
   /** The same by template. */
   readonly templates: readonly { readonly template: string; readonly count: number; readonly ms: number }[];
+  /** The same by line, dearest first. */
+  readonly lines: readonly ProfileLine[];
+}
+
+/** What a line of the sources costs: each command counts for the first line that it comes from. */
+export interface ProfileLine {
+  readonly line: string; // `std/nn.ada:31`
+  readonly count: number;
+  readonly ms: number;
+  readonly flops: number;
+  readonly bytesMoved: number;
 }
 
 /** Timestamps are read in sets of this many commands: a query set holds 4096 values at most. */
 const commandsPerSet = 1024;
+
+/** Copies, clears, and kernels that no line asked for. */
+const elsewhere = "made by the compiler";
 
 /** Measures a leg; `repeats` runs, of which the median of each command counts. */
 export async function profileLeg(session: Session, legName: string, options: { readonly repeats?: number } = {}): Promise<LegProfile> {
@@ -38,18 +54,32 @@ export async function profileLeg(session: Session, legName: string, options: { r
   await session.finish();
   const runs: Float64Array[] = [];
   for (let i = 0; i < repeats; i++) runs.push(byTimestamp ? await timestamps(session, commands) : await hostTimes(session, commands));
-  const rows = new Map<string, { what: string; template: string; count: number; ms: number; flops: number; bytesMoved: number }>();
+  interface Sum {
+    count: number;
+    ms: number;
+    flops: number;
+    bytesMoved: number;
+  }
+  const rows = new Map<string, Sum & { readonly what: string; readonly template: string; readonly kernel: string | null }>();
+  const lines = new Map<string, Sum & { readonly line: string }>();
   for (const [i, command] of commands.entries()) {
     const op = command.kind === "dispatch" ? leg.ops[command.op] : undefined;
     const what = op?.kind === "dispatch" ? op.what : command.kind === "texture" ? "operand to texture" : command.kind;
     const template = op?.kind === "dispatch" ? op.template : "transfer";
-    const row = rows.get(`${template} ${what}`) ?? { what, template, count: 0, ms: 0, flops: 0, bytesMoved: 0 };
-    rows.set(`${template} ${what}`, row);
-    row.count++;
-    row.ms += median(runs.map((run) => run[i]!));
-    if (op?.kind === "dispatch") {
-      row.flops += op.flops;
-      row.bytesMoved += op.bytesMoved;
+    const kernel = op?.kind === "dispatch" ? session.plan.kernels[op.kernel]!.id : null;
+    const line = op?.kind === "dispatch" ? (op.origins[0]?.replace(/:\d+$/, "") ?? elsewhere) : elsewhere;
+    const nothing = { count: 0, ms: 0, flops: 0, bytesMoved: 0 };
+    const key = `${template} ${what} ${kernel}`;
+    const row = rows.get(key) ?? { ...nothing, what, template, kernel };
+    rows.set(key, row);
+    const ofLine = lines.get(line) ?? { ...nothing, line };
+    lines.set(line, ofLine);
+    for (const sums of [row, ofLine]) {
+      sums.count++;
+      sums.ms += median(runs.map((run) => run[i]!));
+      if (op?.kind !== "dispatch") continue;
+      sums.flops += op.flops;
+      sums.bytesMoved += op.bytesMoved;
     }
   }
   const sorted = [...rows.values()].sort((a, b) => b.ms - a.ms || (a.what < b.what ? -1 : 1));
@@ -63,6 +93,7 @@ export async function profileLeg(session: Session, legName: string, options: { r
     totalMs: sum(sorted.map((row) => row.ms)),
     rows: sorted,
     templates,
+    lines: [...lines.values()].sort((a, b) => b.ms - a.ms || (a.line < b.line ? -1 : 1)),
   };
 }
 

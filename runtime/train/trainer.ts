@@ -42,6 +42,8 @@ export interface TrainOptions {
   /** Asks the run to finish its update, save and end. */
   readonly signal?: AbortSignal;
   readonly files?: Files;
+  /** Told for each micro-step how long it waited for its batch, in milliseconds. */
+  readonly onBatch?: (waited: number) => void;
   /** For programs with prompts. */
   readonly tokenizer?: Tokenizer;
 }
@@ -274,7 +276,9 @@ class Run {
     const { setting } = micro.step.dataset;
     const source = this.#sources[setting];
     if (source === undefined) throw new Error(`internal: no batches for the data setting ${setting}`);
+    const asked = performance.now();
     const batch = await this.#session.opened.wait(source.batch(this.#batches[setting]!));
+    this.#options.onBatch?.(performance.now() - asked);
     if (batch.kind === "error") throw new RunEnd({ message: batch.message, help: batch.help });
     this.#batches[setting]!++;
     return batch;
