@@ -214,6 +214,20 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     });
 
   command(
+    "test <file...>",
+    "run the tests, properties and gradient checks of programs on the device, against their meaning",
+    "adac test std/nn.ada",
+  )
+    .option("--seed <n>", "samples of properties follow from it", wholeNumber, 1)
+    .option("--runs <n>", "samples per property (default: 20 on a device, 100 without)", wholeNumber)
+    .option("--reference", "use no device: the meaning in double precision only", false)
+    .addOption(driver())
+    .action(async (files: string[], flags: { seed: number; runs?: number; reference: boolean; driver?: string }) => {
+      const { testCommand } = await import("./runTests.ts");
+      process.exitCode = await testCommand({ files, ...given(flags) } as Parameters<typeof testCommand>[0]);
+    });
+
+  command(
     "explain <code> [name] [file]",
     "say what a diagnostic means, or with `grad NAME FILE` how a loss reaches a parameter",
     "adac explain shape/axis-mismatch\n         adac explain grad recogniser.fc.weight pipelines/quickstart.ada",

@@ -39,7 +39,7 @@ async function usage(...words: string[]): Promise<{ out: string; err: string; ok
 }
 
 describe("the words of adac", () => {
-  it.each([[], ["check"], ["fmt"], ["compile"], ["plan"], ["run"], ["eval"], ["doctor"], ["quickstart"], ["explain"]])(
+  it.each([[], ["check"], ["fmt"], ["compile"], ["plan"], ["run"], ["eval"], ["doctor"], ["quickstart"], ["test"], ["explain"]])(
     "show an example first in the help of %j",
     async (...words) => {
       expect(await usage(...words.flat(), "--help")).toMatchObject({ ok: true, err: "", out: expect.stringMatching(/^Example: adac /) });

@@ -10,17 +10,20 @@ import { proportional_scale } from "std/losses.ada"
 fn shares(weights: List<Real>) -> List<Real> { return [for w in weights: w / sum(weights)] }
 
 /// Scores of the tokens that the pairs (b, n) name, as many for each instance.
-fn scores_at(attn: real[batch, head, pixel, tokens], b: i32[k], n: i32[k], instances: Dim) -> real[instance: instances, slot: k / instances, head, pixel] {
+fn scores_at(attn: real[batch, head, pixel, tokens], b: i32[k], n: i32[k], instances: Dim)
+    -> real[instance: instances, slot: k / instances, head, pixel] {
   return attn[batch: b][tokens: n] |> view(`(instance slot) head pixel -> instance slot head pixel`, instance: instances)
 }
 
 /// Outputs of the text encoder: what composing changes in the subject's prompt should point where it changes the class prompt. `words` is 1
 /// on the ordinary tokens of the subject's prompts; the first position never counts.
-loss prompt_delta(c: real[role: 2, kind: 2, n, ...l, tokens, width], words: real[kind: 2, n, tokens]? = none, ref_grad: Real = 0.05, power: Real = 2,
+loss prompt_delta(c: real[role: 2, kind: 2, n, ...l, tokens, width], words: real[kind: 2, n, tokens]? = none, ref_grad: Real = 0.05,
+                  power: Real = 2,
                   demean_subject: Bool = true) -> real {
   let change = ortho_subtract(c[kind: 1], c[kind: 0], over: width)
   let weight = if has(words) { sum(words * where(iota([tokens]) == 0, 0, 1), over: kind) ** 2 / 4 } else { none }
-  return ref_cosine(change[role: 0], change[role: 1], weight: weight, power: power, demean_x: demean_subject, demean_ref: true, ref_grad: ref_grad)
+  return ref_cosine(change[role: 0], change[role: 1], weight: weight, power: power, demean_x: demean_subject, demean_ref: true,
+                    ref_grad: ref_grad)
 }
 
 type MaskTerms = { complementary: real, leak: real, intrusion: real, contrast: real }
@@ -30,9 +33,10 @@ fn positive_mean(x: real[batch, ...s], weight: real[batch]) -> real { return mas
 
 /// One layer of `attention_masks`: subject score `s`, background score `g` (none without a background slot; `ratio` says how many subject
 /// tokens there are for one of the background).
-fn mask_terms(s: real[batch, head, h, w], g: real[batch, head, h, w]?, fg: real[batch, hm, wm], weight: real[batch], ratio: Real = 4) -> MaskTerms {
-  let f = where(resize_mask(rename(fg, hm: h, wm: w), size(s, h), size(s, w)) > 1e-6, 1, 0)
-  let b = 1 - f
+fn mask_terms(s: real[batch, head, h, w], g: real[batch, head, h, w]?, fg: real[batch, hm, wm], weight: real[batch], ratio: Real = 4)
+    -> MaskTerms {
+  let f      = where(resize_mask(rename(fg, hm: h, wm: w), size(s, h), size(s, w)) > 1e-6, 1, 0)
+  let b      = 1 - f
   let usable = where(all(any(f > 0, over: [h, w]) and any(b > 0, over: [h, w])), 1, 0)
   let inside = masked_mean(grad_scale(s * f, 0.5), f, over: [head, h, w])
   let leak   = usable * positive_mean(s * b + 0.4 - inside, weight)
@@ -41,9 +45,10 @@ fn mask_terms(s: real[batch, head, h, w], g: real[batch, head, h, w]?, fg: real[
   let outside = masked_mean(g * b, b, over: [head, h, w])
   return {
     complementary: ref_cosine(flat(g), flat(s), ref_grad: 0.1, align: false),
-    leak: leak,
+    leak:      leak,
     intrusion: usable * positive_mean(g * f + 0.4 - outside, weight),
-    contrast: usable * (positive_mean(g * f + 0.4 * ratio - inside, weight) + positive_mean(s * b + 0.4 - outside, weight)) }
+    contrast:  usable * (positive_mean(g * f + 0.4 * ratio - inside, weight) + positive_mean(s * b + 0.4 - outside, weight))
+  }
 }
 /// Attention of the subject stays in its mask, that of the background outside, and the two differ (times 2e-4 in the recipe).
 loss attention_masks(s: List<real[batch, head, h, w]>, g: List<real[batch, head, h, w]>?, fg: real[batch, hm, wm], has_fg: real[batch],
@@ -56,7 +61,7 @@ loss attention_masks(s: List<real[batch, head, h, w]>, g: List<real[batch, head,
 
 /// Two layers look at the same place: the larger map against the smaller; of equal ones the upper layer against the one below.
 fn same_place(upper: real[n, h, w], below: real[n, hb, wb]) -> real {
-  let low = rename(below, hb: h, wb: w)
+  let low  = rename(below, hb: h, wb: w)
   let (small, large) = if size(upper, h) < size(low, h) { (upper, low) } else { (low, upper) }            // sizes: decided when compiling
   let flat = fn(x: real[n, row, col]) => x |> view(`n row col -> n f=(row col)`)
   return ref_cosine(flat(resize(large, size(small, h), size(small, w))), flat(small), demean_x: true, demean_ref: true)
@@ -70,7 +75,9 @@ loss cross_layer(s: List<real[n, h, w]>, pairs: List<{ of: Int, to: Int, w: Real
 type Seen = { score: real[...b, head, h, w], query: real[...b, head, h, w, d], out: real[...b, c, h: h2, w: w2] }
 
 /// A layer's attention at the size of its features. Not differentiated.
-fn attention_map(score: real[...b, head, h, w], to: Dim, by: Dim) -> real[...b, h: to, w: by] { return resize(mean(stop(score), over: head), to, by) }
+fn attention_map(score: real[...b, head, h, w], to: Dim, by: Dim) -> real[...b, h: to, w: by] {
+  return resize(mean(stop(score), over: head), to, by)
+}
 /// Where attention is low (or high), as weights of mean 1.
 fn place_weight(a: real[...b, h, w], low: Bool = true, eps: Real = 0.001) -> real[...b, h, w] {
   let mid   = mean(a, over: [h, w])
@@ -82,18 +89,22 @@ fn place_weight(a: real[...b, h, w], low: Bool = true, eps: Real = 0.001) -> rea
 type DeltaTerms = { attention: real, norm: real, features: real }
 
 /// One layer of `delta_distill`.
-fn delta_terms(score: real[role: 2, kind: 2, head, h, w], out: real[role: 2, kind: 2, c, h: h2, w: w2], norms: real, pool: Int, stride: Int) -> DeltaTerms {
-  let s = score |> view(`role kind head h w -> role kind head f=(h w)`) |> expand([n: 1, role: 2, kind: 2, head, f])
+fn delta_terms(score: real[role: 2, kind: 2, head, h, w], out: real[role: 2, kind: 2, c, h: h2, w: w2], norms: real, pool: Int,
+               stride: Int) -> DeltaTerms {
+  let s     = score |> view(`role kind head h w -> role kind head f=(h w)`) |> expand([n: 1, role: 2, kind: 2, head, f])
   let level = mean(score, over: [h, w])
   let gap   = abs(level[role: 0] - grad_scale(level[role: 1], 0.05))
-  let place = (place_weight(attention_map(score[role: 1, kind: 1], size(out, h), size(out, w))) + place_weight(attention_map(score[role: 0, kind: 1], size(out, h), size(out, w)))) / 2
+  let place = (place_weight(attention_map(score[role: 1, kind: 1], size(out, h), size(out, w)))
+               + place_weight(attention_map(score[role: 0, kind: 1], size(out, h), size(out, w)))) / 2
   let shown = where(norms > 0, standardize(out, over: c, 1e-5), out) * place
   let f     = avg_pool(shown, pool, stride: stride) |> view(`role kind c h w -> role kind f=(c h w)`)
   let away  = [for k in 0..2: ortho_subtract(f[role: 0, kind: k], grad_scale(f[role: 1, kind: k], 0.1), over: f)]
   return {
-    attention: delta_alignment(s[role: 0, kind: 0], s[role: 0, kind: 1], s[role: 1, kind: 0], s[role: 1, kind: 1], ref_grad: 0.05, base_grad: 1, power: 3),
-    norm: sum(mean(gap, over: head)),
-    features: mean(ortho_subtract(away[1], away[0], over: f) ** 2) }
+    attention: delta_alignment(s[role: 0, kind: 0], s[role: 0, kind: 1], s[role: 1, kind: 0], s[role: 1, kind: 1], ref_grad: 0.05,
+                               base_grad: 1, power: 3),
+    norm:     sum(mean(gap, over: head)),
+    features: mean(ortho_subtract(away[1], away[0], over: f) ** 2)
+  }
 }
 /// The subject changes from single to composed as the teacher's mix does (times 1e-4 in the recipe). `norms`: features with unit variance
 /// over channels or as they are; a value and not a choice of graph, so the coin makes no second one.
@@ -109,7 +120,8 @@ type Matching = { align: real, same: real, background: real, below: real[role: 2
 
 /// Where the pixels of the single pictures go in the composed ones, by their queries; features and background follow. `fg`: the subject's
 /// pixels in the single picture. `below`: how far each composed pixel is from being the subject's, by the subject's and the mix's matching.
-fn elastic_matching(q: real[role: 2, kind: 2, c, p], f: real[role: 2, kind: 2, c, p], fg: real[p], cutoff: Real = 0.25, query_grad: Real = 0.1,
+fn elastic_matching(q: real[role: 2, kind: 2, c, p], f: real[role: 2, kind: 2, c, p], fg: real[p], cutoff: Real = 0.25,
+                    query_grad: Real = 0.1,
                     feature_grad: Real = 0.01, mix_grad: Real = 0.05) -> Matching {
   let to    = softmax(dot(rename(q[kind: 1], p: comp), grad_scale(q[kind: 0], query_grad), over: c), over: comp)       // [role, comp, p]
   let both  = expand(rename(fg, p: comp), [comp, p]) * fg
@@ -118,16 +130,18 @@ fn elastic_matching(q: real[role: 2, kind: 2, c, p], f: real[role: 2, kind: 2, c
   let row   = fn(x: real[p]) => expand(x, [n: 1, p])
   let below = max(0, cutoff - dot(to, fg, over: p)) |> rename(comp: p)                                                 // [role, p]
   return {
-    align: masked_mean(abs(to[role: 0] - to[role: 1]), both),
-    same: ref_cosine(rows(moved), grad_scale(rows(f[role: 0, kind: 0]), feature_grad), weight: row(fg)),
+    align:      masked_mean(abs(to[role: 0] - to[role: 1]), both),
+    same:       ref_cosine(rows(moved), grad_scale(rows(f[role: 0, kind: 0]), feature_grad), weight: row(fg)),
     background: ref_cosine(rows(f[role: 0, kind: 1]), rows(f[role: 1, kind: 1]), weight: row(below[role: 1]), ref_grad: mix_grad),
-    below: below }
+    below:      below
+  }
 }
 
 type KeepTerms = { align: real, same: real, background: real, leak: real, mix_leak: real }
 
 /// One layer of `keep_foreground`, its queries normalised by the caller; `norms`: features with unit variance over channels.
-fn keep_terms(score: real[role: 2, kind: 2, head, h, w], query: real[role: 2, kind: 2, head, h, w, d], out: real[role: 2, kind: 2, c, h: h2, w: w2],
+fn keep_terms(score: real[role: 2, kind: 2, head, h, w], query: real[role: 2, kind: 2, head, h, w, d],
+              out: real[role: 2, kind: 2, c, h: h2, w: w2],
               fg: real[hm, wm], norms: Bool = true) -> KeepTerms {
   let (to, by) = (size(score, h), size(score, w))
   let pool = fn(x: real[...b, h, w]) => if size(x, h) > 8 { avg_pool(x, 4, stride: 2) } else { x }
@@ -139,11 +153,12 @@ fn keep_terms(score: real[role: 2, kind: 2, head, h, w], query: real[role: 2, ki
   let hit  = max(0, flat(score[kind: 1]))                                              // [role, head, p]
   let t    = elastic_matching(q, f, m)
   return {
-    align: t.align,
-    same: t.same,
+    align:      t.align,
+    same:       t.same,
     background: t.background,
-    leak: masked_mean(hit[role: 0], t.below[role: 0]),
-    mix_leak: masked_mean(grad_scale(hit[role: 1], 0.02), t.below[role: 1]) }
+    leak:       masked_mean(hit[role: 0], t.below[role: 0]),
+    mix_leak:   masked_mean(grad_scale(hit[role: 1], 0.02), t.below[role: 1])
+  }
 }
 /// All terms together; the background's counts more where it is large.
 fn keep_total(t: KeepTerms) -> real {
@@ -158,9 +173,10 @@ loss keep_foreground(seen: List<Seen>, weights: List<Real>, fg: real[hm, wm], no
   }]
   let share = shares(weights)
   return keep_total({
-    align: sum([for (t, w) in zip(each, share): w * t.align]),
-    same: sum([for (t, w) in zip(each, share): w * t.same]),
+    align:      sum([for (t, w) in zip(each, share): w * t.align]),
+    same:       sum([for (t, w) in zip(each, share): w * t.same]),
     background: sum([for (t, w) in zip(each, share): w * t.background]),
-    leak: sum([for (t, w) in zip(each, share): w * t.leak]),
-    mix_leak: sum([for (t, w) in zip(each, share): w * t.mix_leak]) })
+    leak:       sum([for (t, w) in zip(each, share): w * t.leak]),
+    mix_leak:   sum([for (t, w) in zip(each, share): w * t.mix_leak])
+  })
 }

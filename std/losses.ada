@@ -104,3 +104,10 @@ fn proportional_scale(x: real[...s], base: Real, scale: Real, low: Real = 1, hig
 fn linear_scale(x: real[...s], base: Real, scale: Real, ref: Real, ref_scale: Real, low: Real, high: Real) -> real[...s] {
   return clamp((stop(x) - base) / (ref - base) * (ref_scale - scale) + scale, low, high)
 }
+
+property "without a margin ArcFace is CosFace" {
+  forall x: real[b: 1..4, f: 2..6], centres: real[classes: 2..5, f], id: i32[b] in 0..2
+  require min(norm(x, over: f)) > 0.1 and min(norm(centres, over: f)) > 0.1
+  expect near(arcface(x, centres, id, margin: 0), cosface(x, centres, id, margin: 0), 1e-3)
+}
+gradcheck cross_entropy(logits: real[b: 3, classes: 5], id: i32[b], smoothing: 0.1)

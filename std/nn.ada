@@ -151,3 +151,16 @@ property "resampling to the same size changes nothing" {
   forall x: real[h: 1..9, w: 1..9] in -2..2
   expect near(resize(x, h, w), x, 1e-5)
 }
+property "attention over equal keys is the mean of the values" {
+  forall q: real[query: 1..4, d: 1..5], v: real[key: 1..6, e: 1..4] in -2..2
+  expect near(attention(q, ones([key, d]), v), expand(mean(v, over: key), [query, e]), 1e-5)
+}
+property "standardised numbers have mean 0 and variance 1" {
+  forall x: real[...b, c: 3..9] in -2..2
+  require min(var(x, over: c)) > 0.01
+  let y = standardize(x, over: c, eps: 0)
+  expect near(mean(y, over: c), 0 * mean(x, over: c), 1e-4)
+  expect near(var(y, over: c), 1 + 0 * mean(x, over: c), 1e-4)
+}
+gradcheck gelu(x: real[n: 7])
+gradcheck attention(q: real[query: 3, d: 4], k: real[key: 5, d: 4], v: real[key: 5, e: 2])

@@ -4,4 +4,15 @@ export { elaborateEvaluate } from "./evaluate.ts";
 export { elaborateFunction, elaborateOptimizerAlone, type FunctionArgument, type FunctionOptions, type PlainValue } from "./function.ts";
 export type * from "./program.ts";
 export type { Overrides } from "./settings.ts";
+export {
+  type Drawn,
+  type Draws,
+  drawsOf,
+  elaborateTest,
+  listTests,
+  type Sample,
+  shapesOf,
+  type TestCase,
+  type TestProgram,
+} from "./tests.ts";
 export { elaborateTrain, listEntries } from "./train.ts";

@@ -4,6 +4,7 @@ import { Builder } from "../ir/builder.ts";
 import type { Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanTableUse } from "../plan/plan.ts";
+import type { Check } from "./checks.ts";
 import type { Choices } from "./choices.ts";
 import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
@@ -12,7 +13,7 @@ import type { TableRoot } from "./tableState.ts";
 import type { TensorVal, Val } from "./values.ts";
 
 /** What kind of body is being elaborated: it decides which statements and effects may stand there. */
-export type BodyKind = "compile" | "init" | "step" | "optimizer" | "evaluate" | "function" | "dataset";
+export type BodyKind = "compile" | "init" | "step" | "optimizer" | "evaluate" | "function" | "dataset" | "test";
 
 /** What a body leaves besides its value. Copied before a trial run and put back when it is dropped. */
 export interface Effects {
@@ -26,6 +27,8 @@ export interface Effects {
   readonly tables: PlanTableUse[];
   /** Texts that are logged. */
   readonly notes: Map<string, HostExpr>;
+  /** What a test claims, in order. */
+  readonly checks: Check[];
   ended: string | null; // the reason of a `require` that ended the path
 }
 
@@ -122,7 +125,7 @@ export class Session {
 
   /** The micro-step that device draws are counted by: 0 where starting values are made. */
   microStep(): Value {
-    if (this.body === "init") return this.builder.scalar(0, "u32");
+    if (this.body === "init" || this.body === "test") return this.builder.scalar(0, "u32");
     return this.uniform({ kind: "counter", name: "microStep" }, "u32", "microStep");
   }
 }
@@ -137,6 +140,7 @@ export function freshEffects(): Effects {
     reads: [],
     tables: [],
     notes: new Map(),
+    checks: [],
     ended: null,
   };
 }
@@ -151,6 +155,7 @@ export function copyEffects(effects: Effects): Effects {
     reads: [...effects.reads],
     tables: [...effects.tables],
     notes: new Map(effects.notes),
+    checks: [...effects.checks],
     ended: effects.ended,
   };
 }
@@ -164,6 +169,7 @@ export function sameEffects(a: Effects, b: Effects): boolean {
     a.reads.length === b.reads.length &&
     a.tables.length === b.tables.length &&
     a.notes.size === b.notes.size &&
+    a.checks.length === b.checks.length &&
     a.ended === b.ended &&
     [...a.cells].every(([k, v]) => b.cells.get(k) === v)
   );

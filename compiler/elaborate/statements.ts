@@ -2,6 +2,7 @@ import type { Binder, Block, Expr, Stmt } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
+import { addCheck } from "./checks.ts";
 import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import { scalarType, toHost } from "./hostExpr.ts";
@@ -19,10 +20,11 @@ export type Flow =
   | { readonly kind: "ended" };
 
 /** Where a statement with an effect may stand. */
-const allowed: Readonly<Record<"minimize" | "update" | "require" | "log" | "measure", readonly BodyKind[]>> = {
+const allowed: Readonly<Record<"minimize" | "update" | "require" | "expect" | "log" | "measure", readonly BodyKind[]>> = {
   minimize: ["step"],
   update: ["step", "optimizer", "function"],
-  require: ["step", "evaluate"],
+  require: ["step", "evaluate", "test"],
+  expect: ["test"],
   log: ["step", "evaluate", "optimizer"],
   measure: ["evaluate"],
 };
@@ -35,6 +37,7 @@ function requirePlace(what: keyof typeof allowed, span: Span, scope: Scope): voi
       evaluate: "`evaluate`",
       optimizer: "an `optimizer`",
       function: "a function",
+      test: "a `test` or a `property`",
     };
     fail("elaborate/misplaced", span, { what, where: places.map((p) => words[p]).join(" or ") });
   }
@@ -94,6 +97,10 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       return on();
     case "require": {
       requirePlace("require", statement.span, scope);
+      if (session.body === "test") {
+        addCheck("require", statement.condition, statement.span, scope);
+        return on();
+      }
       if (compileCondition(statement.condition, scope)) return on();
       session.effects.ended = statement.reason?.value ?? "a requirement";
       return { kind: "ended" };
@@ -128,7 +135,9 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       requirePlace("measure", statement.span, scope);
       return unsupported("`measure` inside a block", statement.span, "write it directly in the `evaluate` block");
     case "expect":
-      return unsupported("`expect` outside of tests", statement.span);
+      requirePlace("expect", statement.span, scope);
+      addCheck("expect", statement.condition, statement.span, scope);
+      return on();
     case "write":
       return unsupported("`write`", statement.span);
     case "error":

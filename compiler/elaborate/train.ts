@@ -162,7 +162,7 @@ function trainProgram(program: Program, session: Session, name: string, override
 }
 
 /** Which leaf each leaf of a copy begins as. */
-function copiedLeaves(session: Session, leaves: readonly Leaf[]): TrainProgram["copies"] {
+export function copiedLeaves(session: Session, leaves: readonly Leaf[]): TrainProgram["copies"] {
   const paths = new Set(leaves.map((leaf) => leaf.path));
   return session.copies.flatMap(({ from, to }) => {
     if (from.path === null || to.path === null) return [];

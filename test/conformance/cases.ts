@@ -1,8 +1,8 @@
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, discoverCases } from "./case.ts";
-import { DeviceGraph } from "./device.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";

@@ -32,7 +32,7 @@ function elaborate(file: string): string {
     ...train.map((name) => elaborateTrain(program, resolution, name, set)),
     ...evaluate.map((name) => elaborateEvaluate(program, resolution, name, set)),
   ];
-  const found = made.flatMap((one): readonly Diagnostic[] => (one.ok ? [] : one.diagnostics));
+  const found = made.flatMap((one): readonly Diagnostic[] => (one.ok ? one.warnings : one.diagnostics));
   return `${renderDiagnostics(found, (id) => program.files.get(id)?.text)}\n`;
 }
 

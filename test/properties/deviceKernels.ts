@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, it } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { DeviceGraph } from "../conformance/device.ts";
 import { agreeLater, type Inputs } from "./agreement.ts";
 import { gradientsOf } from "./kernels.ts";
 import { programs } from "./programs.ts";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { targetOf } from "../../cli/target.ts";
 import { type CompileOptions, compileGraph } from "../../compiler/compile.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
@@ -10,7 +11,6 @@ import { halfValue, roundToHalf } from "../../compiler/plan/half.ts";
 import type { PlanTarget } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { DeviceGraph } from "../conformance/device.ts";
 import { checkHalves, ofData, Tally } from "./precision.ts";
 import { programs } from "./programs.ts";
 

@@ -13,6 +13,7 @@ import { mathRows } from "./math.ts";
 import { moveRows } from "./move.ts";
 import { reduceRows } from "./reduce.ts";
 import { scheduleRows } from "./schedules.ts";
+import { testRows } from "./tests.ts";
 
 // The primitives of the language: one row each. A row says how its arguments are read and what they mean; nothing else knows their names.
 
@@ -28,7 +29,7 @@ interface ParamSpec {
   readonly optional: boolean;
   readonly axes: boolean;
 }
-const tables = () => [mathRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows];
+const tables = () => [mathRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows];
 let rowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 let dataRowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 const specs = new Map<BuiltinRow, readonly ParamSpec[]>();

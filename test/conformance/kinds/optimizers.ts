@@ -1,9 +1,9 @@
+import { DeviceGraph } from "../../../cli/deviceGraph.ts";
 import { vjp } from "../../../compiler/autodiff.ts";
 import { elaborateFunction, elaborateOptimizerAlone, type PlainValue } from "../../../compiler/elaborate/index.ts";
 import type { NdArray } from "../../../compiler/ir/ops/row.ts";
 import type { OpenedDevice } from "../../../runtime/device/openDevice.ts";
 import { type Case, difference } from "../case.ts";
-import { DeviceGraph } from "../device.ts";
 import { loadText } from "../run.ts";
 import { scheduleText } from "../schedules.ts";
 import type { Config, Tensors, Unsupported } from "../written.ts";

@@ -1,14 +1,14 @@
-import { targetOf } from "../../cli/target.ts";
-import { type CompileOptions, compileGraph } from "../../compiler/compile.ts";
-import type { NdArray } from "../../compiler/ir/ops/row.ts";
-import type { Graph } from "../../compiler/ir/value.ts";
-import { evaluateHost } from "../../compiler/plan/evalHost.ts";
-import type { HostEnvironment, UniformDecl } from "../../compiler/plan/host.ts";
-import type { Plan, PlanTarget } from "../../compiler/plan/plan.ts";
-import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
-import { createSession, type Session } from "../../runtime/execute/session.ts";
+import { type CompileOptions, compileGraph } from "../compiler/compile.ts";
+import type { NdArray } from "../compiler/ir/ops/row.ts";
+import type { Graph } from "../compiler/ir/value.ts";
+import { evaluateHost } from "../compiler/plan/evalHost.ts";
+import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
+import type { Plan, PlanTarget } from "../compiler/plan/plan.ts";
+import type { OpenedDevice } from "../runtime/device/openDevice.ts";
+import { createSession, type Session } from "../runtime/execute/session.ts";
+import { targetOf } from "./target.ts";
 
-// A graph on the device, compiled once and run as often as wanted: what every case is measured with. Outputs are poisoned before each run.
+// A graph on the device, compiled once and run as often as wanted: what tests and recorded cases are measured with. Outputs are poisoned before each run.
 
 const start: HostEnvironment = { seed: 0, microStep: 0, update: 0, progress: 0 };
 

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { evaluate } from "../compiler/reference/evaluate.ts";
+import type { OnDevice } from "./judge.ts";
+import { testFile } from "./runTests.ts";
+
+// `adac test` without a device: the meaning alone, and devices made up here that compute right or wrong.
+
+const folder = mkdtempSync(path.join(tmpdir(), "ada-test-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function run(text: string, onDevice: OnDevice = null, runs = 15) {
+  const file = path.join(folder, "a.ada");
+  writeFileSync(file, text);
+  let written = "";
+  const counts = await testFile(file, {
+    seed: 1,
+    runs,
+    onDevice,
+    write: (more) => {
+      written += more;
+    },
+  });
+  return { counts, written };
+}
+const passes = async (text: string) => expect((await run(text)).counts, (await run(text)).written).toEqual({ passed: 1, failed: 0 });
+
+/** A device that computes what is meant, and one that is a little off. */
+const rightDevice: OnDevice = async (graph, inputs) => evaluate(graph, inputs);
+const wrongDevice: OnDevice = async (graph, inputs) =>
+  Object.fromEntries(
+    Object.entries(evaluate(graph, inputs)).map(([name, one]) => [name, { ...one, data: one.data.map((value) => value * 1.01 + 0.01) }]),
+  );
+
+describe("what holds", () => {
+  test.each([
+    ["near tensors, lists and records", 'test "a" { expect near({ a: [1, 2], b: 3 }, { a: [1, 2.00001], b: 3 }, 1e-4) }'],
+    ["a relative tolerance", 'test "a" { expect near(1000, 1009, relative: 0.01) }'],
+    ["near within another claim", 'test "a" { let x = draw(normal, [n: 4])\n expect near(x, x) and not near(x, x + 1) }'],
+    [
+      "sizes, rows, numbers and truths",
+      'property "a" { forall x: real[...s, h: 1..5, w: 2..4] in -2..2, c: Real in 0.5..2, n: Int in 1..4, q: real[n], on: Bool\n expect near(c * x / c, x) and size(q, n) == n and (on or not on) }',
+    ],
+    ["what `require` leaves", 'property "a" { forall x: Real in -1..1\n require x > 0\n expect x > 0 }'],
+    ["sizes that are written", 'property "a" { forall x: real[n: 4], y: real[n: 4]\n expect near(x + y, y + x) }'],
+    [
+      "a fresh module and its copy",
+      'module M(out: Dim) {\n param w: f32[out, n] = draw(normal, [out, n])\n forward(x: real[n]) -> real[out] { return dot(w, x, over: n) } }\ntest "a" { let a = fresh(M(2), seed: 1)\n let b = fresh(M(2), from: a)\n let x = draw(normal, [n: 3])\n expect near(a(x), b(x))\n expect not near(a(x), fresh(M(2), seed: 2)(x)) }',
+    ],
+    [
+      "a derivative, with what `stop` guards fixed",
+      "fn f(x: real[n]) -> real[n] { return grad_scale(x * x, 0.5) }\ngradcheck f(x: real[n: 3])",
+    ],
+  ])("%s", (_, text) => passes(text));
+});
+
+describe("what does not hold", () => {
+  test("a claim, with a small sample that can be run again", async () => {
+    const { counts, written } = await run('property "p" {\n  forall x: real[h: 1..9, w: 1..9] in -2..2\n  expect x < 1.5\n}\n');
+    expect(counts).toEqual({ passed: 0, failed: 1 });
+    expect(written).toContain("a.ada:3:3: `expect x < 1.5`");
+    const again = written.slice(written.indexOf('test "p (counterexample)"')).replace(/^ {7}/gm, "");
+    expect(again.split("\n").length).toBeLessThan(6);
+    expect((await run(again)).counts).toEqual({ passed: 0, failed: 1 });
+  });
+  test("the same seed gives the same sample", async () => {
+    const text = 'property "p" { forall x: real[n: 1..9] in -2..2\n expect sum(x) < 1 }';
+    expect((await run(text)).written).toBe((await run(text)).written);
+  });
+  test("a wrong derivative", async () => {
+    // The device's derivative is off; that of the meaning is not.
+    const text = "fn f(x: real[n]) -> real[n] { return x * x * x }\ngradcheck f(x: real[n: 3])";
+    expect((await run(text, rightDevice)).counts).toEqual({ passed: 1, failed: 0 });
+    const { counts, written } = await run(text, wrongDevice);
+    expect(counts).toEqual({ passed: 0, failed: 1 });
+    expect(written).toMatch(/the derivative by `x` at \[n: \d\] is \S+ on the device, but differences give/);
+  });
+  test("a device that does not do what is meant, though the claim holds on it", async () => {
+    const text = 'test "t" { let x = draw(normal, [n: 4])\n expect near(x, x) }';
+    expect((await run(text, rightDevice)).counts).toEqual({ passed: 1, failed: 0 });
+    const { counts, written } = await run(text, wrongDevice);
+    expect(counts).toEqual({ passed: 0, failed: 1 });
+    expect(written).toMatch(/the left side is \S+ on the device and \S+ by its meaning/);
+  });
+  test("a property that discards everything", async () => {
+    const { counts, written } = await run('property "p" { forall x: Real in 0..1\n require x > 2\n expect x > 0 }');
+    expect(counts).toEqual({ passed: 0, failed: 1 });
+    expect(written).toContain("draw from narrower ranges");
+  });
+});
+
+test("a file with mistakes is not run; what only sizes show fails its own test", async () => {
+  expect((await run('test "a" { expect nope }')).counts).toEqual({ status: 1 });
+  const { counts, written } = await run(
+    'fn half(n: Int) -> real[m: n / 2] { return ones([m: n / 2]) }\nproperty "p" { forall n: Int in 1..9\n expect sum(half(n)) > 0 }',
+  );
+  expect(counts).toEqual({ passed: 0, failed: 1 });
+  expect(written).toContain("error shape/not-whole");
+});

@@ -1,0 +1,42 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
+import { testFile } from "../../cli/runTests.ts";
+import { packageRoot } from "../../dsl/source.ts";
+import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
+
+// The tests that the standard library holds itself, on the device: `adac test std/*.ada`.
+
+const folder = path.join(packageRoot(), "std");
+const files = readdirSync(folder).filter((file) => file.endsWith(".ada"));
+let opened: OpenedDevice;
+beforeAll(async () => {
+  const made = await openDevice();
+  if (!made.ok) throw new Error(made.reason);
+  opened = made;
+});
+afterAll(() => opened.device.destroy());
+
+let tests = 0;
+test.each(files)("std/%s", async (file) => {
+  let written = "";
+  const counts = await testFile(path.join(folder, file), {
+    seed: 1,
+    runs: 8,
+    onDevice: async (graph, inputs, uniforms) => {
+      const made = await DeviceGraph.create(opened, graph, uniforms);
+      try {
+        return await made.run(inputs);
+      } finally {
+        made.dispose();
+      }
+    },
+    write: (text) => {
+      written += text;
+    },
+  });
+  expect(counts, written).toMatchObject({ failed: 0 });
+  tests += "passed" in counts ? counts.passed : 0;
+});
+test("there are some", () => expect(tests).toBeGreaterThan(5));
