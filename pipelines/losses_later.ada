@@ -30,10 +30,12 @@ fn repeated_terms(attn: real[block: 4, head, pixel, tokens], key: real[block: 4,
                   tokens_seen: real[tokens], scale: Real) -> Repeated {
   let others  = put(tokens_seen, tokens: n, 0)
   let subject = fn(x: real[block: 4, c, tokens]) => mean((x[block: 1][tokens: n] - stop(x[block: 0][tokens: n])) ** 2)
-  let rest    = fn(x: real[block: 4, c, tokens]) => masked_l2(expand(x[block: 1], [n: 1, c, tokens]), stop(expand(x[block: 3], [n: 1, c, tokens])), expand(others, [n: 1, tokens]))
+  let rest = fn(x: real[block: 4, c, tokens]) => masked_l2(expand(x[block: 1], [n: 1, c, tokens]),
+                                                           stop(expand(x[block: 3], [n: 1, c, tokens])), expand(others, [n: 1, tokens]))
   return {
     attention: scale * mean((attn[block: 1] - stop(attn[block: 2])) ** 2),
-    subject_k: subject(key), other_k: rest(key), subject_v: subject(value), other_v: rest(value) }
+    subject_k: subject(key), other_k: rest(key), subject_v: subject(value), other_v: rest(value)
+  }
 }
 
 /// A picture's pixels as `from`, where they are brought as `to`.
@@ -49,9 +51,9 @@ fn face_pair(x: real[block: 4, c, h, w], single: i32[corner: 4], composed: i32[c
 /// What lies around the face in the composed picture, and the mix, without the mean of their means.
 fn around_pair(x: real[block: 4, c, h, w], around: real[h, w], eps: Real = 1e-5) -> Pair {
   let (sc, mc) = (x[block: 1] * around, x[block: 3])
-  let share    = count(around) / (sum(around) + eps)
-  let common   = stop((mean(mc, over: [h, w]) + mean(sc, over: [h, w]) * share) / 2)
-  let flat     = fn(y: real[c, h, w]) => y |> view(`c h w -> c p=(h w)`)
+  let share  = count(around) / (sum(around) + eps)
+  let common = stop((mean(mc, over: [h, w]) + mean(sc, over: [h, w]) * share) / 2)
+  let flat   = fn(y: real[c, h, w]) => y |> view(`c h w -> c p=(h w)`)
   return { source: flat((sc - common) * around) |> rename(p: from), target: flat(mc - common) |> rename(p: to) }
 }
 /// 0 where a box (x1, y1, x2, y2) is.
@@ -73,12 +75,12 @@ type Moved = { errors: List<real>, best: real, sparse: real, by_flow: real, in_p
 /// far attention is from the better of the other two, where that is clearly better. `factors` handicap the three.
 fn moved(f: Pair, attention: real[from, to], flow: real[from, to], factors: List<Real>, limit: Real, most: Real, temperature: Real = 5,
          eps: Real = 1e-6) -> Moved {
-  let stay  = where(expand(iota([from]), [from, to]) == iota([to]), 1, 0)
-  let error = fn(by: real[from, to]) => mean((dot(f.source, by, over: from) - f.target) ** 2, over: c)
-  let each  = [error(attention), error(flow), error(stay)]
-  let tried = [for (e, factor) in zip(each, factors): e * factor]
-  let best  = mean(min(min(tried[0], tried[1]), tried[2]))
-  let kept  = stop(where(best >= limit * most, 0, min(1, limit / (best + eps))))
+  let stay   = where(expand(iota([from]), [from, to]) == iota([to]), 1, 0)
+  let error  = fn(by: real[from, to]) => mean((dot(f.source, by, over: from) - f.target) ** 2, over: c)
+  let each   = [error(attention), error(flow), error(stay)]
+  let tried  = [for (e, factor) in zip(each, factors): e * factor]
+  let best   = mean(min(min(tried[0], tried[1]), tried[2]))
+  let kept   = stop(where(best >= limit * most, 0, min(1, limit / (best + eps))))
   let (by_flow, in_place) = (stop(tried[0] - tried[1]), stop(tried[0] - tried[2]))
   let lead   = max(by_flow, in_place)
   let flows  = by_flow >= in_place
@@ -89,7 +91,8 @@ fn moved(f: Pair, attention: real[from, to], flow: real[from, to], factors: List
   return {
     errors: [for e in each: kept * mean(e)], best: kept * best,
     sparse: mean(abs(stop(better) - attention) * weight),
-    by_flow: wins(flows), in_place: wins(not flows), weight: mean(weight), dropped: where(best >= limit * most, 1, 0) }
+    by_flow: wins(flows), in_place: wins(not flows), weight: mean(weight), dropped: where(best >= limit * most, 1, 0)
+  }
 }
 /// The attention of two pictures' queries: for each pixel of the target, shares of the source's pixels.
 fn attention_between(q: Pair) -> real[from, to] {

@@ -11,9 +11,12 @@ fn with_noise(x: real[...b, width], noise: real[...b, width], std: real[...s], k
 fn row_spread(x: real[...b, width]) -> real { return mean(std(stop(x), over: width)) }
 
 /// From `first` towards `last` with progress p, `last` from `final` on. Not divided by `final`: it jumps there unless `final` is 1.
-fn annealed(p: real[...s], first: Real, last: Real, final: Real = 1) -> real[...s] { return where(p < final, first + (last - first) * p, last) }
+fn annealed(p: real[...s], first: Real, last: Real, final: Real = 1) -> real[...s] {
+  return where(p < final, first + (last - first) * p, last)
+}
 /// Uniform within `share` about an annealed mean, as far as `legal` allows.
-fn around_annealed(p: real[...s], u: real[...s], first: Real, last: Real, final: Real = 1, low: Real = 0.8, high: Real = 1.2, least: Real = 0,
+fn around_annealed(p: real[...s], u: real[...s], first: Real, last: Real, final: Real = 1, low: Real = 0.8, high: Real = 1.2,
+                   least: Real = 0,
                    most: Real = 1) -> real[...s] {
   let m  = annealed(p, first, last, final)
   let lo = max(m * low, least)
@@ -57,7 +60,8 @@ type Start = { x: real[batch, c, h, w], fg: real[batch, h, w], seen: real[batch,
 
 /// A latent that begins with the subject of a training picture, smaller and in noise. `noise`: around the subject, around the shrunk frame,
 /// and over everything (weighed `a`). A large subject is shrunk more.
-fn start_from_subject(x: real[batch, c, h, w], fg: real[batch, h, w], seen: real[batch, h, w], noise: List<real[batch, c, h, w]>, u: real, a: real) -> Start {
+fn start_from_subject(x: real[batch, c, h, w], fg: real[batch, h, w], seen: real[batch, h, w], noise: List<real[batch, c, h, w]>, u: real,
+                      a: real) -> Start {
   let large  = mean(fg)
   let e      = where(large > 0.1, (0.1 / max(large, 0.1)) ** 0.35, 1)
   let lo     = 0.7 * e
@@ -79,7 +83,8 @@ fn merge_rows(c: real[...b, tokens, width], at: i32[...b], words: i32[...b], wei
   return c[tokens: from] |> put(tokens: at, dot(weight, c[tokens: min(at + j, tokens - 1)], over: word))
 }
 /// The row at the first position goes to all positions of the slot, divided by `by`. With `strength` above 1 it leads further away from `plain`.
-fn share_row(c: real[...b, tokens, width], at: i32[...b, slot], by: Real = sqrt(slot), plain: real[...b, tokens, width]? = none, strength: Real = 1)
+fn share_row(c: real[...b, tokens, width], at: i32[...b, slot], by: Real = sqrt(slot), plain: real[...b, tokens, width]? = none,
+             strength: Real = 1)
     -> real[...b, tokens, width] {
   let first = at[slot: 0]
   let row   = if has(plain) { c[tokens: first] * strength - plain[tokens: first] * (strength - 1) } else { c[tokens: first] }
@@ -88,9 +93,11 @@ fn share_row(c: real[...b, tokens, width], at: i32[...b, slot], by: Real = sqrt(
 
 /// The teacher's context: the class prompt with a little of the subject at its positions, more in deeper layers; of that `own` says how much
 /// is the subject's own context again. The share of the class runs from `first` at layer `start` to `last`.
-fn mixed_context(s: real[...b, layer, tokens, width], c: real[...b, layer, tokens, width], slots: real[...b, tokens], own: real[...b, layer], start: Int,
+fn mixed_context(s: real[...b, layer, tokens, width], c: real[...b, layer, tokens, width], slots: real[...b, tokens],
+                 own: real[...b, layer], start: Int,
                  first: Real, last: Real, grad: Real = 0.05) -> real[...b, layer, tokens, width] {
-  let ramp = stack([for l in 0..layer: if l < start { 0 } else { 1 - first - (last - first) * (l - start) / (layer - 1 - start) }], axis: layer)
+  let ramp = stack([for l in 0..layer: if l < start { 0 } else { 1 - first - (last - first) * (l - start) / (layer - 1 - start) }],
+                   axis: layer)
   return own * s + (1 - own) * grad_scale(c + slots * (ramp * (s - c)), grad)
 }
 /// How much of its own context the mix keeps: nothing in the layers before `start`, behind it the more the smaller t is.
@@ -104,7 +111,7 @@ type Found = { start: i32[prompt], count: i32[prompt], which: i32[prompt] }
 /// the first in the list. What is not found has count 0.
 fn find_strings(tokens: i32[prompt, token], at: i32[prompt], strings: List<i32[word]>, span: Int) -> Found {
   let ends = size(tokens, token)
-  let hit = fn(string: i32[letter], offset: Int) => all(stack([for j in 0..size(string, letter): {
+  let hit  = fn(string: i32[letter], offset: Int) => all(stack([for j in 0..size(string, letter): {
     let place = at + offset + j
     return tokens[token: min(place, ends - 1)] == string[letter: j] and place < ends
   }], axis: letter), over: letter)
@@ -115,7 +122,8 @@ fn find_strings(tokens: i32[prompt, token], at: i32[prompt], strings: List<i32[w
       return {
         start: where(fresh, at + offset, found.start),
         count: where(fresh, size(string, word), found.count),
-        which: where(fresh, which, found.which) }
+        which: where(fresh, which, found.which)
+      }
     })
   })
 }

@@ -92,14 +92,14 @@ fn reflect(x: real[...b, h, w], top: Int, bottom: Int, left: Int, right: Int) ->
 
 /// The picture at places given in pixels, bilinear; 0 outside.
 fn sample_pixels(x: real[n, c, h, w], px: real[n, row, col], py: real[n, row, col]) -> real[n, c, row, col] {
-  let x0 = floor(px)
-  let y0 = floor(py)
-  let fx = px - x0
-  let fy = py - y0
+  let x0   = floor(px)
+  let y0   = floor(py)
+  let fx   = px - x0
+  let fy   = py - y0
   let flat = view(x, `n c h w -> n c p=(h w)`)
   return sum([for dy in 0..2: sum([for dx in 0..2: {
-    let ix = x0 + dx
-    let iy = y0 + dy
+    let ix     = x0 + dx
+    let iy     = y0 + dy
     let weight = (if dx == 1 { fx } else { 1 - fx }) * (if dy == 1 { fy } else { 1 - fy })
     let known  = ix >= 0 and ix < w and iy >= 0 and iy < h
     return flat[p: min(max(iy, 0), h - 1) * w + min(max(ix, 0), w - 1)] * where(known, weight, 0)
@@ -108,7 +108,7 @@ fn sample_pixels(x: real[n, c, h, w], px: real[n, row, col], py: real[n, row, co
 /// The picture at places given as (x, y) from -1 to 1. With `corners`, -1 and 1 are the outer centres, else the outer edges. Outside the
 /// picture there is 0, or with `border` the nearest edge.
 fn sample_at(x: real[n, c, h, w], grid: real[n, row, col, xy: 2], border: Bool = false, corners: Bool = false) -> real[n, c, row, col] {
-  let place = fn(g: real[n, row, col], size: Int) => if corners { (g + 1) / 2 * (size - 1) } else { ((g + 1) * size - 1) / 2 }
+  let place  = fn(g: real[n, row, col], size: Int) => if corners { (g + 1) / 2 * (size - 1) } else { ((g + 1) * size - 1) / 2 }
   let inside = fn(p: real[n, row, col], size: Int) => if border { min(max(p, 0), size - 1) } else { p }
   return sample_pixels(x, inside(place(grid[xy: 0], w), w), inside(place(grid[xy: 1], h), h))
 }
@@ -119,7 +119,7 @@ fn warp(x: real[n, c, h, w], flow: real[n, xy: 2, h, w]) -> real[n, c, h, w] {
 }
 /// The same as a matrix from the pixels of the source to those of the result.
 fn warp_matrix(flow: real[n, xy: 2, h, w]) -> real[n, from: h * w, to: h * w] {
-  let hat = fn(place: real[n, h, w], count: Int) => max(0, 1 - abs(expand(place, [n, source: count, h, w]) - iota([source: count])))
+  let hat    = fn(place: real[n, h, w], count: Int) => max(0, 1 - abs(expand(place, [n, source: count, h, w]) - iota([source: count])))
   let across = hat(flow[xy: 0] + iota([w]), w) |> rename(source: col)
   let down   = hat(flow[xy: 1] + iota([h]), h) |> rename(source: row)
   return expand(down, [n, row, col: w, h, w]) * across |> view(`n row col h w -> n from=(row col) to=(h w)`)
@@ -134,6 +134,10 @@ fn smooth_3x3(x: real[...b, h, w], centre: Real = 1) -> real[...b, h, w] {
 /// What a box (x1, y1, x2, y2) holds, resampled to a size; the box is data.
 fn crop(x: real[...b, h, w], box: i32[corner: 4], to: Dim, by: Dim = to) -> real[...b, h: to, w: by] {
   let place = fn(count: Int, size: Int, first: i32, last: i32) =>
-    max(0, 1 - abs(expand(clamp((iota([to: count]) + 0.5) * (last - first) / count - 0.5, 0, last - first - 1) + first, [to: count, from: size]) - iota([from: size])))
-  return resample(x, place(to, h, box[corner: 1], box[corner: 3]) |> rename(from: h), place(by, w, box[corner: 0], box[corner: 2]) |> rename(to: by, from: w))
+      max(0,
+          1
+          - abs(expand(clamp((iota([to: count]) + 0.5) * (last - first) / count - 0.5, 0, last - first - 1) + first,
+                       [to: count, from: size]) - iota([from: size])))
+  return resample(x, place(to, h, box[corner: 1], box[corner: 3]) |> rename(from: h),
+                  place(by, w, box[corner: 0], box[corner: 2]) |> rename(to: by, from: w))
 }
