@@ -49,8 +49,8 @@ const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b
 interface Draft {
   anchors: Value[];
   members: Value[]; // roots made here, whether stored in the end or not
-  first: number; // place of its first member in the program
-  last: number;
+  last: number; // place of its last member in the program
+  level: number; // above that of every kernel that it reads from
 }
 
 export function cluster(graph: Graph, options: ClusterOptions): Clusters {
@@ -173,7 +173,7 @@ class Merger {
     this.#fewRows = fewRows;
     for (const [place, v] of order.entries()) {
       if (!roots.has(v)) continue;
-      const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v], first: place, last: place };
+      const draft: Draft = { anchors: isAnchor(v) ? [v] : [], members: [v], last: place, level: place };
       this.#drafts.add(draft);
       this.#draftOf.set(v, draft);
       for (const r of this.#draftReads(draft)) this.#readersOf(r).add(draft);
@@ -245,8 +245,8 @@ class Merger {
     const stack = [...this.#producers(reader)];
     while (stack.length > 0) {
       const d = stack.pop()!;
-      // What ends before the producer begins cannot need it.
-      if (seen.has(d) || d.last < producer.first) continue;
+      // Needing goes up in levels. (Places in the program do not tell: joined kernels have early and late members.)
+      if (seen.has(d) || d.level <= producer.level) continue;
       seen.add(d);
       for (const p of this.#producers(d)) {
         if (p === producer) return true;
@@ -314,11 +314,26 @@ class Merger {
     const inOrder = (a: Value, b: Value): number => this.#position.get(a)! - this.#position.get(b)!;
     into.members = [...into.members, ...other.members].sort(inOrder);
     into.anchors = [...into.anchors, ...other.anchors].sort(inOrder);
-    into.first = Math.min(into.first, other.first);
     into.last = Math.max(into.last, other.last);
+    into.level = Math.max(into.level, other.level);
     for (const m of other.members) this.#draftOf.set(m, into);
     this.#drafts.delete(other);
     for (const r of this.#draftReads(into)) this.#readersOf(r).add(into);
+    this.#lift(into);
+  }
+  /** Raises the levels of what reads a kernel above its own. */
+  #lift(from: Draft): void {
+    const stack = [from];
+    while (stack.length > 0) {
+      const d = stack.pop()!;
+      for (const m of d.members) {
+        for (const reader of this.#readersOf(m)) {
+          if (reader === d || reader.level > d.level) continue;
+          reader.level = d.level + 1;
+          stack.push(reader);
+        }
+      }
+    }
   }
   #fits(a: Draft, b: Draft): boolean {
     const members = [...a.members, ...b.members];
