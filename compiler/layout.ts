@@ -6,7 +6,7 @@ import type { Value } from "./ir/value.ts";
 import { isWidening } from "./precision.ts";
 import { mainAccess } from "./schedule/access.ts";
 import { type AttendValue, hasVectorRows, streamedOperands } from "./schedule/attend.ts";
-import { contractShape } from "./schedule/contract.ts";
+import { contractShape } from "./schedule/contractShape.ts";
 import type { ContractValue } from "./schedule/gemm.ts";
 
 // Physical axis orders. In: clusters of logical values. Out: regions whose outputs have an order. Feature maps are stored channels-last, so

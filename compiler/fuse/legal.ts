@@ -1,7 +1,7 @@
 import { type Ix, ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import { argumentIndex } from "../schedule/access.ts";
-import { indexOnPath } from "../schedule/contract.ts";
+import { indexOnPath } from "../schedule/outputIndex.ts";
 import { indexInShape, placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 
 // What may be fused. A value computed in a kernel's registers may be used there only at the place where it has just been computed; these

@@ -1,7 +1,7 @@
 import type { Graph, Value } from "../ir/value.ts";
 import type { Laid } from "../layout.ts";
 import type { AttendValue } from "../schedule/attend.ts";
-import { anchorOf } from "../schedule/contract.ts";
+import { anchorOf } from "../schedule/outputIndex.ts";
 import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
 import { isMemoryLeaf } from "./cluster.ts";
 import { type Region, storedReads, type Template } from "./region.ts";

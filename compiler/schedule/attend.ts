@@ -4,10 +4,10 @@ import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
-import { anchorOf, outputIndex } from "./contract.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
 import { zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
+import { anchorOf, outputIndex } from "./outputIndex.ts";
 import { type AttendSchedule, attendSchedule, type ScheduleTarget } from "./target.ts";
 
 // The attend template, what its three kernels share. A lane owns whole rows (of queries, or of keys for their gradients) and holds them in

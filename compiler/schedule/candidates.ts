@@ -83,21 +83,40 @@ function reduceVariants({ rows, argmax, innerContiguous }: ReduceFacts, first: R
   return variants.filter((v) => scheduleText(v) !== scheduleText(first));
 }
 
-function contractVariants({ m, n }: ContractFacts, first: ContractSchedule, target: ScheduleTarget): ContractSchedule[] {
+function contractVariants(facts: ContractFacts, first: ContractSchedule, target: ScheduleTarget): ContractSchedule[] {
+  const { m, n, innerK } = facts;
   const variants: ContractSchedule[] = [];
+  if (target.adapterClass === "gpu")
+    for (const [across, workgroup] of [
+      [16, 256],
+      [8, 64],
+      [16, 128],
+      [8, 128],
+    ] as const)
+      for (const [tileM, vectorsN] of [
+        [4, 1],
+        [8, 1],
+        [8, 2],
+      ] as const)
+        for (const chunkK of [16, 8])
+          if (chunkK < 2 * innerK)
+            variants.push({ kind: "contract", holder: "workgroup", across, workgroup, operands: "buffer", tileM, vectorsN, chunkK });
+  const { holder, across } = first;
+  const base = holder === "workgroup" ? ({ ...first, holder: "invocation", across: 1, workgroup: 64 } as const) : first;
   const storages = target.textureOperands ? (["texture", "buffer"] as const) : (["buffer"] as const);
   for (const operands of storages)
-    for (const tileM of first.lanes > 1 ? [16, 8, 32] : [4, 8, 2])
+    for (const tileM of holder === "subgroup" ? [16, 8, 32] : [4, 8])
       for (const vectorsN of [1, 2, 4])
         for (const chunkK of [4, 8]) {
           // A tile much larger than the result computes nothing more.
-          if (tileM >= 2 * m || 4 * (vectorsN - 1) * first.lanes >= n) continue;
+          if (tileM >= 2 * m || 4 * (vectorsN - 1) * base.across >= n) continue;
           // Every lane has a vector of the left operand to load, and a chunk's accumulators stay in registers.
-          if (first.lanes > 1 && (tileM * chunkK) / 4 < first.lanes) continue;
+          if (holder === "subgroup" && (tileM * chunkK) / 4 < across) continue;
           if (tileM * vectorsN > 64) continue;
-          variants.push({ ...first, operands, tileM, vectorsN, chunkK });
+          variants.push({ ...base, operands, tileM, vectorsN, chunkK });
         }
-  return variants;
+  // Of workgroup tiles and invocations' own, a few of each.
+  return holder === "workgroup" ? [...variants.slice(0, 14), ...variants.slice(24)] : variants;
 }
 
 /** The answer to a template: what is recorded for the bucket, if it may be, else the default. */

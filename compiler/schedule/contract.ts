@@ -1,84 +1,37 @@
 import type { Region, Stored } from "../fuse/region.ts";
-import { add, addConst, clamp, dependsOn, type Ix, isMultipleOf, ixVar, mod, scale, strideOf, substitute, unflatten } from "../index/ix.ts";
+import {
+  add,
+  addConst,
+  clamp,
+  dependsOn,
+  div,
+  type Ix,
+  isMultipleOf,
+  ixVar,
+  mod,
+  scale,
+  strideOf,
+  substitute,
+  unflatten,
+} from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
-import { mainAccess } from "./access.ts";
 import { contractSchedule } from "./candidates.ts";
+import { contractShape } from "./contractShape.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
-import { type At, alwaysHolds, type ContractValue, type Gemm, type GemmAxis, gemmOf, type Place, sizeOf, zero } from "./gemm.ts";
+import { alwaysHolds, type ContractValue, type GemmAxis, type Place, sizeOf, zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
+import { outputIndex } from "./outputIndex.ts";
 import type { ScheduleTarget } from "./target.ts";
 
 // The contract template: one register-tiled product for matrix products, convolutions and their gradients. A tile is `tileM` rows by
 // `lanes * vectorsN` vectors of columns. The lanes of a subgroup load the rows' elements together, four at a time along an axis that is
 // contiguous in memory (of the contraction, or of the rows), and hand them round by broadcast; each lane loads its own columns as vectors, or
 // four columns' vectors along the contraction, which it turns (measured: 1.0 to 1.3 times as fast as repacking the operand first).
+// The schedule says who holds a chunk's operands: the lanes, as above; workgroup memory, filled by all invocations between two barriers, on
+// adapters whose workgroups are wide; or each invocation what it needs itself.
 // Operands may be any expression over stored tensors (fuse on read), outputs any elementwise function of the result (fuse on write).
-
-/** How the axes of a contraction are ordered for its operands' memory: what the loops and the vectors run along. */
-export interface ContractShape {
-  readonly gemm: Gemm;
-  readonly m: readonly GemmAxis[];
-  readonly n: readonly GemmAxis[]; // the last one is walked in vectors
-  readonly k: readonly GemmAxis[];
-  readonly alongM: boolean; // the left operand's vectors run along the last m axis instead of the last k axis
-  readonly leftContiguous: boolean;
-  /** What the right operand's vectors run along: its columns, or the contraction (then four columns are read and turned), or nothing. */
-  readonly rightAlong: "n" | "k" | null;
-}
-
-const last = <T>(list: readonly T[]): T => list[list.length - 1]!;
-const moveLast = (axes: readonly GemmAxis[], name: string): GemmAxis[] => [
-  ...axes.filter((a) => a.name !== name),
-  ...axes.filter((a) => a.name === name),
-];
-
-/** Whether four consecutive values of an axis are one aligned vector in memory. */
-function isVectorAxis(
-  axis: GemmAxis,
-  value: Value,
-  place: (at: At) => Place,
-  all: readonly GemmAxis[],
-  storedFor: (v: Value) => Stored | undefined,
-): boolean {
-  if (axis.size % 4 !== 0) return false;
-  const at = new Map<string, Ix>(all.map((x) => [x.name, x.size === 1 ? zero : ixVar(x.name, 0, x.size - 1)]));
-  at.set(axis.name, add(scale(ixVar(axis.name, 0, axis.size / 4 - 1), 4), vecIx));
-  const access = mainAccess(value, place(at).index, storedFor);
-  if (!access) return false;
-  const size = access.stored.value.shape.reduce((a, b) => a * b, 1);
-  return strideOf(access.flat, VEC) === 1 && size % 4 === 0 && isMultipleOf(access.flat, 4, VEC);
-}
-
-export function contractShape(anchor: ContractValue, storedFor: (v: Value) => Stored | undefined): ContractShape {
-  const plain = shapeOf(gemmOf(anchor, false), storedFor);
-  if (anchor.op === "conv") return plain;
-  const swapped = shapeOf(gemmOf(anchor, true), storedFor);
-  // The right operand should be read in vectors, best along its columns, and there should be at least a vector of them.
-  const score = (s: ContractShape): number =>
-    (s.rightAlong === null ? 0 : s.rightAlong === "n" ? 2.5 : 2) + (sizeOf(s.n) >= 4 ? 1 : 0) + (sizeOf(s.n) > 1 ? 1 : 0);
-  return score(swapped) > score(plain) ? swapped : plain;
-}
-function shapeOf(gemm: Gemm, storedFor: (v: Value) => Stored | undefined): ContractShape {
-  const all = [...gemm.batch, ...gemm.m, ...gemm.n, ...gemm.k];
-  const alongK = gemm.k.find((axis) => isVectorAxis(axis, gemm.left, gemm.leftAt, all, storedFor));
-  const alongM = alongK ? undefined : gemm.m.find((axis) => isVectorAxis(axis, gemm.left, gemm.leftAt, all, storedFor));
-  const columns = gemm.n.find((axis) => isVectorAxis(axis, gemm.right, gemm.rightAt, all, storedFor));
-  const turned = columns ? undefined : gemm.k.find((axis) => isVectorAxis(axis, gemm.right, gemm.rightAt, all, storedFor));
-  // Both operands' vectors run along the innermost contraction axis, if they run along one.
-  const rightK = turned && (!alongK || alongK.name === turned.name) ? turned : undefined;
-  const innermost = alongK ?? rightK ?? [...gemm.k].sort((a, b) => b.size - a.size)[0];
-  return {
-    gemm,
-    m: alongM ? moveLast(gemm.m, alongM.name) : gemm.m,
-    n: columns ? moveLast(gemm.n, columns.name) : gemm.n,
-    k: innermost ? moveLast(gemm.k, innermost.name) : gemm.k,
-    alongM: alongM !== undefined,
-    leftContiguous: alongK !== undefined || alongM !== undefined,
-    rightAlong: columns ? "n" : rightK ? "k" : null,
-  };
-}
 
 export function lowerContract(
   region: Region,
@@ -91,24 +44,37 @@ export function lowerContract(
   const { gemm, alongM } = shape;
   const M = sizeOf(shape.m);
   const N = sizeOf(shape.n);
-  const inner: GemmAxis = shape.k.length > 0 ? last(shape.k) : { name: "one", size: 1 };
+  const inner: GemmAxis = shape.k.length > 0 ? shape.k[shape.k.length - 1]! : { name: "one", size: 1 };
   const outerK = shape.k.slice(0, -1);
   const { rightAlong } = shape;
   const types = `${gemm.left.dtype} ${gemm.right.dtype}`;
   const facts = { batch: sizeOf(gemm.batch), m: M, n: N, k: sizeOf(shape.k), innerK: inner.size, alongM, rightAlong, types };
   const schedule = contractSchedule(facts, target);
   if (schedule.operands === "buffer") emitter.readFromBuffers();
-  const { lanes, tileM, vectorsN, chunkK } = schedule;
+  const { holder, across, tileM, vectorsN, chunkK } = schedule;
   const columns = Math.ceil(N / 4); // vectors
-  const tilesN = Math.ceil(columns / (lanes > 1 ? lanes * vectorsN : vectorsN));
-  const tilesM = Math.ceil(M / tileM);
+  // A tile is that of all invocations that share operands: `across` side by side, and as many one below the other as there are left.
+  const sharing = holder === "workgroup" ? schedule.workgroup : across;
+  const tileRows = (sharing / across) * tileM;
+  const tileColumns = across * vectorsN;
+  const tilesN = Math.ceil(columns / tileColumns);
+  const tilesM = Math.ceil(M / tileRows);
   const tiles = tilesM * tilesN * sizeOf(gemm.batch);
-  const perGroup = lanes > 1 ? 1 : schedule.workgroup;
+  const perGroup = holder === "invocation" ? schedule.workgroup : 1;
   const { grid, number } = foldGrid(Math.ceil(tiles / perGroup), target.maxWorkgroupsPerDimension);
   const exact = grid[0] * grid[1] * perGroup === tiles;
 
+  /** A chunk of both operands in workgroup memory: the left one as its vectors lie, the right one as [step][vector of columns]. */
+  const held =
+    holder === "workgroup"
+      ? {
+          left: { name: "left", type: t.typeOf("f32", 4), length: (tileRows * chunkK) / 4 },
+          right: { name: "right", type: t.typeOf("f32", 4), length: chunkK * tileColumns },
+        }
+      : null;
+
   const block = new t.Block();
-  const tileNumber = block.let("tile", lanes > 1 ? number : t.add(t.mul(number, perGroup), t.lane()));
+  const tileNumber = block.let("tile", holder === "invocation" ? t.add(t.mul(number, perGroup), t.lane()) : number);
   const body = (inside: t.Block) => {
     const scope = new Scope(inside);
     emitter.define("tile", tileNumber);
@@ -128,20 +94,24 @@ export function lowerContract(
         axes.map((a) => a.size),
       ).map((ix, i) => [axes[i]!.name, axes[i]!.size === 1 ? zero : ix]);
     const batchAt = along(gemm.batch, batchIx).map(([name, ix]): [string, Ix] => [name, settle(name, ix)]);
-    const firstRow = settle("m", scale(tileRow, tileM));
+    const firstRow = settle("m", scale(tileRow, tileRows));
+    emitter.define("lane", t.lane());
+    const lane = ixVar("lane", 0, sharing - 1);
+    // This invocation's part of the tile.
+    const ownColumn = holder === "workgroup" ? settle("column", mod(lane, across)) : lane;
+    const ownBand = holder === "workgroup" ? settle("band", div(lane, across)) : zero; // tileM rows each
 
-    // Loads of the left operand: `items` vectors of a chunk are spread over the lanes.
-    const perRow = alongM ? tileM / 4 : chunkK / 4;
-    const items = alongM ? chunkK * perRow : tileM * perRow;
+    // Loads of the left operand: `items` vectors of a chunk are spread over those that share them.
+    const perRow = alongM ? tileRows / 4 : chunkK / 4;
+    const items = alongM ? chunkK * perRow : tileRows * perRow;
     const useVectorRows = alongM && tileM % 4 === 0;
     if (alongM && !useVectorRows) throw new Error(`internal: rows of ${tileM} cannot be loaded in vectors`);
-    const loads = Math.ceil(items / lanes);
-    const laneIx = (load: number): Ix => (lanes > 1 ? addConst(ixVar("lane", 0, lanes - 1), load * lanes) : addConst(zero, load));
-    emitter.define("lane", t.lane());
+    const loads = Math.ceil(items / sharing);
+    const laneIx = (load: number): Ix => addConst(lane, load * sharing);
     const leftRows: { at: [string, Ix][]; step: Ix }[] = [];
     for (let load = 0; load < loads; load++) {
       const item = laneIx(load);
-      const [slow, fast] = unflatten(item, [Math.ceil((loads * lanes) / perRow), perRow]) as [Ix, Ix];
+      const [slow, fast] = unflatten(item, [Math.ceil((loads * sharing) / perRow), perRow]) as [Ix, Ix];
       if (alongM) {
         const row = clamp(add(firstRow, scale(fast, 4)), 0, Math.max(0, Math.ceil(M / 4) * 4 - 4));
         const safe = M % 4 === 0 ? clamp(row, 0, M - 4) : row;
@@ -149,7 +119,7 @@ export function lowerContract(
         // Vectors run along the last m axis; its size is a multiple of 4, so the whole vector has the other axes in common.
         leftRows.push({ at: along(shape.m, add(settled, vecIx)), step: settle("step", clamp(slow, 0, chunkK - 1)) });
       } else {
-        const row = settle("row", clamp(add(firstRow, clamp(slow, 0, tileM - 1)), 0, M - 1));
+        const row = settle("row", clamp(add(firstRow, clamp(slow, 0, tileRows - 1)), 0, M - 1));
         leftRows.push({
           at: along(shape.m, row).map(([name, ix]): [string, Ix] => [name, settle(name, ix)]),
           step: settle("step", scale(fast, 4)),
@@ -159,13 +129,9 @@ export function lowerContract(
     if (alongM) {
       for (const rows of leftRows) rows.at = rows.at.map(([name, ix]) => [name, alignedPart(ix, settle)]);
     }
-    const columnVector = Array.from({ length: vectorsN }, (_, j) => {
-      const base =
-        lanes > 1
-          ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes))
-          : addConst(scale(tileColumn, vectorsN), j);
-      return settle("n", clamp(base, 0, columns - 1));
-    });
+    /** The number of this invocation's vector `j` of columns; it may lie behind the end. */
+    const columnNumber = (j: number): Ix => add(scale(tileColumn, tileColumns), addConst(ownColumn, j * across));
+    const columnVector = Array.from({ length: vectorsN }, (_, j) => settle("n", clamp(columnNumber(j), 0, columns - 1)));
     const columnsAt = columnVector.map((nv) =>
       along(shape.n, clamp(add(scale(nv, 4), vecIx), 0, N - 1)).map(([name, ix]): [string, Ix] => [name, ix]),
     );
@@ -182,20 +148,85 @@ export function lowerContract(
       return where.block.let("x", t.select(holds, x, t.f32(0, x.type.width)));
     };
 
+    /** Four steps of the right operand from `k`, which is a multiple of 4, one vector along the contraction for each of four columns. */
+    const fourColumns = (k: Ix, nv: Ix, rightAt: (k: Ix, nAt: readonly [string, Ix][]) => TileExpr): TileExpr[] => {
+      const from = clamp(k, 0, inner.size - 4);
+      return [0, 1, 2, 3].map((l) => rightAt(add(from, vecIx), along(shape.n, clamp(addConst(scale(nv, 4), l), 0, N - 1))));
+    };
     /** The right operand of a chunk, read along the contraction, four columns at a time: [step][vector of columns]. */
     const turnedColumns = (start: Ix, steps: number, rightAt: (k: Ix, nAt: readonly [string, Ix][]) => TileExpr): TileExpr[][] => {
-      const rows = Array.from({ length: Math.ceil(steps / 4) }, (_, q) => {
-        const k = clamp(addConst(start, 4 * q), 0, inner.size - 4);
-        return columnVector.map((nv) =>
-          [0, 1, 2, 3].map((l) => rightAt(add(k, vecIx), along(shape.n, clamp(addConst(scale(nv, 4), l), 0, N - 1)))),
-        );
-      });
+      const rows = Array.from({ length: Math.ceil(steps / 4) }, (_, q) =>
+        columnVector.map((nv) => fourColumns(addConst(start, 4 * q), nv, rightAt)),
+      );
       return Array.from({ length: steps }, (_, u) =>
         columnVector.map((_, j) => {
           const parts = rows[u >> 2]![j]!.map((column) => t.part(column, (u & 3) as 0 | 1 | 2 | 3));
           return t.vecOf(...(parts as [TileExpr, TileExpr, TileExpr, TileExpr]));
         }),
       );
+    };
+    /** Loads of the right operand into workgroup memory: which steps and which columns are this invocation's. */
+    const turned = shape.rightAlong === "k";
+    const rightItems = (turned ? chunkK / 4 : chunkK) * tileColumns;
+    const rightLoads = Array.from({ length: held ? Math.ceil(rightItems / sharing) : 0 }, (_, load) => {
+      const item = laneIx(load);
+      const [step, column] = unflatten(item, [Math.ceil(((load + 1) * sharing) / tileColumns), tileColumns]) as [Ix, Ix];
+      const nv = settle("n", clamp(add(scale(tileColumn, tileColumns), column), 0, columns - 1));
+      return { item, step: settle("step", scale(step, turned ? 4 : 1)), column: settle("column", column), nv };
+    });
+    const chunkFromWorkgroup = (
+      memory: NonNullable<typeof held>,
+      left: readonly TileExpr[],
+      start: Ix,
+      rightAt: (k: Ix, nAt: readonly [string, Ix][]) => TileExpr,
+      where: Scope,
+    ) => {
+      /** Stores what belongs to item `item` of `count`, unless there is no such item. */
+      const keep = (item: Ix, count: number, store: (b: t.Block, scope: Scope) => void) => {
+        if (item.max < count) store(where.block, where);
+        else where.block.if(t.lt(emitter.index(item, where), count), (b) => store(b, new Scope(b, where)));
+      };
+      const right = rightLoads.map(({ step, nv }) => {
+        const k = add(start, step);
+        if (!turned) return [rightAt(clamp(k, 0, inner.size - 1), along(shape.n, clamp(add(scale(nv, 4), vecIx), 0, N - 1)))];
+        const parts = fourColumns(k, nv, rightAt).map((column) => t.partsOf(where.block.let("w", column)));
+        return [0, 1, 2, 3].map((u) => where.block.let("w", t.vecOf(parts[0]![u]!, parts[1]![u]!, parts[2]![u]!, parts[3]![u]!)));
+      });
+      for (const [load, vector] of left.entries()) {
+        const item = laneIx(load);
+        keep(item, items, (b, scope) => b.storeShared(memory.left, emitter.index(item, scope), vector));
+      }
+      for (const [load, { item, step, column }] of rightLoads.entries()) {
+        keep(item, rightItems, (b, scope) => {
+          for (const [u, vector] of right[load]!.entries())
+            b.storeShared(memory.right, emitter.index(add(scale(addConst(step, u), tileColumns), column), scope), vector);
+        });
+      }
+      where.block.barrier();
+      const fourSteps = (q: Ix, b: t.Block) => {
+        const scope = new Scope(b, where);
+        const at = (ix: Ix): TileExpr => emitter.index(ix, scope);
+        const rowsOf = (r: number, quarter: Ix): TileExpr =>
+          b.let("a", t.loadShared(memory.left, at(add(scale(addConst(scale(ownBand, tileM), r), perRow), quarter))));
+        const stepOf = (step: Ix, quarter: number): TileExpr =>
+          b.let("a", t.loadShared(memory.left, at(add(scale(step, perRow), addConst(scale(ownBand, tileM / 4), quarter)))));
+        const rows = alongM ? [] : Array.from({ length: tileM }, (_, r) => rowsOf(r, q));
+        for (const u of [0, 1, 2, 3] as const) {
+          const step = addConst(scale(q, 4), u);
+          const quarters = alongM ? Array.from({ length: tileM / 4 }, (_, quarter) => stepOf(step, quarter)) : [];
+          for (let j = 0; j < vectorsN; j++) {
+            const w = b.let("w", t.loadShared(memory.right, at(add(scale(step, tileColumns), addConst(ownColumn, j * across)))));
+            for (let i = 0; i < tileM; i++) {
+              const element = alongM ? t.part(quarters[i >> 2]!, (i & 3) as 0 | 1 | 2 | 3) : t.part(rows[i]!, u);
+              b.assign(accumulators[i]![j]!, t.fma(t.splat(element), w, accumulators[i]![j]!));
+            }
+          }
+        }
+      };
+      if (chunkK === 4) fourSteps(zero, where.block);
+      else where.block.for("q", 0, chunkK / 4, 1, (i, b) => fourSteps(emitter.variable("q", i, 0, chunkK / 4 - 1), b));
+      // The next chunk overwrites what others may still read.
+      where.block.barrier();
     };
     const chunk = (start: Ix, kAt: readonly [string, Ix][], where: Scope) => {
       const exactChunk = inner.size % chunkK === 0;
@@ -212,12 +243,16 @@ export function lowerContract(
           t.widen(read(gemm.left, { index: place.index, conditions: [...place.conditions, ...k.valid] }, where), 4),
         );
       });
-      // All loads of the chunk stand before its arithmetic: worth 20 to 30 % where loads are textures, and nothing lost where not.
-      const steps = Array.from({ length: chunkK }, (_, u) => u).filter((u) => start.min + u <= inner.size - 1);
       const rightAt = (k: Ix, nAt: readonly [string, Ix][]): TileExpr => {
         const place = gemm.rightAt(new Map([...batchAt, ...kAt, [inner.name, inner.size === 1 ? zero : k], ...nAt]));
         return t.widen(emitter.emit(gemm.right, place.index, where), 4);
       };
+      if (held) {
+        chunkFromWorkgroup(held, left, start, rightAt, where);
+        return;
+      }
+      // All loads of the chunk stand before its arithmetic: worth 20 to 30 % where loads are textures, and nothing lost where not.
+      const steps = Array.from({ length: chunkK }, (_, u) => u).filter((u) => start.min + u <= inner.size - 1);
       // A step behind the end of the contraction has a left operand of 0; its right operand is read at the last step.
       const right =
         shape.rightAlong === "k"
@@ -226,9 +261,9 @@ export function lowerContract(
       for (const [s, u] of steps.entries()) {
         for (let i = 0; i < tileM; i++) {
           const item = alongM ? u * perRow + (i >> 2) : i * perRow + (u >> 2);
-          const vector = left[lanes > 1 ? Math.floor(item / lanes) : item]!;
+          const vector = left[Math.floor(item / across)]!;
           const element = t.part(vector, (alongM ? i & 3 : u & 3) as 0 | 1 | 2 | 3);
-          const shared = lanes > 1 ? where.block.let("s", t.fromLane(element, item % lanes)) : element;
+          const shared = holder === "subgroup" ? where.block.let("s", t.fromLane(element, item % across)) : element;
           for (let j = 0; j < vectorsN; j++)
             where.block.assign(accumulators[i]![j]!, t.fma(t.splat(shared), right[s]![j]!, accumulators[i]![j]!));
         }
@@ -258,13 +293,10 @@ export function lowerContract(
 
     for (let i = 0; i < tileM; i++) {
       for (let j = 0; j < vectorsN; j++) {
-        const rowNumber = addConst(firstRow, i);
+        const rowNumber = addConst(add(firstRow, scale(ownBand, tileM)), i);
         const conditions: TileExpr[] = [];
-        if (M % tileM !== 0) conditions.push(t.lt(emitter.index(rowNumber, scope), M));
-        const wanted =
-          lanes > 1
-            ? add(scale(tileColumn, lanes * vectorsN), addConst(ixVar("lane", 0, lanes - 1), j * lanes))
-            : addConst(scale(tileColumn, vectorsN), j);
+        if (M % tileRows !== 0) conditions.push(t.lt(emitter.index(rowNumber, scope), M));
+        const wanted = columnNumber(j);
         if (wanted.max >= columns) conditions.push(t.lt(emitter.index(wanted, scope), columns));
         const write = (b: t.Block) => {
           const where = new Scope(b, scope);
@@ -295,7 +327,13 @@ export function lowerContract(
   };
   if (exact) body(block);
   else block.if(t.lt(tileNumber, tiles), body);
-  return { workgroupSize: schedule.workgroup, subgroupSize: lanes > 1 ? lanes : null, grid, body: block.statements };
+  return {
+    workgroupSize: schedule.workgroup,
+    subgroupSize: holder === "subgroup" ? across : null,
+    grid,
+    body: block.statements,
+    shared: held ? [held.left, held.right] : [],
+  };
 }
 
 /** Splits what a vector index has in common from its moving part, and computes the former once. */
@@ -326,55 +364,4 @@ function conditionHolds(c: Place["conditions"][number], emitter: Emitter, scope:
   if (c.multipleOf === 1) return range;
   const rest = mod(c.ix, c.multipleOf);
   return t.and(range, rest.terms.length === 0 ? t.bool(rest.constant === 0) : t.eq(emitter.index(rest, scope), t.i32(0)));
-}
-
-/** Where an output that is the anchor followed by elementwise ops, permutations and reshapes lies, given the place in the anchor. */
-export function outputIndex(output: Value, anchor: Value, index: readonly Ix[]): readonly Ix[] {
-  const at = indexOnPath(output, anchor, index);
-  if (!at) throw new Error(`internal: %${output.id} is not computed from %${anchor.id} element by element`);
-  return at;
-}
-/** The same, or null where the way from the anchor to the output is not one of elementwise ops, permutations and reshapes. */
-export function indexOnPath(output: Value, anchor: Value, index: readonly Ix[]): readonly Ix[] | null {
-  const path = pathTo(output, anchor);
-  if (!path) return null;
-  let at = index;
-  let shape = anchor.shape;
-  for (const v of path) {
-    if (v.op === "permute") at = v.attrs.order.map((from) => at[from]!);
-    else if (v.op === "reshape") {
-      const strides: number[] = [];
-      let stride = 1;
-      for (let a = shape.length - 1; a >= 0; a--) {
-        strides[a] = stride;
-        stride *= shape[a]!;
-      }
-      let flat: Ix = zero;
-      for (const [a, ix] of at.entries()) flat = add(flat, scale(ix, strides[a]!));
-      at = unflatten(flat, v.shape);
-    } else if (v.shape.length !== shape.length || v.shape.some((size, a) => size !== shape[a])) return null;
-    shape = v.shape;
-  }
-  return at;
-}
-/** The anchor from which an output is computed. */
-export function anchorOf<T extends Value>(output: Value, anchors: readonly T[]): T | undefined {
-  return anchors.find((anchor) => pathTo(output, anchor) !== null);
-}
-/** The values from just above the anchor to the output, or null if the output does not depend on it. */
-function pathTo(output: Value, anchor: Value): Value[] | null {
-  if (output === anchor) return [];
-  const seen = new Set<Value>();
-  const search = (v: Value): Value[] | null => {
-    if (v === anchor) return [];
-    // What is older than the anchor does not need it.
-    if (v.id < anchor.id || seen.has(v)) return null;
-    seen.add(v);
-    for (const a of v.args) {
-      const path = search(a);
-      if (path) return [...path, v];
-    }
-    return null;
-  };
-  return search(output);
 }

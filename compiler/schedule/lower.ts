@@ -85,7 +85,7 @@ function lower(
     grid: body.grid,
     buffers: emitter.buffers.map((b) => b.tile),
     usesUniforms: emitter.usesUniforms,
-    shared: [],
+    shared: body.shared ?? [],
     body: body.body,
   };
   return {

@@ -1,7 +1,7 @@
 import type { Region, Stored } from "../fuse/region.ts";
 import { add, clamp, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import * as t from "../tile/build.ts";
-import type { TileStmt } from "../tile/tile.ts";
+import type { TileKernel, TileStmt } from "../tile/tile.ts";
 import { mapSchedule } from "./candidates.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
 import type { ScheduleTarget } from "./target.ts";
@@ -14,6 +14,7 @@ export interface LoweredBody {
   readonly subgroupSize: number | null;
   readonly grid: readonly [number, number, number];
   readonly body: readonly TileStmt[];
+  readonly shared?: TileKernel["shared"]; // workgroup memory
 }
 
 /** One index per axis of a tensor that is walked in its axis order. */

@@ -60,12 +60,14 @@ export interface ReduceSchedule {
 }
 export interface ContractSchedule {
   readonly kind: "contract";
-  readonly lanes: number; // invocations that share the left operand through subgroup broadcasts; 1: each loads its own
+  /** Who holds a chunk of the operands: the lanes of a subgroup, which is the workgroup; workgroup memory; or each invocation its own. */
+  readonly holder: "subgroup" | "workgroup" | "invocation";
+  readonly across: number; // invocations side by side that share rows of the left operand; 1 where each holds its own
   readonly workgroup: number;
   /** Where operands that are read often live, if they can. */
   readonly operands: "buffer" | "texture";
-  readonly tileM: number; // rows of a tile
-  readonly vectorsN: number; // vectors of columns per lane
+  readonly tileM: number; // rows of an invocation
+  readonly vectorsN: number; // vectors of columns of an invocation
   readonly chunkK: number; // contraction steps whose loads are issued together
 }
 
@@ -112,6 +114,8 @@ export function reduceDefault(shape: ReduceFacts, target: ScheduleTarget): Reduc
 export function contractDefault(shape: ContractFacts, target: ScheduleTarget): ContractSchedule {
   const lanes =
     target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
+  const tile = target.adapterClass === "gpu" ? workgroupTile(shape) : null;
+  if (tile) return tile;
   const columns = Math.ceil(shape.n / 4);
   const chunkK = 4;
   let vectorsN = 1;
@@ -123,7 +127,22 @@ export function contractDefault(shape: ContractFacts, target: ScheduleTarget): C
   while (tileM > 4 && Math.ceil(shape.m / tileM) * Math.ceil(columns / (lanes * vectorsN)) < 8) tileM /= 2;
   if (lanes > 1) while ((tileM * chunkK) / 4 < lanes) tileM *= 2;
   const operands = target.textureOperands ? "texture" : "buffer";
-  return { kind: "contract", lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, operands, tileM, vectorsN, chunkK };
+  const holder = lanes === 1 ? "invocation" : "subgroup";
+  return { kind: "contract", holder, across: lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, operands, tileM, vectorsN, chunkK };
+}
+
+/**
+ * Contractions on GPUs: tiles of 64 by 64 by 256 invocations with 4 by 4 elements each, both operands in workgroup memory in chunks of 16; smaller
+ * tiles by 64 invocations where there would be too few to fill a device. Too thin for that: null. Chosen by what such devices are known to
+ * like; a tuner on the device knows better.
+ */
+function workgroupTile({ batch, m, n, innerK }: ContractFacts): ContractSchedule | null {
+  if (m < 16 || n < 16) return null;
+  const large = batch * Math.ceil(m / 64) * Math.ceil(n / 64) >= 64;
+  let chunkK = 16;
+  while (chunkK > 4 && chunkK / 2 >= innerK) chunkK /= 2;
+  const size = large ? { across: 16, workgroup: 256 } : { across: 8, workgroup: 64 };
+  return { kind: "contract", holder: "workgroup", ...size, operands: "buffer", tileM: 4, vectorsN: 1, chunkK };
 }
 
 /** Attention: on CPU adapters one subgroup per tile; two rows a lane where there are rows enough and their registers are not too many. */
