@@ -12,7 +12,7 @@ export type Helper =
   | "floorDivideBy" // i32 by a divisor above 0
   | "floorRemainderBy"
   | "half" // the nearest 16-bit float, ties to even, as f32: no driver's own conversion is asked
-  | "packHalves" // four f32, each a 16-bit float by value, as two words
+  | "packHalves" // the same of four f32, as two words
   | "unpackHalves" // and back
   | "infinity"
   | "notANumber"
@@ -139,13 +139,15 @@ const notANumber = `var<private> notANumberBits: u32 = 0x7fc00000u;
 fn notANumber() -> f32 {
   return bitcast<f32>(notANumberBits);
 }`;
+// What is above all f16 numbers rounds to the infinite one when it is cut down to 65536.
 const packHalves = `fn packHalves(x: vec4f) -> vec2u {
   let bits = bitcast<vec4u>(x);
   let size = bits & vec4u(0x7fffffffu);
-  let small = vec4u(abs(x) * 16777216.0);
-  let finite = select((size - vec4u(0x38000000u)) >> vec4u(13u), small, size < vec4u(0x38800000u));
-  let special = select(vec4u(0x7c00u), vec4u(0x7e00u), size > vec4u(0x7f800000u));
-  let halves = select(finite, special, size >= vec4u(0x7f800000u)) | ((bits >> vec4u(16u)) & vec4u(0x8000u));
+  let cut = min(size, vec4u(0x47800000u));
+  let normal = (cut + ((size >> vec4u(13u)) & vec4u(1u)) + vec4u(0xc8000fffu)) >> vec4u(13u);
+  let small = bitcast<vec4u>(abs(x) + vec4f(0.5)) - vec4u(0x3f000000u);
+  let finite = select(normal, small, size < vec4u(0x38800000u));
+  let halves = select(finite, vec4u(0x7e00u), size > vec4u(0x7f800000u)) | ((bits >> vec4u(16u)) & vec4u(0x8000u));
   return halves.xz | (halves.yw << vec2u(16u));
 }`;
 const unpackHalves = `fn unpackHalves(x: vec2u) -> vec4f {

@@ -28,7 +28,6 @@ function elementType({ type, half }: TileBuffer): string {
   if (half === "packed") return type.width === 1 ? "u32" : "vec2u";
   return wgslType(storedType(type));
 }
-const isHalf = (e: TileExpr): boolean => e.kind === "unary" && e.op === "half";
 
 export function printKernel(kernel: TileKernel): PrintedKernel {
   const printer = new Printer(kernel);
@@ -155,8 +154,7 @@ class Printer {
         if (half !== undefined) {
           const place = `${indent}${this.names.of(s.buffer)}[${print(s.index)}]`;
           if (half === "native") return [`${place} = ${halfType(s.value.type)}(${print(s.value)});`];
-          const rounded = isHalf(s.value) ? print(s.value) : `${this.helpers.call("half", 4)}(${print(s.value)})`;
-          return [`${place} = ${this.helpers.call("packHalves", 4)}(${rounded});`];
+          return [`${place} = ${this.helpers.call("packHalves", 4)}(${print(s.value)});`];
         }
         const stored = s.value.type.scalar === "bool" ? `${wgslType(storedType(s.value.type))}(${print(s.value)})` : print(s.value);
         return [`${indent}${this.names.of(s.buffer)}[${print(s.index)}] = ${stored};`];
