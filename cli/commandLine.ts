@@ -113,12 +113,13 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   )
     .option("--json", "one JSON array, a row per step", false)
     .option("--measure", "open the device and time each kind of kernel", false)
+    .option("--dry", "only the ways through each step, their waits and effects: no kernels, no files needed", false)
     .addOption(target())
     .addOption(tuned())
     .addOption(block("block"))
     .addOption(settings())
     .addOption(driver())
-    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; target?: string; tuned?: string }) => {
+    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; dry: boolean; target?: string; tuned?: string }) => {
       const { planCommand } = await import("./plan.ts");
       const { set, ...rest } = flags;
       process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);

@@ -1,9 +1,10 @@
 import type { EvaluatePlan, Plan, PlanLeg, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
 import type { ScheduleBook } from "../compiler/schedule/target.ts";
 import type { LegProfile } from "../runtime/execute/profile.ts";
-import { type CompiledBlock, compileBlocks } from "./compileFile.ts";
+import { type CompiledBlock, compileBlocks, elaborateFile } from "./compileFile.ts";
 import { bytes, count } from "./figures.ts";
 import { problemText, processStreams, type Streams } from "./job.ts";
+import { outlineOf } from "./outline.ts";
 import { defaultTarget, namedTargets, type TargetName, targetOf } from "./target.ts";
 import { schedulesFor, schedulesForTarget } from "./tuned.ts";
 
@@ -14,6 +15,8 @@ export interface PlanRequest {
   readonly file: string;
   readonly json?: boolean;
   readonly measure?: boolean;
+  /** Only the outline: no kernels are made. */
+  readonly dry?: boolean;
   readonly target?: TargetName;
   /** A file of tuned schedules to take. */
   readonly tuned?: string;
@@ -47,6 +50,16 @@ export interface PlanRow {
 export async function planCommand(request: PlanRequest): Promise<number> {
   const streams = request.streams ?? processStreams;
   const colour = streams.err.isTTY === true;
+  if (request.dry) {
+    const made = elaborateFile({ ...request, colour });
+    if (!made.ok) {
+      streams.err.write(made.text);
+      return made.status;
+    }
+    streams.err.write(made.warnings);
+    streams.out.write(`${made.blocks.flatMap((block) => outlineOf(block, process.cwd())).join("\n")}\n`);
+    return 0;
+  }
   const compile = (target: PlanTarget, schedules: ScheduleBook | undefined) =>
     compileBlocks({ ...request, target, options: schedules === undefined ? {} : { schedules }, colour });
   if (!request.measure) {

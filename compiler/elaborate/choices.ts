@@ -43,37 +43,17 @@ export function domainOf(expr: HostExpr): readonly HostValue[] | null {
   return null;
 }
 
-export interface ChoiceMark {
-  readonly at: number;
-  readonly made: number;
-  readonly open: number;
-  readonly taken: number;
-}
-
 /** The choices of one run through a step. */
 export class Choices {
   private readonly made: Choice[];
   private readonly byKey = new Map<string, HostValue>();
-  private readonly prefix: number;
   private at: number;
   readonly open: Choice[][] = [];
   readonly taken: Choice[] = [];
 
   constructor(prefix: readonly Choice[]) {
     this.made = [...prefix];
-    this.prefix = prefix.length;
     this.at = 0;
-  }
-
-  /** Where this run stands, to come back to after a trial. */
-  mark(): ChoiceMark {
-    return { at: this.at, made: this.made.length, open: this.open.length, taken: this.taken.length };
-  }
-  reset(mark: ChoiceMark): void {
-    for (const choice of this.taken.splice(mark.taken)) this.byKey.delete(hostKey(choice.expr));
-    this.at = mark.at;
-    this.made.length = Math.max(mark.made, this.prefix);
-    this.open.length = mark.open;
   }
 
   /** The constant that stands for `expr` in this run, if it was chosen already. */
@@ -83,12 +63,24 @@ export class Choices {
     return value === undefined ? undefined : hostConstant(value);
   }
 
+  #trying = 0;
+  /** Runs `fn` without making choices: where one would be needed it fails, so that a trial leaves no trace. */
+  trying<T>(fn: () => T): T {
+    this.#trying++;
+    try {
+      return fn();
+    } finally {
+      this.#trying--;
+    }
+  }
+
   /** A compile value for `expr`; makes as many choices as that needs. */
   settle(expr: HostExpr, isBool: boolean, what: string, span: Span): HostValue {
     for (;;) {
       const settled = mapHost(expr, (e) => this.known(e));
       const value = constantOf(settled);
       if (value !== undefined) return value;
+      if (this.#trying > 0) fail("time/host-value-needed", span, { what });
       const roots = rootsOf(settled);
       const choosable = roots.map((root) => ({ root, domain: domainOf(root) }));
       const first = choosable.find((c) => c.domain !== null);

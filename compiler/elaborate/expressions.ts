@@ -5,7 +5,7 @@ import { applyBinary, applyNot, applyUnary, castTo } from "./arithmetic.ts";
 import { axisItems } from "./axes.ts";
 import { call, readArgs, rowOf, valueArg } from "./calls.ts";
 import { dataCall } from "./dataValues.ts";
-import { Failure, fail } from "./failure.ts";
+import { Failure, fail, PathEnd } from "./failure.ts";
 import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
 import { memberOf } from "./modules.ts";
@@ -248,21 +248,23 @@ function ifValue(expr: IfExpr, scope: Scope): Val {
 function hostBranches(condition: ReturnType<typeof toHost>, then: () => Val, otherwise: () => Val, scope: Scope): Val | null {
   const { session } = scope;
   const before = copyEffects(session.effects);
-  const choicesBefore = session.choices?.mark();
   const values: Val[] = [];
-  try {
+  const both = () => {
     for (const branch of [then, otherwise]) values.push(branch());
+  };
+  try {
+    if (session.choices) session.choices.trying(both);
+    else both();
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure) && !(error instanceof PathEnd)) throw error;
   }
   const [a, b] = values;
-  const quiet = sameEffects(before, session.effects) && session.choices?.mark().taken === choicesBefore?.taken;
+  const quiet = sameEffects(before, session.effects);
   if (a && b && quiet && isScalar(a) && isScalar(b) && compatible(scalarType(a)!, scalarType(b)!)) {
     const type = scalarType(a) === scalarType(b) ? scalarType(a)! : "real";
     return fromHost(hostIf(condition, toHost(a), toHost(b)), type);
   }
   session.effects = before;
-  if (choicesBefore) session.choices!.reset(choicesBefore);
   return null;
 }
 

@@ -10,6 +10,9 @@ export class Failure {
   }
 }
 
+/** Unwinds to the step whose path a `require` has ended. */
+export class PathEnd {}
+
 /** Stops the elaboration of this piece with a row of the table of diagnostics. */
 export function fail<C extends DiagnosticCode>(code: C, span: Span, args: DiagnosticArguments<C>, extra: DiagnosticExtra = {}): never {
   throw new Failure(diagnose(code, span, args, extra));

@@ -77,6 +77,7 @@ export interface TrainProgram {
     readonly mode: "frozen" | "trained";
     readonly from: string | null;
     readonly keys?: readonly PlanFileKey[];
+    readonly surgery?: string;
   }[];
   readonly prompts: readonly PlanPrompt[];
   readonly tables: readonly PlanTable[];

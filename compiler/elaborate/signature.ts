@@ -140,11 +140,12 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   const scalars = new Map([...values].filter(([, v]) => v.kind === "number"));
   for (const t of tensors) if (t.value.kind === "number" && (t.type.axes ?? []).length === 0) scalars.set(t.param.name.name, t.value);
   names.sizeScope = scope.child({ values: scalars });
-  const taken = bindTensors(names, tensors, prompts, values);
+  bindTensors(names, tensors, prompts, values);
+  // rows inside of records and lists keep the caller's names, unless a tensor has brought the axis in under another one
   for (const { name, bind } of structured)
     values.set(
       name,
-      bind((axis) => names.rowAxis(axis, taken)),
+      bind((axis) => names.toCallee.get(axis) ?? axis),
     );
   for (const { name, value } of axesParams) {
     const axes = value.axes.map((a) => ({ ...a, name: names.toCallee.get(a.name) ?? a.name }));
@@ -169,13 +170,7 @@ export function bindCall(callee: Callee, args: readonly CallArg[], span: Span): 
   return { scope: body, finish: (result, at) => finishResult(names, result, at), rowsOutside: (val) => rowsOutside(names, val) };
 }
 
-/** Binds the tensors of a call; gives back the axis names that the callee uses for itself. */
-function bindTensors(
-  names: CallNames,
-  tensors: readonly TensorParam[],
-  prompts: readonly PromptParam[],
-  values: Map<string, Val>,
-): ReadonlySet<string> {
+function bindTensors(names: CallNames, tensors: readonly TensorParam[], prompts: readonly PromptParam[], values: Map<string, Val>): void {
   const { callee } = names;
   const pieces = new Map<string, RowPiece[]>();
   const later: (() => void)[] = [];
@@ -221,7 +216,6 @@ function bindTensors(
   for (const t of tensors) values.set(t.param.name.name, insideTensor(names, t));
   for (const p of prompts)
     values.set(p.param.name.name, { ...p.value, axes: p.value.axes.map((a) => ({ name: names.rowAxis(a.name, taken), size: a.size })) });
-  return taken;
 }
 
 /** The argument as the body sees it: the callee's names, the whole row, the declared dtype. */

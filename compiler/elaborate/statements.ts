@@ -4,13 +4,13 @@ import { castTo, toTensor } from "./arithmetic.ts";
 import { axisItems, spreadTo } from "./axes.ts";
 import { addCheck } from "./checks.ts";
 import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
-import { fail, unsupported } from "./failure.ts";
+import { fail, PathEnd, unsupported } from "./failure.ts";
 import { scalarType, toHost } from "./hostExpr.ts";
 import { leafCell } from "./modules.ts";
 import type { Scope } from "./scope.ts";
 import type { BodyKind } from "./session.ts";
 import { updateTable } from "./tableState.ts";
-import { describe, describeTensor, isNumeric, isScalar, none, type TensorVal, type Val } from "./values.ts";
+import { describe, describeTensor, isNumeric, isScalar, none, type TensorVal, tensor, type Val } from "./values.ts";
 
 // Statements, in order. A `let` makes a child scope; effects (minimised terms, state, logs) are noted in the session for the body around.
 
@@ -46,6 +46,7 @@ function requirePlace(what: keyof typeof allowed, span: Span, scope: Scope): voi
 /** Runs a block that has a value: what it returns, and where. */
 export function runBlock(block: Block, scope: Scope): { readonly value: Val; readonly span: Span } {
   const flow = runStatements(block.statements, scope);
+  if (flow.kind === "ended") throw new PathEnd();
   return flow.kind === "returned" ? flow : { value: none, span: block.span };
 }
 
@@ -113,7 +114,8 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
           session.effects.notes.set(field.name.name, toHost(value));
           continue;
         }
-        session.effects.logs.set(field.name.name, scalarReal(value, field.name.span, scope, "what is logged"));
+        for (const [name, one] of loggedParts(field.name.name, value, scope))
+          session.effects.logs.set(name, scalarReal(one, field.name.span, scope, "what is logged"));
       }
       return on();
     case "if": {
@@ -164,6 +166,18 @@ export function bindNames(binder: Binder, value: Val, scope: Scope): Scope {
   if (value.items.length !== binder.elements.length)
     fail("type/mismatch", binder.span, { found: describe(value), expected: `a tuple of ${binder.elements.length}` });
   return binder.elements.reduce((inner, element, i) => bindNames(element, value.items[i]!, inner), scope);
+}
+
+const longestLogged = 16;
+
+/** A short vector is logged number by number: `mix.0`, `mix.1`. */
+function loggedParts(name: string, value: Val, scope: Scope): readonly (readonly [string, Val])[] {
+  if (value.kind !== "tensor" || value.axes.length !== 1 || value.value.shape[0]! > longestLogged) return [[name, value]];
+  const { builder } = scope.session;
+  return Array.from(
+    { length: value.value.shape[0]! },
+    (_, i) => [`${name}.${i}`, tensor(builder.reshape(builder.sliceAxis(value.value, 0, i, 1), [], []), [])] as const,
+  );
 }
 
 /** A value that is one real number on the device. */

@@ -151,6 +151,7 @@ function trainProgram(program: Program, session: Session, name: string, override
       module: m.module,
       mode: m.trained ? "trained" : "frozen",
       from: m.from,
+      ...(m.surgery === null ? {} : { surgery: m.surgery.item.name.name }),
       ...(m.keys === null ? {} : { keys: fileKeys(m.keys, m.name, leaves, scope) }),
     })),
     prompts: session.prompts.all,

@@ -150,6 +150,8 @@ export interface TrainPlan {
     readonly mode: "frozen" | "trained";
     readonly from: string | null;
     readonly keys?: readonly PlanFileKey[];
+    /** The `surgery` that makes parameters of the file's tensors. */
+    readonly surgery?: string;
   }[];
   readonly unreached: readonly string[];
   /** Texts that become inputs of legs, by the name of the input without what follows its dot. */

@@ -1,0 +1,84 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { printHost } from "../compiler/elaborate/print.ts";
+import type { EvaluateProgram, StepKind, TrainProgram } from "../compiler/elaborate/program.ts";
+import { graphValues } from "../compiler/ir/walk.ts";
+import type { ElaboratedBlock } from "./compileFile.ts";
+
+// `adac plan FILE --dry`: what a program does, without a kernel being made: the ways through each step, what chooses among them, where it
+// waits, what it changes, and which files it would need. Nothing has to be there to be told about.
+
+/** The outline of a block as lines. */
+export function outlineOf(block: ElaboratedBlock, folder: string): string[] {
+  return block.kind === "train" ? trainOutline(block.program, folder) : evaluateOutline(block.program, folder);
+}
+
+function trainOutline(program: TrainProgram, folder: string): string[] {
+  const { settings } = program;
+  return [
+    `train ${program.name}: batch ${settings.batch}, ${settings.microSteps} micro-steps, ${settings.accumulate.count} to an update, ${trainedNumbers(program)} trained numbers`,
+    ...program.models.map((m) => modelLine(m, folder)),
+    ...program.datasets.map(({ setting, spec }) => `  data ${setting} = ${spec.name} ${fileNote(spec.source.root, folder)}`),
+    ...program.tables.map((table) => `  state ${table.name}: at most ${table.atMost} records`),
+    ...program.steps.flatMap(stepOutline),
+  ];
+}
+
+const trainedNumbers = (program: TrainProgram) =>
+  program.arena.slices
+    .reduce((n, slice) => n + slice.size, 0)
+    .toLocaleString("en")
+    .replaceAll(",", " ");
+
+function modelLine(
+  model: { readonly name: string; readonly module: string; readonly mode: string; readonly from: string | null },
+  folder: string,
+): string {
+  const from =
+    model.from === null ? "" : /[./]/.test(model.from) ? ` from ${fileNote(model.from, folder)}` : ` from the run of ${model.from}`;
+  return `  model ${model.name} = ${model.module} ${model.mode}${from}`;
+}
+
+const fileNote = (file: string, folder: string) => `"${file}"${existsSync(path.resolve(folder, file)) ? "" : " (missing)"}`;
+
+/** A step: its graphs, its choices with what is known of their likelihood, its ways, its waits and effects. */
+function stepOutline(step: StepKind): string[] {
+  const graphs = [...new Set(step.alternatives.map((way) => way.graph))];
+  const waits = new Set(step.alternatives.flatMap((way) => way.reads.map((read) => read.name)));
+  return [
+    `  step ${step.name}: ${count(graphs.length, "graph")}, ${waits.size === 0 ? "no wait" : `waits for ${[...waits].join(", ")}`}`,
+    ...step.choices.map((choice, i) => `    choice ${i + 1}: ${printHost(choice)}`),
+    ...graphs.map((graph, i) => {
+      const ways = step.alternatives.filter((way) => way.graph === graph);
+      const keys = ways.map((way) => `[${way.key.map((value) => (value === null ? "*" : String(value))).join(", ")}]`).join(" ");
+      return `    graph ${i + 1}: ${[step.choices.length === 0 ? "" : keys, ...effectsOf(ways[0]!)].filter((part) => part !== "").join("; ")}`;
+    }),
+  ];
+}
+
+/** What a way does, in words. */
+function effectsOf(way: StepKind["alternatives"][number]): string[] {
+  const names = way.graph.results.map((r) => r.name);
+  const updates = new Set(names.flatMap((n) => (n.startsWith("update.") ? [n.slice("update.".length).split(/[.[]/)[0]!] : [])));
+  return [
+    `${graphValues(way.graph).length} values`,
+    way.reads.length === 0 ? "" : `${count(way.reads.length + 1, "leg")}`,
+    names.includes("loss") ? "minimises" : "minimises nothing",
+    updates.size === 0 ? "" : `changes ${[...updates].join(", ")}`,
+    ...way.tables.map((use) => `${use.kind === "take" ? "takes from" : "stores in"} ${use.table}`),
+    way.ended === null ? "" : `ends: ${way.ended}`,
+  ].filter((part) => part !== "");
+}
+
+function evaluateOutline(program: EvaluateProgram, folder: string): string[] {
+  return [
+    `evaluate ${program.name}: batch ${program.batch}`,
+    ...program.models.map((m) => modelLine(m, folder)),
+    ...(program.dataset === null
+      ? []
+      : [`  data ${program.dataset.setting} = ${program.dataset.spec.name} ${fileNote(program.dataset.spec.source.root, folder)}`]),
+    ...program.measures.map((m) => `  measure ${m.name}: ${m.metric}`),
+  ];
+}
+
+const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

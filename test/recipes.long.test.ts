@@ -1,0 +1,51 @@
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { elaborateTrain, type TrainProgram } from "../compiler/elaborate/index.ts";
+import { render } from "../compiler/elaborate/testing.ts";
+import { resolveNames } from "../dsl/names.ts";
+import { loadProgram } from "../dsl/program.ts";
+import { diskHost, packageRoot } from "../dsl/source.ts";
+
+// The whole recipe at full size: every step in all its ways. Neither data nor weights are there.
+
+function elaborated(file: string, block: string): TrainProgram {
+  const root = packageRoot();
+  const program = loadProgram(path.join("pipelines", file), { ...diskHost(root), workingFolder: root });
+  const { resolution, diagnostics } = resolveNames(program);
+  expect(render(program, [...program.diagnostics, ...diagnostics])).toBe("");
+  const made = elaborateTrain(program, resolution, block);
+  if (!made.ok) throw new Error(render(program, made.diagnostics));
+  return made.value;
+}
+const graphsOf = (program: TrainProgram, name: string) => {
+  const step = program.steps.find((one) => one.name === name)!;
+  return new Set(step.alternatives.map((way) => way.graph)).size;
+};
+const waitsOf = (program: TrainProgram, name: string) => {
+  const step = program.steps.find((one) => one.name === name)!;
+  return new Set(step.alternatives.flatMap((way) => way.reads.map((read) => read.name))).size;
+};
+
+describe("the recipe", () => {
+  test("stage 1, both rounds: thirteen graphs, no wait", { timeout: 300_000 }, () => {
+    const first = elaborated("stage1.ada", "round1");
+    expect(graphsOf(first, "distill")).toBe(13);
+    expect(waitsOf(first, "distill")).toBe(0);
+    const second = elaborated("stage1.ada", "round2");
+    expect(second.models.find((m) => m.name === "encoder")).toMatchObject({ from: "round1", surgery: "widen_kv" });
+    const rows = (program: TrainProgram) =>
+      program.leaves.find((l) => l.path.startsWith("encoder.") && l.path.endsWith("layers[11].self_attn.k_proj.weight"))!.shape[0];
+    expect([rows(first), rows(second)]).toEqual([768, 4 * 768]);
+  });
+  test("stage 2: every step, what it waits for and what it remembers", { timeout: 300_000 }, () => {
+    const program = elaborated("stage2.ada", "stage2");
+    expect(["compose", "distill", "reconstruct"].map((name) => graphsOf(program, name))).toEqual([14, 7, 2]);
+    expect(["compose", "distill", "reconstruct"].map((name) => waitsOf(program, name))).toEqual([2, 0, 0]);
+    const compose = program.steps.find((step) => step.name === "compose")!;
+    expect(new Set(compose.alternatives.map((way) => way.ended))).toEqual(new Set([null, "lesson forgotten", "no teachable candidate"]));
+    expect(program.tables.map((table) => [table.name, table.atMost])).toEqual([["lessons", 100]]);
+    expect(program.copies.length).toBeGreaterThan(100);
+    expect(program.prompts.length).toBeGreaterThan(5);
+    expect(program.mix.kind).toBe("every");
+  });
+});
