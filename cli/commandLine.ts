@@ -119,11 +119,13 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(block("block"))
     .addOption(settings())
     .addOption(driver())
-    .action(async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; dry: boolean; target?: string; tuned?: string }) => {
-      const { planCommand } = await import("./plan.ts");
-      const { set, ...rest } = flags;
-      process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);
-    });
+    .action(
+      async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; dry: boolean; target?: string; tuned?: string }) => {
+        const { planCommand } = await import("./plan.ts");
+        const { set, ...rest } = flags;
+        process.exitCode = await planCommand({ file, overrides: set, ...given(rest) } as Parameters<typeof planCommand>[0]);
+      },
+    );
 
   command("graph <file>", "draw a step as a picture, with modules as groups", "adac graph pipelines/quickstart.ada -o graph.html")
     .requiredOption("-o, --out <file>", "an .svg, or an .html whose groups open and close")
