@@ -1,67 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "../../dsl/parse.ts";
-import { tokenRows } from "../../dsl/tokens.ts";
+import { fuzzing } from "./fuzzing.ts";
 import { everyConstruct } from "./programs.ts";
+import { cpuMilliseconds, endsSafely, readsSafely, tokenTexts } from "./safely.ts";
 
-/** Processor time of this process: unlike the clock it does not count what other processes take. */
-function cpuMilliseconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-// Whatever the text, reading it ends soon, throws nothing, and says where each mistake is.
-
-const milliseconds = { base: 400, perKilobyte: 40 };
-
-function readsSafely(text: string): void {
-  const before = cpuMilliseconds();
-  const { file, diagnostics } = parse("fuzz.ada", text);
-  const spent = cpuMilliseconds() - before;
-  expect(spent).toBeLessThan(milliseconds.base + (milliseconds.perKilobyte * text.length) / 1024);
-  for (const one of diagnostics) {
-    for (const span of [one.span, ...one.related.map((related) => related.span)]) {
-      expect(span.file).toBe("fuzz.ada");
-      expect(span.start).toBeGreaterThanOrEqual(0);
-      expect(span.end).toBeGreaterThanOrEqual(span.start);
-      expect(span.end).toBeLessThanOrEqual(text.length);
-    }
-    expect(one.message).not.toMatch(/undefined|NaN|internal/);
-  }
-  spansInside(file, text.length);
-}
-
-/** Every span of the tree lies within the text; a tree from a text with mistakes has no holes. */
-function spansInside(root: unknown, length: number): void {
-  const waiting: unknown[] = [root];
-  while (waiting.length > 0) {
-    const one = waiting.pop();
-    if (Array.isArray(one)) waiting.push(...one);
-    else if (typeof one === "object" && one !== null) {
-      if ("start" in one && "end" in one) {
-        const { start, end } = one as { start: number; end: number };
-        if (!(start >= 0 && end >= start && end <= length)) throw new Error(`span ${start}..${end} outside of 0..${length}`);
-      } else waiting.push(...Object.values(one));
-    } else if (one === undefined) throw new Error("a field of the tree is undefined");
-  }
-}
-
-const tokenTexts = [
-  ...tokenRows.flatMap((row) => row.text ?? []),
-  "x",
-  "net",
-  "1",
-  "0.5",
-  '"text"',
-  "`a b -> (a b)`",
-  "// c\n",
-  "/// d\n",
-  "\n",
-  '"',
-  "`",
-  "#",
-  "é",
-];
 const run = (runs: number) => ({ seed: 7, numRuns: runs });
 
 describe("reading any text", () => {
@@ -102,5 +45,29 @@ describe("reading any text", () => {
     };
     time(2);
     expect(time(40)).toBeLessThan(40 * (time(4) / 4) * 4 + 200);
+  });
+});
+
+describe("reading, checking and formatting any text", () => {
+  test.each(fuzzing)("%s", (_, texts, test) => {
+    fc.assert(fc.property(texts, test), run(40));
+  });
+  test("deep nesting and huge numbers get a message", () => {
+    const deep = [
+      ...["(", "[", "{ a: ", "f(", "x[", "- ", "not ", "if a { ", "fn() => ", "x |> ", "1 + "].map(
+        (one) => `const a = ${one.repeat(3000)}1`,
+      ),
+      `type T = ${"List<".repeat(2000)}Int${">".repeat(2000)}`,
+      `grammar g { a = ${"(".repeat(2000)}"x"${")".repeat(2000)} }`,
+      `const a = ${"9".repeat(400)}`,
+      "const a = 1e999",
+      "const a = 9007199254740993",
+      `fn f(x: real[n: ${"9".repeat(30)}]) -> real { return sum(x) }`,
+      "fn f() -> real { return ones([n: 1e300]) |> sum }",
+    ];
+    for (const text of deep) endsSafely(text);
+    const codes = new Set(deep.flatMap((text) => parse("deep.ada", text).diagnostics.map((one) => one.code)));
+    expect(codes).toContain("syntax/too-deep");
+    expect(codes).toContain("syntax/number-too-large");
   });
 });
