@@ -37,6 +37,8 @@ function rowOf(lines: readonly Line[], at: number, pieces: readonly Piece[]): Ro
   if (!one || one.columns.length === 0 || !line.places.has(one.columns[0]!)) return null;
   const isWhole = one.last === line.last || (field !== null && one.last === line.last - 1 && pieces[line.last]!.image === ",");
   if (!isWhole && (one.last < line.last || isBound(lines, at, one.last))) return null;
+  // Nothing is lined up behind a mark that ends its line.
+  if (line.places.get(one.columns[0]!)! + 1 >= line.text.length) return null;
   // A tuple is no name: what is long for a good reason does not push its neighbours.
   if (pieces[line.first + 1]?.image === "(" && pieces[line.first + 1]!.rule === "binder") return null;
   if (line.indent + line.text.length + (spread[one.kind] ?? usualSpread) > mostColumns) return null;

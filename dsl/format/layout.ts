@@ -66,12 +66,18 @@ class Layout {
   /** Blocks opened up and breaks made because a line was too long. */
   private readonly opened = new Set<number>();
   private readonly broken = new Set<number>();
-  /** Line breaks and comments before each piece, counted, so that a stretch is asked in one step. */
+  /** Line breaks and comments before each piece and blocks that open anyway, counted, so that a stretch is asked in one step. */
   private readonly breaksUpTo: number[] = [0];
 
   constructor(pieces: readonly Piece[]) {
     this.pieces = pieces;
-    for (const piece of pieces) this.breaksUpTo.push(this.breaksUpTo.at(-1)! + (piece.newlineBefore || piece.comments.length > 0 ? 1 : 0));
+    let before: Piece | undefined;
+    for (const piece of pieces) {
+      const isOpened = before?.style === "stacked" && before.entries > 1;
+      const breaks = piece.newlineBefore || piece.comments.length > 0 || isOpened;
+      this.breaksUpTo.push(this.breaksUpTo.at(-1)! + (breaks ? 1 : 0));
+      before = piece;
+    }
   }
 
   run(): Line[] {
