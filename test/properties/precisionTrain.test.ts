@@ -6,11 +6,12 @@ import { programOf, uniformArrays } from "../../compiler/elaborate/testing.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import { graphInputs } from "../../compiler/ir/walk.ts";
 import { halfBytes, roundToHalf } from "../../compiler/plan/half.ts";
-import type { PlanOp } from "../../compiler/plan/plan.ts";
+import type { PlanOp, StoredTensor } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { array } from "../../compiler/reference/ndarray.ts";
 import type { TileKernel } from "../../compiler/tile/tile.ts";
 import { checkFully } from "../../dsl/check/index.ts";
+import { toWrittenOrder } from "../../runtime/execute/axisOrder.ts";
 import { PlanMemory } from "../interpretPlan.ts";
 import { eightLanes, fourLanes } from "../targets.ts";
 
@@ -57,6 +58,12 @@ function made(precision: string, name = "small", overrides: Readonly<Record<stri
   return train.value;
 }
 const full = "precision { frozen: f16, trained: f32, compute: f16, accumulate: f32, keep: { f32: [norm, softmax, loss] } }";
+
+/** A tensor's numbers in the order of its shape, as files hold them. */
+const written = (tensor: Pick<StoredTensor, "shape" | "order">, lying: NdArray): NdArray => ({
+  ...lying,
+  data: toWrittenOrder(tensor, lying.data as Float64Array),
+});
 
 function difference(actual: NdArray, expected: NdArray): number {
   const scale = expected.data.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-6);
@@ -116,7 +123,7 @@ it.each([
   const leaves: Record<string, NdArray> = {};
   for (const leaf of train.leaves) {
     const s = stored.find((candidate) => candidate.key === leaf.key)!;
-    const value = memory.read(s.at, s.dtype, s.shape);
+    const value = written(s, memory.read(s.at, s.dtype, s.shape));
     if (s.dtype === "f16") for (const x of value.data) expect(roundToHalf(x)).toBe(x);
     expect(difference(value, starts[leaf.path]!), leaf.path).toBeLessThan(s.dtype === "f16" ? 1e-3 : 1e-5);
     leaves[leaf.path] = { ...value, dtype: "f32" };
@@ -144,7 +151,8 @@ it.each([
   const whole = memory.read({ buffer: grads.id, offset: 0, bytes: 4 * train.arena.size }, "f32", [train.arena.size]);
   let rounded = 0;
   for (const slice of train.arena.slices) {
-    const actual = { ...whole, data: whole.data.slice(slice.offset, slice.offset + slice.size) };
+    const place = stored.find((s) => s.key === train.leaves.find((l) => l.path === slice.path)!.key)!;
+    const actual = written(place, { ...whole, data: whole.data.slice(slice.offset, slice.offset + slice.size) });
     const d = difference(actual, expected[`grad.${slice.path}`]!);
     expect(d, slice.path).toBeLessThan(1e-2);
     rounded = Math.max(rounded, d);
