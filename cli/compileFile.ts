@@ -8,6 +8,7 @@ import {
   type TrainProgram,
 } from "../compiler/elaborate/index.ts";
 import { verifyElaborated } from "../compiler/elaborate/verify.ts";
+import { TooLarge } from "../compiler/memory/windows.ts";
 import type { EvaluatePlan, Plan, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
 import { type CheckedProgram, checkFully } from "../dsl/check/index.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
@@ -141,6 +142,7 @@ export function compileBlocks(request: FileRequest): CompiledFile | FileFailure 
     if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, colour) };
     warnings += rendered(read.checked, made.warnings, colour);
     const plan = compileBlock(made.value, read, request);
+    if ("ok" in plan) return plan;
     // A block with warnings is compiled again each time, so that they are seen again.
     if (key !== null && made.warnings.length === 0) keepBlock(cache!, key, plan);
     blocks.push(block(plan, false));
@@ -210,19 +212,25 @@ export function placesIn(checked: CheckedProgram): (span: Pick<Span, "file" | "s
   };
 }
 
-/** One elaborated block as a plan. */
+/** One elaborated block as a plan, or why the target cannot run it. */
 export function compileBlock(
   block: ElaboratedBlock,
   { checked, sourceHash }: Pick<CheckedFile, "checked" | "sourceHash">,
-  { target, options: given = {} }: Pick<FileRequest, "target" | "options">,
-): CompiledBlock["plan"] {
+  { target, options: given = {}, colour = false }: Pick<FileRequest, "target" | "options" | "colour">,
+): CompiledBlock["plan"] | FileFailure {
   const findings = given.verify === false ? [] : verifyElaborated(block.program);
   if (findings.length > 0) throw new Error(`internal: ${findings.slice(0, 4).join("; ")}`);
   const options: CompileOptions = { placeOf: placesIn(checked), ...given };
-  const plan =
-    block.kind === "train"
-      ? compileTrain(block.program, sourceHash, target, options)
-      : compileEvaluate(block.program, sourceHash, target, options);
+  let plan: Plan;
+  try {
+    plan =
+      block.kind === "train"
+        ? compileTrain(block.program, sourceHash, target, options)
+        : compileEvaluate(block.program, sourceHash, target, options);
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    return { ok: false, status: 1, text: rendered(checked, [error.diagnostic], colour) };
+  }
   if (!isTrain(plan) && !isEvaluate(plan))
     throw new Error(`internal: block ${block.program.name} became a plan of kind ${plan.program.kind}`);
   return plan;

@@ -91,6 +91,7 @@ export function pictureOf(request: GraphRequest, colour = false): Made | FileFai
       onKernel: (op, _kernel, region) => regionOf.set(op, region),
     },
   });
+  if ("ok" in plan) return plan;
   const leg = legFor(plan, request.step);
   if (typeof leg !== "string") return { ok: false, status: 2, text: problemText(leg) };
   const title = `${plan.program.name}: ${leg}, ${stage}`;

@@ -3,6 +3,7 @@ import { Content } from "./fuse/content.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
 import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";
+import { bytesOf } from "./memory/place.ts";
 import { isWidening } from "./precision.ts";
 import { mainAccess } from "./schedule/access.ts";
 import { type AttendValue, hasVectorRows, streamedOperands } from "./schedule/attend.ts";
@@ -19,8 +20,13 @@ export interface Laid {
 
 const channelsLast = [0, 2, 3, 1];
 
-/** `maxBuffers`: bindings that a kernel may have; a copy that would be one too many is not made. */
-export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffers: number): Laid {
+/** How many bindings a kernel may have, and how large: a copy of an operand that would be one too many, or too large, is not made. */
+export interface LayoutLimits {
+  readonly maxBuffers: number;
+  readonly maxBytes: number;
+}
+
+export function layout(clusters: Clusters, results: ReadonlySet<Value>, limits: LayoutLimits): Laid {
   const maps = featureMaps(clusters);
   const storedAs = new Map<Value, Stored>();
   const memory = (v: Value): Stored | undefined => {
@@ -56,8 +62,8 @@ export function layout(clusters: Clusters, results: ReadonlySet<Value>, maxBuffe
   };
   for (const c of clusters.clusters) {
     const reads = new Map<Value, Stored>();
-    if (c.template === "contract") packOperands(c, memory, pack, reads, maxBuffers, decided);
-    if (c.template === "attend") packStreamed(c, memory, pack, reads, maxBuffers);
+    if (c.template === "contract") packOperands(c, memory, pack, reads, limits, decided);
+    if (c.template === "attend") packStreamed(c, memory, pack, reads, limits);
     // Everything else is read in the form in which it is stored.
     for (const r of c.reads) if (!reads.has(r) && !c.outputs.includes(r)) reads.set(r, storedAs.get(r)!);
     regions.push({ id: id++, template: c.template, anchors: c.anchors, outputs: c.outputs.map((o) => storedAs.get(o)!), reads });
@@ -132,7 +138,7 @@ function packOperands(
   memory: (v: Value) => Stored | undefined,
   pack: (value: Value, order: readonly number[]) => Stored,
   reads: Map<Value, Stored>,
-  maxBuffers: number,
+  { maxBuffers, maxBytes }: LayoutLimits,
   known: Map<string, readonly Repack[]>,
 ): void {
   const anchor = c.anchors[0] as ContractValue;
@@ -157,7 +163,7 @@ function packOperands(
   const repack = (given: Value, order: readonly number[]): void => {
     // Of a widened value the narrow one is copied.
     const operand = isWidening(given) ? given.args[0]! : given;
-    if (storedFor(operand)?.id === makeStored(operand, order).id) return;
+    if (storedFor(operand)?.id === makeStored(operand, order).id || bytesOf(operand) > maxBytes) return;
     // What the operand is made of may be read beside its copy.
     if (c.reads.length + c.outputs.length + reads.size >= maxBuffers) return;
     // An operand that is not in memory at all is made up where it is needed.
@@ -186,11 +192,11 @@ function packStreamed(
   memory: (v: Value) => Stored | undefined,
   pack: (value: Value, order: readonly number[]) => Stored,
   reads: Map<Value, Stored>,
-  maxBuffers: number,
+  { maxBuffers, maxBytes }: LayoutLimits,
 ): void {
   const storedFor = (v: Value): Stored | undefined => reads.get(v) ?? memory(v);
   for (const operand of new Set(streamedOperands(c.anchors[0] as AttendValue))) {
-    if (operand.shape[operand.shape.length - 1]! % 4 !== 0 || hasVectorRows(operand, storedFor)) continue;
+    if (operand.shape[operand.shape.length - 1]! % 4 !== 0 || hasVectorRows(operand, storedFor) || bytesOf(operand) > maxBytes) continue;
     if (c.reads.length + c.outputs.length + reads.size >= maxBuffers) return;
     reads.set(operand, pack(operand, rowMajor(operand)));
   }

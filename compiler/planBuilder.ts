@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CompileOptions } from "./compile.ts";
 import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
-import { prepare } from "./fuse/prepare.ts";
+import { prepare, shortConcats } from "./fuse/prepare.ts";
 import { makeStored, type Region, type Stored } from "./fuse/region.ts";
 import { verifyLaid } from "./fuse/verify.ts";
 import { printGraph } from "./ir/print.ts";
@@ -15,6 +15,7 @@ import { bytesOf, samePlace } from "./memory/place.ts";
 import { SlotPool } from "./memory/pool.ts";
 import { changesInput, computedResults, type Lower, orderForUpdates, placeResults } from "./memory/results.ts";
 import { takeOver } from "./memory/takeover.ts";
+import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
 import { toHalves } from "./plan/half.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
@@ -96,6 +97,9 @@ export class PlanBuilder {
     return { buffer: this.#buffers.length - 1, offset: 0, bytes };
   }
 
+  get #windowLimits(): WindowLimits {
+    return { bindingBytes: this.#target.maxBindingBytes, offsetAlignment: this.#target.offsetAlignment };
+  }
   #time<T>(pass: string, work: () => T): T {
     const start = performance.now();
     const result = work();
@@ -105,19 +109,27 @@ export class PlanBuilder {
 
   leg(request: LegRequest): void {
     const { onStage, verify = true } = this.#options;
-    const { precision } = request;
     const simple = this.#time("simplify", () => {
-      const plain = stripMarkers(request.graph, (call) => !attendFits(call as AttendValue, this.#target.maxStorageBuffers));
+      const isWhole = (call: Value): boolean =>
+        attendFits(call as AttendValue, this.#target.maxStorageBuffers) && attendsInWindows(call, this.#windowLimits);
+      const plain = stripMarkers(request.graph, (call) => !isWhole(call));
       return this.#options.simplify === false ? plain : simplify(plain, new Simplifier());
     });
     if (verify) requireVerified(simple, "simplify");
     onStage?.("simple", request.name, () => printGraph(simple), simple);
-    const { computed, moved } = computedResults(simple, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
-    const { maxStorageBuffers: maxBuffers, adapterClass } = this.#target;
-    const limits = { fuse: this.#options.fuse !== false, maxBuffers, adapterClass };
+    const windows = this.#time("windows", () => this.#windows(simple, request));
+    const inputPlaceOf = new Map([...request.inputs, ...windows.inputs]);
+    const resultPlaceOf = new Map([...request.results, ...windows.results]);
+    const precision = request.precision && {
+      ...request.precision,
+      frozen: new Set([...request.precision.frozen, ...windows.halves]),
+    };
+    const { computed, moved } = computedResults(windows.graph, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
+    const { maxStorageBuffers: maxBuffers, maxBindingBytes: maxBytes, adapterClass } = this.#target;
+    const limits = { fuse: this.#options.fuse !== false, maxBuffers, maxBytes, adapterClass };
     const prepared = this.#time("prepare", () => {
       const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
-      return this.#options.fuse === false ? wanted : prepare(wanted, this.#target.adapterClass);
+      return shortConcats(this.#options.fuse === false ? wanted : prepare(wanted, adapterClass), maxBuffers);
     });
     const graph = precision
       ? this.#time("precision", () => applyPrecision(prepared, precision, cluster(prepared, limits).stored))
@@ -130,30 +142,36 @@ export class PlanBuilder {
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
     const clusters = this.#time("fuse", () => cluster(graph, limits));
-    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), this.#target.maxStorageBuffers));
+    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), limits));
     if (verify) {
       const problems = verifyLaid(laid, graph, this.#target.maxStorageBuffers);
       if (problems.length > 0) throw new Error(`internal: fuse (leg ${request.name}): ${problems.slice(0, 4).join("; ")}`);
     }
     onStage?.("fused", request.name, () => printLaid(laid));
+    const kept = [...graphValues(graph).filter(isMemoryLeaf), ...laid.regions.flatMap((r) => r.outputs.map((o) => o.value))];
+    const large = kept.find((v) => bytesOf(v) > this.#target.maxBindingBytes);
+    if (large) throw new TooLarge(large, this.#windowLimits, "it cannot be read in parts");
 
     const placeOfInput = (v: Value): PlanBinding => {
       if (v.op === "table") return this.#constant(v);
       if (v.op !== "input") throw new Error(`internal: %${v.id} has no place`);
-      const place = request.inputs.get(v.attrs.name);
+      const place = inputPlaceOf.get(v.attrs.name);
       if (!place) throw new Error(`internal: leg ${request.name}: input '${v.attrs.name}' has no place`);
       return place;
     };
 
-    const inputPlaces = [...request.inputs.values()];
-    const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, request.results, inputPlaces));
+    const inputPlaces = [...inputPlaceOf.values()];
+    const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, resultPlaceOf, inputPlaces));
     const inPlace = this.#options.inPlace !== false;
     const halves = new HalfForms(this.#target.shaderF16);
     const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });
     const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover, halves);
     const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);
     const results = this.#time("schedule", () =>
-      placeResults({ regions, nameOf, places: request.results, placeOfInput, copiedAtEnd, inPlace }, lower),
+      placeResults(
+        { regions, nameOf, places: resultPlaceOf, placeOfInput, copiedAtEnd, inPlace, offsetAlignment: this.#target.offsetAlignment },
+        lower,
+      ),
     );
     const { direct, late } = results;
     for (const r of graph.results)
@@ -175,7 +193,7 @@ export class PlanBuilder {
     };
     const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
     const resultPlace = (name: string): PlanBinding => {
-      const place = request.results.get(name);
+      const place = resultPlaceOf.get(name);
       if (!place) throw new Error(`internal: leg ${request.name}: result '${name}' has no place`);
       return place;
     };
@@ -232,6 +250,17 @@ export class PlanBuilder {
         bytesMoved: lowered.reduce((sum, l) => sum + l.bytesMoved, 0),
       },
     });
+  }
+
+  /** The graph over windows of what one binding cannot hold; places of those of inputs and results. */
+  #windows(graph: Graph, request: LegRequest): Windowed {
+    const limits = this.#windowLimits;
+    const isHalf = (name: string): boolean => request.precision?.frozen.has(name) === true;
+    if (!hasLarge(graph, limits, isHalf)) return { graph, inputs: new Map(), results: new Map(), halves: [] };
+    const made = windowed(graph, limits, request.inputs, request.results, isHalf);
+    if (this.#options.verify !== false) requireVerified(made.graph, "windows");
+    this.#options.onStage?.("simple", `${request.name} in windows`, () => printGraph(made.graph), made.graph);
+    return made;
   }
 
   /** A leg of a name that is there already goes on where that one ended. */

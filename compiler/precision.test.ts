@@ -15,7 +15,7 @@ const graphOf = (results: Readonly<Record<string, Value>>): Graph => ({
   results: Object.entries(results).map(([name, value]) => ({ name, value })),
 });
 function precise(graph: Graph, policy: PrecisionPolicy, frozen: readonly string[] = []): Graph {
-  const stored = cluster(graph, { fuse: true, maxBuffers: 8, adapterClass: "cpu" }).stored;
+  const stored = cluster(graph, { fuse: true, maxBuffers: 8, maxBytes: 2 ** 27, adapterClass: "cpu" }).stored;
   return applyPrecision(graph, { policy, frozen: new Set(frozen), backward: (name) => name.startsWith("grad.") }, stored);
 }
 /** What is rounded, by what makes it. */

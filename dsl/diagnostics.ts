@@ -139,6 +139,11 @@ export const diagnosticTable = {
     "`attend` is softmax(dot(q, k) * number + mask) contracted with v, the softmax over the keys",
   ),
 
+  "memory/too-large": error(
+    "a tensor here, {tensor}, has {bytes}; a kernel on this adapter can bind {limit}, and {why}",
+    "make it smaller, or compute it in parts",
+  ),
+
   // ---- the checker: sizes, effects, bodies, training ----
   "shape/unmet": error("`{callee}` needs {equation}, but here that is {left} and {right}"),
   "shape/axes-left-out": error("`order` must name every axis: {axes} is missing"),

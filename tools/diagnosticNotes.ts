@@ -19,6 +19,7 @@ export const groupNotes: Readonly<Record<string, string>> = {
   time: "Each value is known at one of three times: when compiling, on the host before a step, or on the device during it. Later values cannot decide what earlier times build.",
   elaborate:
     "Elaboration gives every size a number and builds the graphs of a block. It meets what the checker cannot know: settings, `--set` values, concrete sizes.",
+  memory: "The planner cuts what is larger than one binding of the adapter into windows. What it cannot cut it cannot run.",
   body: "A body is a list of statements; one that has a value ends with `return`.",
   effect:
     "A function says in its signature whether it draws random numbers (`random`) or changes module state (`updates`), so that a reader of a call knows.",

@@ -1,6 +1,7 @@
 import { rowOf } from "../ir/ops.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
+import { bytesOf } from "../memory/place.ts";
 import type { AdapterClass } from "../plan/plan.ts";
 import { isNarrowing, isWidening } from "../precision.ts";
 import { type AttendValue, maskOf } from "../schedule/attend.ts";
@@ -28,6 +29,8 @@ export interface ClusterOptions {
   readonly fuse: boolean;
   readonly maxBuffers: number;
   readonly adapterClass: AdapterClass;
+  /** What one binding holds. A larger value that can be computed where it is read is never stored. */
+  readonly maxBytes: number;
 }
 
 /** Leaves that lie in memory: everything the host or another leg provides. */
@@ -41,7 +44,8 @@ function isFreeLeaf(v: Value): boolean {
 const isContraction = (v: Value): boolean => v.op === "dot" || v.op === "conv";
 const isReduction = (v: Value): boolean => v.op === "sum" || v.op === "reduceMax" || v.op === "argmax";
 const isAttention = (v: Value): v is AttendValue => v.op === "attend" || v.op === "attendGrad";
-const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || isAttention(v) || v.op === "scatterAdd";
+/** Values that a kernel of their own makes and stores: contractions, reductions, attention, scatters. */
+export const isAnchor = (v: Value): boolean => isContraction(v) || isReduction(v) || isAttention(v) || v.op === "scatterAdd";
 // Reading a stored f16 value as f32 costs no more than reading it.
 const isView = (v: Value): boolean => rowOf(v.op).class === "movement" || rowOf(v.op).class === "marker" || isWidening(v);
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -59,8 +63,8 @@ export function cluster(graph: Graph, options: ClusterOptions): Clusters {
   const results = new Set(graph.results.map((r) => r.value));
   let forced = new Set<Value>();
   for (;;) {
-    const roots = options.fuse ? findRoots(order, users, results, forced) : everything(order, results);
-    const state = new Merger(order, roots, results, options.maxBuffers, parallelism[options.adapterClass].fewRows);
+    const roots = options.fuse ? findRoots(order, users, results, forced, options.maxBytes) : everything(order, results, options.maxBytes);
+    const state = new Merger(order, roots, results, options.maxBuffers, options.maxBytes, parallelism[options.adapterClass].fewRows);
     const crowded = state.tooManyBuffers();
     if (crowded.length > 0) {
       const before = forced.size;
@@ -73,8 +77,8 @@ export function cluster(graph: Graph, options: ClusterOptions): Clusters {
   }
 }
 
-function everything(order: readonly Value[], results: ReadonlySet<Value>): Set<Value> {
-  return new Set(order.filter((v) => results.has(v) || (!isMemoryLeaf(v) && !isFreeLeaf(v))));
+function everything(order: readonly Value[], results: ReadonlySet<Value>, maxBytes: number): Set<Value> {
+  return new Set(order.filter((v) => results.has(v) || isAnchor(v) || (!isMemoryLeaf(v) && !isFreeLeaf(v) && bytesOf(v) <= maxBytes)));
 }
 
 /** The values to be stored before any merging. */
@@ -83,6 +87,7 @@ function findRoots(
   users: ReadonlyMap<Value, readonly Value[]>,
   results: ReadonlySet<Value>,
   forced: ReadonlySet<Value>,
+  maxBytes: number,
 ): Set<Value> {
   const cost = computeCost(order);
   const roots = new Set<Value>();
@@ -114,7 +119,7 @@ function findRoots(
       roots.add(v);
       continue;
     }
-    if (isMemoryLeaf(v) || isFreeLeaf(v) || isView(v)) continue;
+    if (isMemoryLeaf(v) || isFreeLeaf(v) || isView(v) || bytesOf(v) > maxBytes) continue;
     const { operations, reads } = cost.get(v)!;
     const cheap = operations <= profit.cloneOperations && reads <= profit.cloneReads;
     // A mask made of places alone costs less than the memory it would be read from.
@@ -159,13 +164,22 @@ class Merger {
   readonly #results: ReadonlySet<Value>;
   readonly #limit: number;
   readonly #fewRows: number;
+  readonly #maxBytes: number;
   readonly #draftOf = new Map<Value, Draft>();
   readonly #readsOf = new Map<Draft, Set<Value>>();
   readonly #readers = new Map<Value, Set<Draft>>();
   readonly #drafts = new Set<Draft>();
   readonly #refused = new Map<Draft, Map<Draft, readonly Value[]>>(); // reader, producer, its members then
 
-  constructor(order: readonly Value[], roots: ReadonlySet<Value>, results: ReadonlySet<Value>, limit: number, fewRows: number) {
+  constructor(
+    order: readonly Value[],
+    roots: ReadonlySet<Value>,
+    results: ReadonlySet<Value>,
+    limit: number,
+    maxBytes: number,
+    fewRows: number,
+  ) {
+    this.#maxBytes = maxBytes;
     this.#position = new Map(order.map((v, i) => [v, i]));
     this.#roots = roots;
     this.#results = results;
@@ -285,10 +299,10 @@ class Merger {
         for (const a of v.args) {
           if (this.#roots.has(a) || isMemoryLeaf(a) || isFreeLeaf(a)) continue;
           const n = this.#reads([a]).size;
-          if (n > most && n + 1 <= this.#limit) {
+          if (n > most && n + 1 <= this.#limit && bytesOf(a) <= this.#maxBytes) {
             best = a;
             most = n;
-          } else if (n + 1 > this.#limit || most === 1) visit(a);
+          } else if (n + 1 > this.#limit || most === 1 || bytesOf(a) > this.#maxBytes) visit(a);
         }
       };
       visit(d.members[0]!);

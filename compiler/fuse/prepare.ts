@@ -26,6 +26,28 @@ export function prepare(graph: Graph, adapterClass: AdapterClass): Graph {
   });
 }
 
+/** The graph without concatenations of more tensors than a kernel of `maxBuffers` bindings can read. */
+export function shortConcats(graph: Graph, maxBuffers: number): Graph {
+  const most = Math.max(2, maxBuffers - 2);
+  if (!graphValues(graph).some((v) => v.op === "concat" && v.args.length > most)) return graph;
+  const b = new Builder();
+  return rebuild(graph, b, (v, args) => (v.op === "concat" ? longConcat(b, args, v.attrs.axis, most) : null));
+}
+
+function longConcat(b: Builder, args: readonly Value[], axis: number, most: number): Value | null {
+  if (args.length <= most) return null;
+  let parts = args;
+  while (parts.length > 1) {
+    const each = Math.max(2, Math.ceil(parts.length / Math.ceil(parts.length / most)));
+    const of = parts;
+    parts = Array.from({ length: Math.ceil(of.length / each) }, (_, i) => {
+      const group = of.slice(i * each, (i + 1) * each);
+      return group.length === 1 ? group[0]! : b.concat(group, axis);
+    });
+  }
+  return parts[0]!;
+}
+
 /** A dot in which an operand has no axes of its own: multiply and sum. */
 function thinDot(b: Builder, v: Extract<Value, { readonly op: "dot" }>, args: readonly Value[]): Value | null {
   const [x, y] = args as [Value, Value];

@@ -11,7 +11,8 @@ const x = b.input("x", [6, 8]);
 const product = b.matmul(x, b.input("w", [8, 4]));
 const rows = b.sum(b.exp(product), [1]);
 const graph: Graph = { name: "g", results: [{ name: "product", value: product }, { name: "rows", value: rows }] }; // biome-ignore format: short
-const laid = layout(cluster(graph, { fuse: true, maxBuffers: 8, adapterClass: "cpu" }), new Set([product, rows]), 8);
+const limits = { fuse: true, maxBuffers: 8, maxBytes: 2 ** 27, adapterClass: "cpu" } as const;
+const laid = layout(cluster(graph, limits), new Set([product, rows]), limits);
 const changed = (change: (r: Region, i: number) => Region): Laid => ({ regions: laid.regions.map(change) });
 
 describe("the verifier of fusion", () => {

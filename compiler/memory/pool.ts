@@ -35,6 +35,21 @@ interface Placed {
   readonly start: number;
   readonly end: number;
 }
+/** A tensor for which a slot had to grow. */
+interface Growth {
+  readonly tensor: number;
+  readonly bytes: number;
+}
+interface Attempt {
+  readonly drafts: readonly Draft[];
+  readonly places: readonly SlotPlace[];
+  readonly growth: readonly Growth[];
+  readonly used: number;
+}
+/** Peak over the bound at which no better order is looked for, and how many tensors are placed in the search: it must not cost much time. */
+const goodEnough = 1.03;
+const mostPlacements = 20000;
+
 /** A slot as one leg uses it. */
 interface Draft {
   readonly index: number;
@@ -56,12 +71,35 @@ export class SlotPool {
 
   /** Places a leg's tensors. */
   assign(tensors: readonly Lifetime[]): Assignment {
+    const live = liveBytes(tensors);
+    // Large tensors that live long choose first.
+    const weight = tensors.map((t) => t.bytes * Math.sqrt(t.to - t.from + 1));
+    let best = this.#attempt(tensors, weight);
+    for (let placed = tensors.length; best.used > goodEnough * live && placed < mostPlacements; placed += tensors.length) {
+      // What made slots grow beyond the bound chooses earlier the next time.
+      let sum = 0;
+      for (const { tensor, bytes } of best.growth) {
+        sum += bytes;
+        if (sum > live) weight[tensor]! *= 2;
+      }
+      const next = this.#attempt(tensors, weight);
+      if (next.used >= best.used) best = { ...best, growth: next.growth };
+      else best = next;
+    }
+    for (const d of best.drafts) this.sizes[d.index] = d.size;
+    return { places: best.places, peakBytes: best.used, liveBytes: live };
+  }
+
+  #attempt(tensors: readonly Lifetime[], weight: readonly number[]): Attempt {
     const drafts = this.sizes.map((size, index) => newDraft(index, size));
     const places: SlotPlace[] = new Array(tensors.length);
-    const order = tensors.map((t, i) => ({ t, i })).sort((a, b) => b.t.bytes - a.t.bytes || a.t.from - b.t.from || a.i - b.i);
-    for (const { t, i } of order) {
+    const growth: Growth[] = [];
+    const order = tensors.map((_, i) => i).sort((a, b) => weight[b]! - weight[a]! || tensors[a]!.from - tensors[b]!.from || a - b);
+    for (const i of order) {
+      const t = tensors[i]!;
       const { draft, start } = this.#choose(drafts, t);
       const end = start + rounded(t.bytes, 16);
+      if (end > draft.used) growth.push({ tensor: i, bytes: end - draft.used });
       draft.size = Math.max(draft.size, end);
       draft.used = Math.max(draft.used, end);
       const at = draft.placed.findIndex((p) => p.start > start);
@@ -70,8 +108,7 @@ export class SlotPool {
       for (const w of t.writes) draft.writes.add(w);
       places[i] = { slot: draft.index, offset: start };
     }
-    for (const d of drafts) this.sizes[d.index] = d.size;
-    return { places, peakBytes: drafts.reduce((sum, d) => sum + d.used, 0), liveBytes: liveBytes(tensors) };
+    return { drafts, places, growth, used: drafts.reduce((sum, d) => sum + d.used, 0) };
   }
 
   #choose(drafts: Draft[], t: Lifetime): { readonly draft: Draft; readonly start: number } {

@@ -17,6 +17,8 @@ export interface ResultRequest {
   /** Leaves that are copied to results at the end. */
   readonly copiedAtEnd: readonly Value[];
   readonly inPlace: boolean;
+  /** Offsets at which a binding may begin are multiples of this; a result elsewhere is copied to its place. */
+  readonly offsetAlignment: number;
 }
 /** Lowers a region whose outputs take over the memory of what it reads; null where an element would be read after it was written. */
 export type Lower = (region: Region, takeover: ReadonlyMap<Stored, Stored>) => LoweredRegion | null;
@@ -54,7 +56,7 @@ export function placeResults(request: ResultRequest, lower: Lower): ResultPlaces
     const takeover = new Map<Stored, Stored>();
     for (const output of region.outputs) {
       const place = wantedPlace(output);
-      if (!place) continue;
+      if (!place || place.offset % request.offsetAlignment !== 0) continue;
       const clash = (v: Value): boolean => overlap(placeOfInput(v), place);
       const later = readsOf.slice(i + 1).some((reads) => [...reads.keys()].some(clash)) || request.copiedAtEnd.some(clash);
       const here = [...readsOf[i]!.entries()].filter(([v]) => clash(v));

@@ -23,6 +23,7 @@ const targetsOfAllKinds: fc.Arbitrary<PlanTarget> = fc
     fc.record({
       textureOperands: fc.boolean(),
       maxStorageBuffers: fc.constantFrom(4, 5, 6, 8, 10),
+      maxBindingBytes: fc.constantFrom(2 ** 27, 2 ** 27, 4096, 1024, 512),
       offsetAlignment: fc.constantFrom(32, 64, 256),
       maxWorkgroupsPerDimension: fc.constantFrom(65535, 331, 20),
     }),
