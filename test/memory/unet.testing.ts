@@ -5,6 +5,8 @@ import type { Graph } from "../../compiler/ir/value.ts";
 import { graphInputs } from "../../compiler/ir/walk.ts";
 import type { UniformDecl } from "../../compiler/plan/host.ts";
 
+import { parameterOrders, readAsStored } from "../../compiler/storageOrder.ts";
+
 // The UNet of models/ as a graph: its loss alone, or with the gradients of all parameters.
 
 export interface UNetSize {
@@ -42,7 +44,9 @@ fn loss(x: real[batch, c: 4, h, w], t: real[batch], k: real[batch, layer: 16, to
     { training: true },
   );
   if (!made.ok) throw new Error(render(program, made.diagnostics));
-  const { builder, graph, leaves, uniforms } = made.value;
+  const { builder, leaves, uniforms } = made.value;
+  // Weights lie as train plans store them.
+  const graph = readAsStored(made.value.graph, builder, parameterOrders([made.value.graph]));
   if (pass === "forward") return { graph, uniforms };
   const inputs = new Map(graphInputs(graph).map((v) => [v.attrs.name, v]));
   const wanted = leaves.flatMap((l) => inputs.get(l.path) ?? []);
