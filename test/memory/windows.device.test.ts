@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { targetOf } from "../../cli/target.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { DeviceGraph } from "../conformance/device.ts";
 import { agreeLater } from "../properties/agreement.ts";
 import { largeCase, largeCases, limit } from "./large.ts";
 

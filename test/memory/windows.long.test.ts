@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { targetOf } from "../../cli/target.ts";
 import { compileGraph } from "../../compiler/compile.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { DeviceGraph } from "../conformance/device.ts";
 
 // A tensor that is larger than 128 MiB, the least that a binding may have on any adapter, as it is: through a map and through sums.
 
