@@ -43,7 +43,8 @@ function legDifferences(before: Plan, old: PlanLeg, after: Plan, leg: PlanLeg, s
       continue;
     }
     const [was, is] = [old.ops[step.before]!, leg.ops[step.after]!];
-    if (textOf(before, was) === textOf(after, is)) continue;
+    const kernelOf = (plan: Plan, op: PlanOp): string => (op.kind === "dispatch" ? plan.kernels[op.kernel]!.wgsl : "");
+    if (textOf(before, was) === textOf(after, is) && kernelOf(before, was) === kernelOf(after, is)) continue;
     const name = `leg ${leg.name}: ${whatOf(is)} (${step.after})`;
     if (was.kind !== "dispatch" || is.kind !== "dispatch") {
       found.push(`${name}: ${textOf(before, was)} became ${textOf(after, is)}`);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -21,18 +21,17 @@ describe("a replay", () => {
     expect(compareWith(folder, "random1")).toEqual({ compared: 11, parts: [] });
   });
   it("finds a kernel that was changed, and plans that are gone or new", () => {
-    const file = path.join(folder, "random1.cpu8.json");
+    const name = readdirSync(folder).find((one) => readFileSync(path.join(folder, one), "utf8").includes("@compute"))!;
+    const file = path.join(folder, name);
+    const plan = name.replace(/\.json$/, "");
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replace("@compute", "/* another */ @compute"));
     const { parts } = compareWith(folder, "random1");
     expect(parts).toHaveLength(1);
-    expect(parts[0]).toMatch(/^random1\.cpu8: \d+ differences?\n[\s\S]*kernel \w+ became \w+\n[\s\S]*- .*another[\s\S]*\+ /);
+    expect(parts[0]).toMatch(/^random1.*: \d+ differences?\n[\s\S]*kernel \w+ became \w+\n[\s\S]*- .*another[\s\S]*\+ /);
     writeFileSync(path.join(folder, "random1x.json"), text);
     rmSync(file);
-    expect(compareWith(folder, "random1").parts).toEqual([
-      "random1.cpu8: only this tree makes it",
-      "random1x: this tree no longer makes it",
-    ]);
+    expect(compareWith(folder, "random1").parts).toEqual([`${plan}: only this tree makes it`, "random1x: this tree no longer makes it"]);
   });
   it("tells kernels, order, memory and settings apart", () => {
     const before = somePlan();
@@ -42,18 +41,9 @@ describe("a replay", () => {
       legs: before.legs.map((l, i) => (i === leg ? { ...l, ops: make(l.ops) } : l)),
     });
     expect(differences(before, before)).toEqual([]);
-    expect(
-      differences(
-        before,
-        change((ops) => ops.slice(1)),
-      )[0],
-    ).toMatch(/: no longer /);
-    expect(
-      differences(
-        change((ops) => ops.slice(1)),
-        before,
-      )[0],
-    ).toMatch(/: now /);
+    const shorter = change((ops) => ops.slice(0, -1));
+    expect(differences(before, shorter)[0]).toMatch(/: no longer /);
+    expect(differences(shorter, before)[0]).toMatch(/: now /);
     const at = before.legs[leg]!.ops.findIndex((op) => op.kind === "dispatch");
     const moved = change((ops) =>
       ops.map((op, i) =>
@@ -63,7 +53,6 @@ describe("a replay", () => {
     expect(differences(before, moved)[0]).toMatch(/: memory .* became /);
     const grown = change((ops) => ops.map((op, i) => (i === at && op.kind === "dispatch" ? { ...op, grid: [9, 9, 9] } : op)));
     expect(differences(before, grown)[0]).toMatch(/: grid \d+x\d+x\d+ became 9x9x9/);
-    expect(differences(before, { ...before, uniforms: [] }).length + before.uniforms.length).toBeGreaterThan(0);
     expect(differences(before, { ...before, target: { ...before.target, maxStorageBuffers: 99 } })).toEqual([
       "buffers, uniforms, target or program settings differ",
     ]);
