@@ -14,6 +14,7 @@ export type CheckpointErrorKind =
   | "damaged"
   | "other program"
   | "missing tensor"
+  | "surgery"
   | "wrong shape"
   | "disk full"
   | "unwritable";

@@ -1,4 +1,4 @@
-import type { EvaluatePlan, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { EvaluatePlan, PlanFileKey, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
 import { floatTypes, readFloats } from "../checkpoint/floats.ts";
@@ -16,19 +16,27 @@ export type FindSource = (from: string) => Promise<Checked<string>>;
 export async function loadModels(session: Session, program: TrainPlan | EvaluatePlan, find: FindSource): Promise<TrainFailure | null> {
   for (const model of program.models) {
     if (model.from === null) continue;
-    const loaded = await loadModel(session, program.stored, model.name, model.from, find);
+    const loaded = await loadModel(session, program.stored, { ...model, from: model.from }, find);
     if (!loaded.ok) return { message: `model ${model.name}: ${loaded.error.message}`, help: loaded.error.help };
   }
   return null;
 }
 
-async function loadModel(
-  session: Session,
-  stored: readonly StoredTensor[],
-  name: string,
-  from: string,
-  find: FindSource,
-): Promise<Checked<number>> {
+interface Model {
+  readonly name: string;
+  readonly from: string;
+  readonly keys?: readonly PlanFileKey[];
+  readonly surgery?: string;
+}
+
+async function loadModel(session: Session, stored: readonly StoredTensor[], model: Model, find: FindSource): Promise<Checked<number>> {
+  const { name, from } = model;
+  if (model.surgery !== undefined)
+    return fail(
+      "surgery",
+      `its surgery \`${model.surgery}\` cannot be run by this version`,
+      "begin from a file whose tensors have the model's shapes",
+    );
   const source = await find(from);
   if (!source.ok) return source;
   const wanted = stored.filter((tensor) => tensor.role !== "optimizer" && tensor.key.startsWith(`${name}.`));
@@ -36,7 +44,7 @@ async function loadModel(
     const file = await openSafetensors(source.value);
     if (!file.ok) return file;
     try {
-      return await copyModel(session, file.value, name, wanted);
+      return await copyModel(session, file.value, name, placesIn(file.value, model, wanted));
     } finally {
       await file.value.close();
     }
@@ -46,33 +54,85 @@ async function loadModel(
   const checkpoint = await openCheckpoint(folder.value);
   if (!checkpoint.ok) return checkpoint;
   try {
-    return await copyModel(session, checkpoint.value.model, name, wanted);
+    return await copyModel(session, checkpoint.value.model, name, placesIn(checkpoint.value.model, { ...model, keys: undefined }, wanted));
   } finally {
     await checkpoint.value.close();
   }
 }
 
-async function copyModel(session: Session, file: SafetensorsFile, name: string, wanted: readonly StoredTensor[]): Promise<Checked<number>> {
-  // A checkpoint of ours names the model first; a file of one model alone does not.
-  const keyIn = (tensor: StoredTensor) => (file.tensors.has(tensor.key) ? tensor.key : tensor.key.slice(name.length + 1));
-  for (const tensor of wanted) {
-    const entry = file.tensors.get(keyIn(tensor));
-    const shape = `[${tensor.shape.join(", ")}]`;
-    if (entry === undefined)
-      return fail("missing tensor", `${file.path} has no tensor ${tensor.key} ${shape}`, "check that the file holds this model");
-    if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== tensor.shape.join())
+/** A tensor of the program and where it lies in the file. */
+interface Place {
+  readonly tensor: StoredTensor;
+  readonly key: string;
+  readonly shape: readonly number[];
+}
+
+/** By the model's `keys`, or by name: a checkpoint of ours names the model first; a file of one model alone does not. */
+function placesIn(
+  file: SafetensorsFile,
+  model: Omit<Model, "keys"> & { readonly keys?: Model["keys"] | undefined },
+  wanted: readonly StoredTensor[],
+): Place[] {
+  const keys = model.keys && new Map(model.keys.map((one) => [one.key, one]));
+  return wanted.flatMap((tensor): readonly Place[] => {
+    const given = keys?.get(tensor.key);
+    if (given?.file === null) return [];
+    if (given) return [{ tensor, key: given.file!, shape: given.shape }];
+    const key = file.tensors.has(tensor.key) ? tensor.key : tensor.key.slice(model.name.length + 1);
+    return [{ tensor, key, shape: tensor.shape }];
+  });
+}
+
+const mostNamed = 5;
+
+/** The name that shares most of its beginning and end with `key`, if that is most of it. */
+function closest(key: string, names: readonly string[]): string | undefined {
+  const shared = (name: string): number => {
+    const most = Math.min(name.length, key.length);
+    let head = 0;
+    while (head < most && name[head] === key[head]) head++;
+    let tail = 0;
+    while (tail < most - head && name[name.length - 1 - tail] === key[key.length - 1 - tail]) tail++;
+    return head + tail;
+  };
+  let best: string | undefined;
+  for (const name of names) if (best === undefined || shared(name) > shared(best)) best = name;
+  return best !== undefined && shared(best) > 0.6 * key.length ? best : undefined;
+}
+
+async function copyModel(session: Session, file: SafetensorsFile, name: string, places: readonly Place[]): Promise<Checked<number>> {
+  const unbound = places.filter(({ key }) => !file.tensors.has(key));
+  if (unbound.length > 0) {
+    const used = new Set(places.map(({ key }) => key));
+    const free = [...file.tensors.keys()].filter((key) => !used.has(key));
+    const lines = unbound.slice(0, mostNamed).map(({ tensor, key }) => {
+      const near = closest(key, free);
+      return `${tensor.key.slice(name.length + 1)} [${tensor.shape.join(", ")}] -> ${key}${near === undefined ? "" : ` (the file has ${near})`}`;
+    });
+    const more = unbound.length > mostNamed ? `, and ${unbound.length - mostNamed} more` : "";
+    return fail(
+      "missing tensor",
+      `${unbound.length} of ${places.length} parameters have no tensor in ${file.path}: ${lines.join(", ")}${more}`,
+      free.length === 0
+        ? "check that the file holds this model"
+        : `${free.length} tensors of the file are nobody's: a \`keys\` block says which is which`,
+    );
+  }
+  for (const { tensor, key, shape } of places) {
+    const entry = file.tensors.get(key)!;
+    if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== shape.join())
       return fail(
         "wrong shape",
-        `${tensor.key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${file.path}; the program needs F32 ${shape}`,
+        `${key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${file.path}; ${tensor.key} needs F32 [${shape.join(", ")}]`,
         "give the module the sizes that the file was made with",
       );
   }
-  for (const tensor of wanted) {
+  for (const { tensor, key } of places) {
     let offset = 0;
-    for await (const piece of readFloats(file, keyIn(tensor))) {
+    for await (const piece of readFloats(file, key)) {
       session.writeFloats(tensor, piece, offset);
       offset += piece.length;
     }
   }
-  return good(wanted.length);
+  return good(places.length);
 }
