@@ -61,11 +61,13 @@ describe("dispatches", () => {
     expect(made.forward).toBe(1);
   });
   it.each([
-    ["adamw", 2],
-    ["prodigy", 9],
-  ] as const)("of %s for a whole model: at most %i", (name, most) => {
+    ["adamw", {}, 2],
+    ["prodigy", {}, 6],
+    ["prodigy", { use_bias_correction: true }, 6],
+    ["prodigy", { use_bias_correction: true, safeguard_warmup: true, growth_rate: 1.02 }, 6],
+  ] as const)("of %s %o for a whole model: at most %i", (name, settings, most) => {
     const { program, resolution } = programOf(`import { adamw, prodigy } from "std/optim.ada"`);
-    const made = elaborateOptimizerAlone(program, resolution, name, { weight_decay: 0.01 }, 1 << 16);
+    const made = elaborateOptimizerAlone(program, resolution, name, { weight_decay: 0.01, ...settings }, 1 << 16);
     if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join());
     const plan = compileGraph(made.value.optimizer.graph, made.value.uniforms, target);
     expect(dispatches(plan, "main").length).toBeLessThanOrEqual(most);

@@ -78,7 +78,7 @@ class TrainCompiler {
   readonly #params: PlanBinding;
   readonly #grads: PlanBinding;
   readonly #places = new Map<string, PlanBinding>(); // of leaves, by path
-  readonly #states = new Map<string, PlanBinding>(); // of the optimiser, by name
+  readonly #states = new Map<string, PlanBinding>(); // of the optimiser, by the names of its graph
   readonly #inputs = new Map<string, PlanBinding>();
   readonly #outputs = new Map<string, PlanBinding>();
   /** Values that cross from one leg of a step to a later one. */
@@ -101,9 +101,8 @@ class TrainCompiler {
         : this.#builder.buffer(leaf.path, bytesOf({ shape: leaf.shape, dtype: this.#dtypeOf(leaf) }), "persistent");
       this.#places.set(leaf.path, place);
     }
-    for (const s of train.optimizer.states) {
-      this.#states.set(s.name, this.#builder.buffer(`optimizer.${s.name}`, s.arena ? bytes : 4, "persistent"));
-    }
+    for (const { name, value } of train.optimizer.start.results)
+      this.#states.set(name, this.#builder.buffer(name.replace("state.", "optimizer."), bytesOf(value), "persistent"));
   }
 
   compile(sourceHash: string): Plan {
@@ -281,8 +280,9 @@ class TrainCompiler {
   #storedOptimizer(states: TrainProgram["optimizer"]["states"]): StoredTensor[] {
     const keys = new Map(this.#train.leaves.map((l) => [l.path, l]));
     return states.flatMap((s): StoredTensor[] => {
-      const place = this.#states.get(s.name)!;
-      if (!s.arena) return [{ key: `optimizer.${s.name}`, role: "optimizer", shape: [], dtype: "f32", at: place }];
+      const place = this.#states.get(s.at.input)!;
+      const at = { buffer: place.buffer, offset: place.offset + 4 * s.at.place, bytes: 4 };
+      if (!s.arena) return [{ key: `optimizer.${s.name}`, role: "optimizer", shape: [], dtype: "f32", at }];
       return this.#train.arena.slices.map((slice) => ({
         key: `optimizer.${s.name}/${keys.get(slice.path)!.key}`,
         role: "optimizer",
@@ -313,7 +313,7 @@ class TrainCompiler {
     });
     this.#builder.leg({
       name: "init",
-      graph: this.#checked({ name: "init optimiser", results: optimizer.states.map((s) => ({ name: s.name, value: s.init })) }),
+      graph: this.#checked(optimizer.start),
       inputs: new Map([["params", this.#params]]),
       results: this.#states,
       written: new Set(),
@@ -396,10 +396,10 @@ class TrainCompiler {
       ["params", this.#params],
       ["grads", this.#grads],
     ]);
-    for (const [name, place] of this.#states) inputs.set(`state.${name}`, place);
+    for (const [name, place] of this.#states) inputs.set(name, place);
     for (const r of graph.results) {
       if (r.name === "params") places.set(r.name, this.#params);
-      else if (r.name.startsWith("state.")) places.set(r.name, this.#states.get(r.name.slice("state.".length))!);
+      else if (r.name.startsWith("state.")) places.set(r.name, this.#states.get(r.name)!);
       else places.set(r.name, this.#output(r.name, r.value));
     }
     const read = new Set(graph.results.map((r) => r.name).filter((n) => n.startsWith("log.")));

@@ -25,8 +25,7 @@ class Run {
     this.settings = settings;
     this.params = array([start.length], start);
     const { optimizer } = this.make(1);
-    const init = { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) };
-    this.state = evaluate(init, { params: this.params });
+    this.state = evaluate(optimizer.start, { params: this.params });
   }
 
   private make(lr: number) {

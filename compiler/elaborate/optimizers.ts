@@ -14,7 +14,8 @@ import { runBody } from "./statements.ts";
 import { bindValue, resolveType } from "./typeNodes.ts";
 import { describe, isNumeric, isScalar, type OptimizerVal, type ScalarVal, type TensorVal, tensor, type Val } from "./values.ts";
 
-// Optimisers over flat arenas: `p`, `g` and every `f32[n]` state hold all trained parameters; a scalar state is one number on the device.
+// Optimisers over flat arenas: `p`, `g` and every `f32[n]` state hold all trained parameters. A state that is one number lies by itself; many of
+// them lie side by side in one small tensor, so that a kernel needs one binding for all.
 // Settings marked `each` differ by group; a group is one range of the arena.
 
 /** The parts of a program whose settings differ: `**.bias(weight_decay: 0)`. Group 0 is everything else. */
@@ -102,20 +103,24 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
   const run = session.inBody("optimizer", [item.name.name], () => {
     const eachValues = new Map([...groups[0]!.keys()].map((name) => [name, eachValue(bound.scope, name, groups, layout)] as const));
     let scope = bound.scope.child({ values: eachValues, sizes: new Map([["n", n]]) });
+    const numbers = item.states.filter((s) => !isArena(s)).map((s) => s.name.name);
+    const packed = numbers.length < manyNumbers ? null : builder.input(numbersKey, [numbers.length], { role: "state" });
     const states = item.states.map((state) => {
       const key = `state.${state.name.name}`;
       const { type } = state;
       if (type.kind !== "namedType" || type.name.name !== "f32")
         fail("type/mismatch", type.span, { found: "this type", expected: "`f32[n]` or `f32`" });
-      const isArena = (type.axes ?? []).length === 1;
-      const input = isArena ? arena(key, "state") : tensor(builder.input(key, [], { role: "state" }), []);
+      const inArena = isArena(state);
+      const place = !inArena && packed !== null ? numbers.indexOf(state.name.name) : null;
+      const alone = (): TensorVal => (inArena ? arena(key, "state") : tensor(builder.input(key, [], { role: "state" }), []));
+      const input = place === null ? alone() : tensor(builder.reshape(builder.sliceAxis(packed!, 0, place, 1), []), []);
       session.cells.set(key, input);
       session.effects.cells.set(key, input);
       const init = state.init === null ? { kind: "number" as const, value: 0 } : evaluate(state.init, scope.with(p, params));
       if (!isNumeric(init)) fail("type/mismatch", state.init!.span, { found: describe(init), expected: "a number or the parameters" });
-      const axes = isArena ? [{ name: "n", size: n }] : [];
+      const axes = inArena ? [{ name: "n", size: n }] : [];
       const initValue = spreadTo(builder, castTo(session, toTensor(session, init, "f32"), "f32"), axes, state.span).value;
-      return { name: state.name.name, key, isArena, init: initValue };
+      return { name: state.name.name, key, inArena, place, init: initValue };
     });
     scope = scope.child({ values: new Map<string, Val>(states.map((s) => [s.name, { kind: "cell", key: s.key }])) });
     const body = scope.child({
@@ -132,15 +137,31 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
   const results: GraphResult[] = [{ name: "params", value: next }];
   const made = [next, ...[...run.effects.updated].map((key) => (run.effects.cells.get(key) as TensorVal).value)];
   const read = new Set(topologicalOrder(made).flatMap((v) => (v.op === "input" ? [v.attrs.name] : [])));
-  // a state that these settings neither change nor read (AMSGrad's maximum without AMSGrad) takes no room
-  const states = run.value.states.filter((s) => run.effects.updated.has(s.key) || read.has(s.key));
-  for (const state of states) {
-    if (run.effects.updated.has(state.key)) results.push({ name: state.key, value: (run.effects.cells.get(state.key) as TensorVal).value });
-  }
+  // A state by itself that these settings neither change nor read (AMSGrad's maximum without AMSGrad) takes no room.
+  const states = run.value.states.filter((s) => s.place !== null || run.effects.updated.has(s.key) || read.has(s.key));
+  const cell = (key: string): Value => (run.effects.cells.get(key) as TensorVal).value;
+  const alone = states.filter((s) => s.place === null);
+  for (const state of alone) if (run.effects.updated.has(state.key)) results.push({ name: state.key, value: cell(state.key) });
+  const side = (values: readonly Value[]): GraphResult => ({
+    name: numbersKey,
+    value: builder.concat(
+      values.map((v) => builder.reshape(v, [1])),
+      0,
+    ),
+  });
+  const numbers = states.filter((s) => s.place !== null);
+  if (numbers.some((s) => run.effects.updated.has(s.key))) results.push(side(numbers.map((s) => cell(s.key))));
+  const start: GraphResult[] = alone.map((s) => ({ name: s.key, value: s.init }));
+  if (numbers.length > 0) start.push(side(numbers.map((s) => s.init)));
   for (const [name, value] of run.effects.logs) results.push({ name: `log.${name}`, value: value.value });
   return {
     name: item.name.name,
-    states: states.map((s) => ({ name: s.name, arena: s.isArena, init: s.init })),
+    states: states.map((s) => ({
+      name: s.name,
+      arena: s.inArena,
+      at: { input: s.place === null ? s.key : numbersKey, place: s.place ?? 0 },
+    })),
+    start: { name: `start of ${item.name.name}`, results: start },
     groups: groups.map((settings) => ({
       settings: Object.fromEntries(
         [...settings].flatMap(([name, value]) => (value.kind === "number" ? [[name, value.value] as const] : [])),
@@ -149,6 +170,12 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
     graph: { name: item.name.name, results },
   };
 }
+
+/** Where states that are one number lie side by side, and how many there must be: fewer cost fewer bindings than a kernel that writes them. */
+const numbersKey = "state.numbers";
+const manyNumbers = 4;
+const isArena = (state: OptimizerItem["states"][number]): boolean =>
+  state.type.kind === "namedType" && (state.type.axes ?? []).length === 1;
 
 function arenaResult(result: Val, n: number, item: OptimizerItem, scope: Scope): Value {
   if (result.kind !== "tensor" || result.axes.length !== 1 || result.value.shape[0] !== n) {

@@ -41,10 +41,20 @@ export interface StepKind {
   readonly alternatives: readonly Alternative[];
 }
 
-/** Arena optimiser. Inputs of `graph`: `params` and `grads` f32[n], `state.<name>`; results `params`, `state.<name>`, `log.<name>`. */
+/**
+ * Arena optimiser. Inputs of `graph`: `params` and `grads` f32[n], `state.<name>` f32[n] or f32, and `state.numbers` with states of
+ * one number where there are many; results the same, and `log.<name>`.
+ */
 export interface Optimizer {
   readonly name: string;
-  readonly states: readonly { readonly name: string; readonly arena: boolean; readonly init: Value }[]; // init: over the input leaf `params`
+  /** `at`: the input that holds a state, and where in it a state that is one number lies. */
+  readonly states: readonly {
+    readonly name: string;
+    readonly arena: boolean;
+    readonly at: { readonly input: string; readonly place: number };
+  }[];
+  /** What the states begin as, over the input leaf `params`. */
+  readonly start: Graph;
   readonly groups: readonly { readonly settings: Readonly<Record<string, number>> }[];
   readonly graph: Graph;
 }

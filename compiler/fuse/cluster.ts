@@ -461,6 +461,29 @@ class Merger {
         }
       }
     }
+    return this.#mergeFewResults() || changed;
+  }
+  /** Long sums with few results share a kernel at any depth if neither needs the other: nothing is shared but the dispatch. */
+  #mergeFewResults(): boolean {
+    let changed = false;
+    const few = (d: Draft): boolean =>
+      d.anchors.length > 0 && d.anchors.every((r) => isReduction(r) && count(r.shape) * profit.fewResults <= count(r.args[0]!.shape));
+    const groups = new Map<string, Draft[]>();
+    for (const d of this.#drafts) {
+      const key = few(d) ? this.#siblingKey(d) : null;
+      if (key) groups.set(key, [...(groups.get(key) ?? []), d]);
+    }
+    for (const group of groups.values()) {
+      let [into] = group as [Draft];
+      for (const d of group.slice(1)) {
+        const [early, late] = d.level < into.level ? [d, into] : [into, d];
+        if (this.#producers(late).has(early) || this.#isBetween(early, late) || !this.#fits(into, d)) into = d;
+        else {
+          this.#join(into, d);
+          changed = true;
+        }
+      }
+    }
     return changed;
   }
   #siblingKey(d: Draft): string | null {

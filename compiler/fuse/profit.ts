@@ -37,6 +37,8 @@ export const profit = {
   maskOperations: 24,
   /** A reduction over at least so many elements is split in two passes if it has too few results to keep the adapter busy. */
   longReduction: 2048,
+  /** Reductions over one space with at least so many times fewer results share a kernel even if they read nothing in common. */
+  fewResults: 256,
   /** A reduction starts from another one of the same tensor if that has at least so many times fewer elements than the tensor. */
   shareReduction: 16,
   /** Elements of a row up to which a row-wise chain (softmax, normalisation) is one kernel however few rows there are. */

@@ -93,9 +93,9 @@ it.each(Object.entries(targets))("a train plan for %s does what the graphs say",
   const arena = (name: string) => memory.read({ buffer: bufferOf(name).id, offset: 0, bytes: 4 * n }, "f32", [n]);
   const stateArrays = (): Record<string, NdArray> =>
     Object.fromEntries(
-      made.optimizer.states.map((s) => {
-        const buffer = bufferOf(`optimizer.${s.name}`).id;
-        return [`state.${s.name}`, memory.read({ buffer, offset: 0, bytes: s.arena ? 4 * n : 4 }, "f32", s.arena ? [n] : [])];
+      made.optimizer.start.results.map(({ name, value }) => {
+        const buffer = bufferOf(name.replace("state.", "optimizer.")).id;
+        return [name, memory.read({ buffer, offset: 0, bytes: 4 * (value.shape[0] ?? 1) }, "f32", value.shape)];
       }),
     );
   const at = (microStep: number): HostEnvironment => ({ seed: 5, microStep, update: microStep >> 1, progress: microStep / 8 });

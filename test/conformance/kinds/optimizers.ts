@@ -91,20 +91,17 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
   const clipper = await clipOf(program, resolution, total, one.config.max_grad_norm as number | null, opened);
   try {
     const { optimizer } = make(rates[0]!);
-    const init = await DeviceGraph.create(
-      opened,
-      { name: "init", results: optimizer.states.map((s) => ({ name: `state.${s.name}`, value: s.init })) },
-      [],
-    );
+    const init = await DeviceGraph.create(opened, optimizer.start, []);
     let state: Record<string, NdArray> = await init.run({ params: array(rows("output.", 0)) });
     init.dispose();
     let params = array(rows("output.", 0));
+    const numbers = optimizer.states.filter((s) => !s.arena);
     for (let step = 0; step < (one.config.steps as number); step++) {
       const lr = rates[step]!;
       if (compiled === undefined || rate !== lr) {
         compiled?.dispose();
-        const { optimizer: at, uniforms } = make(lr);
-        compiled = await DeviceGraph.create(opened, at.graph, uniforms);
+        const { optimizer: next, uniforms } = make(lr);
+        compiled = await DeviceGraph.create(opened, next.graph, uniforms);
         rate = lr;
       }
       let grads = array(rows("output.gradient.", step));
@@ -118,18 +115,22 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
       }
       const results = await compiled.run({ params, grads, ...state });
       params = results.params!;
+      for (const s of numbers) {
+        const held = results[s.at.input];
+        if (held) results[`state.${s.name}`] = array([held.data[s.at.place]!], []);
+      }
       state = { ...state, ...Object.fromEntries(Object.entries(results).filter(([name]) => name.startsWith("state."))) };
-      let at = 0;
+      let begin = 0;
       for (const p of names) {
         const size = sizeOf(p);
         const wrong = difference(
           one,
           `output.${p}`,
-          array([...params.data.slice(at, at + size)]),
+          array([...params.data.slice(begin, begin + size)]),
           array(row(tensors, `output.${p}`, size, step + 1)),
         );
         if (wrong) return `after step ${step}: ${wrong}`;
-        at += size;
+        begin += size;
       }
       for (const [recorded, ours] of Object.entries(series)) {
         const wanted = tensors[`output.${recorded}`]?.data[step];
