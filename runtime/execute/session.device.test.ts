@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { halfBytes, roundToHalf } from "../../compiler/plan/half.ts";
 import { operandTextureWidth } from "../../compiler/plan/operandTexture.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { dispatch, linearRegression, noFigures, range, targetOf } from "../../test/plans/linearRegression.ts";
@@ -127,6 +128,24 @@ describe("a session", () => {
     for await (const piece of session.readBuffer(range(0, bytes.length))) pieces.push(piece);
     expect(pieces.length).toBeGreaterThan(1);
     expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+    session.dispose();
+  });
+
+  it("holds stored f16 tensors of odd sizes, which hosts see as f32", async () => {
+    const count = 5 * 1024 * 1024 + 3; // more than a piece
+    const session = await start(opened, texturePlan(opened, 3 * 1024 * 1024));
+    const tensor = { key: "w", role: "param", shape: [count], dtype: "f16", at: range(0, halfBytes(count)) } as const;
+    const values = Float32Array.from({ length: count }, (_, i) => (i % 4099) / 8);
+    const bytes = new Uint8Array(values.buffer);
+    const middle = 4 * 1024 * 1024;
+    session.writeFloats(tensor, bytes.subarray(0, middle), 0);
+    session.writeFloats(tensor, bytes.subarray(middle), middle);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of session.readFloats(tensor)) pieces.push(piece);
+    expect(pieces.length).toBeGreaterThan(1);
+    const back = new Float32Array(Uint8Array.from(Buffer.concat(pieces)).buffer);
+    expect(back.length).toBe(count);
+    expect(back.every((x, i) => x === roundToHalf(values[i]!))).toBe(true);
     session.dispose();
   });
 
