@@ -1,3 +1,4 @@
+import type { PrecisionPolicy } from "../dsl/precision.ts";
 import type { Span } from "../dsl/span.ts";
 import { gradient } from "./autodiff.ts";
 import type { EvaluateProgram, Leaf, StepKind, TrainProgram } from "./elaborate/program.ts";
@@ -13,7 +14,7 @@ import { bytesOf } from "./memory/place.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
-import { isFullPrecision, type PrecisionPolicy } from "./precision.ts";
+import { isFullPrecision } from "./precision.ts";
 import type { ScheduleBook } from "./schedule/target.ts";
 import { type AxisOrder, asStored, parameterOrders, readAsStored, storedInput } from "./storageOrder.ts";
 import type { TileKernel } from "./tile/tile.ts";

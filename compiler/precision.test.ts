@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { PrecisionPolicy } from "../dsl/precision.ts";
 import { eightLanes, fourLanes } from "../test/targets.ts";
 import { type CompileOptions, compileGraph } from "./compile.ts";
 import { cluster } from "./fuse/cluster.ts";
@@ -7,7 +8,7 @@ import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
 import { graphValues } from "./ir/walk.ts";
 import type { Plan, PlanTarget } from "./plan/plan.ts";
-import { applyPrecision, isNarrowing, type PrecisionPolicy } from "./precision.ts";
+import { applyPrecision, isNarrowing } from "./precision.ts";
 
 const half: PrecisionPolicy = { frozen: "f16", compute: "f16", gradients: "f32" };
 const graphOf = (results: Readonly<Record<string, Value>>): Graph => ({

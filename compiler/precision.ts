@@ -1,3 +1,4 @@
+import type { PrecisionPolicy } from "../dsl/precision.ts";
 import { Builder } from "./ir/builder.ts";
 import { rowOf } from "./ir/ops.ts";
 import type { DType, Graph, Value } from "./ir/value.ts";
@@ -10,16 +11,6 @@ import { roundToHalf } from "./plan/half.ts";
 // (statistics of norms and softmax, losses), from parameters and state, or from host numbers is never rounded. Widening casts stand as near to their
 // readers as they can: movement and gathers move the narrow value.
 
-export type FloatType = "f32" | "f16";
-
-/** How the numbers of a program are stored. Parameters that are trained, optimiser states and sums are always f32. */
-export interface PrecisionPolicy {
-  readonly frozen: FloatType; // parameters that no step changes
-  readonly compute: FloatType; // activations: the values between the kernels of a forward pass
-  readonly gradients: FloatType; // cotangents: the values between the kernels of a backward pass
-}
-
-export const fullPrecision: PrecisionPolicy = { frozen: "f32", compute: "f32", gradients: "f32" };
 export const isFullPrecision = (p: PrecisionPolicy): boolean => p.frozen === "f32" && p.compute === "f32" && p.gradients === "f32";
 
 /** What the pass needs to know of the leg that it works on. */

@@ -1,10 +1,10 @@
 import type { Diagnostic } from "../../dsl/diagnostic.ts";
+import type { PrecisionPolicy } from "../../dsl/precision.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanDataset, PlanFileKey, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
-import type { PrecisionPolicy } from "../precision.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
 

@@ -1,11 +1,10 @@
 import type { Item, Setting, TrainItem } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
+import { type FloatType, precisionKeys } from "../../dsl/precision.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
-import type { FloatType } from "../precision.ts";
 import { fail } from "./failure.ts";
 import { entrySpan, type Files } from "./files.ts";
-import { precisionKeys } from "./precision.ts";
 import { bool, number, text, type Val } from "./values.ts";
 
 // Where settings come from: a `train` block, the block it is `like`, and `--set key=value`.

@@ -6,6 +6,7 @@ import { fileScope, valueOfItem } from "./globals.ts";
 import { reportMismatch } from "./mismatch.ts";
 import { checkModel } from "./models.ts";
 import { moduleInfo } from "./modules.ts";
+import { checkPrecision } from "./precision.ts";
 import { bodyOf, checkDataset, checkEvaluate, checkOptimizer, checkProperty, checkSchedule, checkStep } from "./programs.ts";
 import { assignResult } from "./results.ts";
 import type { Session } from "./session.ts";
@@ -54,6 +55,9 @@ export function checkItem(session: Session, item: Item, file: string): void {
     case "property":
       checkProperty(session, item, file);
       return;
+    case "precision":
+      checkPrecision(session, item);
+      return;
     // Prompts, grammars, keys, surgery and tables are looked at when the program is compiled.
     case "import":
     case "type":
@@ -62,7 +66,6 @@ export function checkItem(session: Session, item: Item, file: string): void {
     case "keys":
     case "surgery":
     case "stateItem":
-    case "precision":
     case "gradcheck":
     case "errorItem":
       return;

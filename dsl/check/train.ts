@@ -8,6 +8,7 @@ import { callFunction, globalFunction } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fileScope } from "./globals.ts";
 import { checkModel } from "./models.ts";
+import { checkPrecision } from "./precision.ts";
 import type { Body, Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 
@@ -25,6 +26,7 @@ const single: ReadonlySet<Kind> = new Set<Kind>([
   "preview",
   "accumulate",
   "compat",
+  "precision",
   "optimizerSetting",
   "eachStep",
 ]);
@@ -140,6 +142,7 @@ function checkSetting(session: Session, setting: Setting, scope: Scope, file: st
       checkMix(session, setting.mix, scope);
       return;
     case "precision":
+      checkPrecision(session, setting);
       return;
     default:
       setting satisfies never;
