@@ -1,6 +1,8 @@
 import path from "node:path";
+import { checkOverrides } from "../compiler/elaborate/index.ts";
 import { checkProgram } from "../dsl/check/index.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
+import { hasErrors } from "../dsl/diagnostics.ts";
 import { loadProgram } from "../dsl/program.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
@@ -11,6 +13,8 @@ export interface CheckOptions {
   readonly colour: boolean;
   /** Make the edits that diagnostics are certain of before reporting what is left. */
   readonly fix?: boolean;
+  /** Settings and constants to be changed (`--set`). */
+  readonly overrides?: Readonly<Record<string, string>>;
 }
 /** What a command leaves behind: the exit status and what it printed. */
 export interface CheckOutcome {
@@ -21,7 +25,7 @@ export interface CheckOutcome {
 }
 
 /** `adac check FILE…`: reads and checks programs. Never throws on any input. */
-export function checkFiles(files: readonly string[], { json, colour, fix = false }: CheckOptions): CheckOutcome {
+export function checkFiles(files: readonly string[], { json, colour, fix = false, overrides = {} }: CheckOptions): CheckOutcome {
   if (files.length === 0) return usage("adac check: name at least one file, as in `adac check pipelines/quickstart.ada`");
   const diagnostics: Diagnostic[] = [];
   const texts = new Map<string, string>();
@@ -38,7 +42,9 @@ export function checkFiles(files: readonly string[], { json, colour, fix = false
     }
     const program = loadProgram(file, host);
     for (const source of program.files.values()) texts.set(source.id, source.text);
-    for (const one of checkProgram(program)) {
+    const own = checkProgram(program);
+    const given = Object.entries(overrides).map(([key, value]) => ({ key, value, span: { file: program.entry, start: 0, end: 0 } }));
+    for (const one of [...own, ...(hasErrors(own) ? [] : checkOverrides(program, given))]) {
       // Files that several programs import are reported once.
       const key = `${one.span.file}:${one.span.start}:${one.span.end}:${one.code}:${one.message}`;
       if (!seen.has(key)) diagnostics.push(one);

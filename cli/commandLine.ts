@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Command, type CommanderError, InvalidArgumentError, Option, type OutputConfiguration } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option, type OutputConfiguration } from "commander";
 import { packageRoot } from "../dsl/source.ts";
 import type { CompileFile } from "./job.ts";
 import type { PlanCache } from "./planCache.ts";
@@ -25,6 +25,7 @@ const settings = () =>
   new Option("--set <key=value>", "change a setting or a constant of the program; may be given several times")
     .argParser(assignment)
     .default({}, "none");
+const config = () => new Option("--config <file>", "a YAML file with settings and constants; `--set` wins over it");
 const driver = () =>
   new Option("--driver <driver>", "system, embedded, or the path of a Vulkan ICD file (default: ADA_DRIVER, else the best there is)");
 const block = (what: string) => new Option("--block <name>", `only this ${what} (default: all of the file)`);
@@ -79,9 +80,11 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   command("check <file...>", "read and check programs; exit 0 clean, 1 with diagnostics", "adac check pipelines/quickstart.ada")
     .option("--json", "diagnostics as JSON", false)
     .option("--fix", "first make the changes that are certain to be meant", false)
-    .action(async (files: string[], flags: { json: boolean; fix: boolean }) => {
+    .addOption(settings())
+    .addOption(config())
+    .action(async (files: string[], { set, ...flags }: { json: boolean; fix: boolean; set: Readonly<Record<string, string>> }) => {
       const { checkCommand } = await import("./check.ts");
-      process.exitCode = checkCommand(files, { ...flags, colour: process.stdout.isTTY === true });
+      process.exitCode = checkCommand(files, { ...flags, overrides: set, colour: process.stdout.isTTY === true });
     });
 
   command("fmt [path...]", "lay out programs, all of a folder or some files", "adac fmt std models pipelines")
@@ -99,6 +102,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(tuned())
     .addOption(block("block"))
     .addOption(settings())
+    .addOption(config())
     .addOption(cached())
     .action(async (file: string, flags: BlockFlags & CacheFlags & { out?: string; emit?: string; target: string; tuned?: string }) => {
       const [{ compileCommand }, cache] = await Promise.all([import("./compile.ts"), openCache(flags)]);
@@ -118,6 +122,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(tuned())
     .addOption(block("block"))
     .addOption(settings())
+    .addOption(config())
     .addOption(driver())
     .action(
       async (file: string, flags: BlockFlags & { json: boolean; measure: boolean; dry: boolean; target?: string; tuned?: string }) => {
@@ -137,6 +142,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .addOption(target())
     .addOption(block("block"))
     .addOption(settings())
+    .addOption(config())
     .action(async (file: string, flags: BlockFlags & { out: string; step?: string; stage: string; depth?: number; target?: string }) => {
       const { graphCommand } = await import("./graph.ts");
       const { set, ...rest } = flags;
@@ -153,6 +159,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--again", "also what is known already", false)
     .addOption(block("block"))
     .addOption(settings())
+    .addOption(config())
     .addOption(driver())
     .action(async (file: string, flags: BlockFlags & { out?: string; most?: number; again: boolean }) => {
       const { tuneCommand } = await import("./tune.ts");
@@ -168,6 +175,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--profile", "time every kernel and line when training is over: a table, profile.json and profile.html", false)
     .addOption(block("train block"))
     .addOption(settings())
+    .addOption(config())
     .addOption(driver())
     .addOption(cached())
     .action(
@@ -187,6 +195,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--json", "the metrics as JSON", false)
     .addOption(block("evaluate block"))
     .addOption(settings())
+    .addOption(config())
     .addOption(driver())
     .addOption(cached())
     .action(async (file: string, flags: BlockFlags & CacheFlags & { run?: string; out?: string; json: boolean }) => {
@@ -217,6 +226,15 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     });
 
   command(
+    "import-config <file>",
+    "print the settings that an AdaFace configuration (YAML) comes to, and what of it has no counterpart",
+    "adac import-config v1-finetune-ada.yaml",
+  ).action(async (file: string) => {
+    const { importConfigCommand } = await import("./importConfig.ts");
+    process.exitCode = importConfigCommand(file);
+  });
+
+  command(
     "test <file...>",
     "run the tests, properties and gradient checks of programs on the device, against their meaning",
     "adac test std/nn.ada",
@@ -237,6 +255,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   )
     .addOption(block("train block, of `grad`"))
     .addOption(settings())
+    .addOption(config())
     .action(async (code: string, name: string | undefined, file: string | undefined, { set, block: only }: BlockFlags) => {
       if (code === "grad" && name !== undefined && file !== undefined) {
         const { explainGradientCommand, nameAndFile } = await import("./explainGradient.ts");
@@ -251,6 +270,19 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       const { explainCommand } = await import("./explain.ts");
       process.exitCode = explainCommand(code);
     });
+  // A file of settings becomes `--set`s before the command runs, checked with its own positions.
+  root.hook("preAction", async (_, action) => {
+    const { config: file, set = {} } = action.opts<{ config?: string; set?: Readonly<Record<string, string>> }>();
+    if (file === undefined) return;
+    const { readConfig } = await import("./config.ts");
+    const read = readConfig(file, action.args[0]!, process.stderr.isTTY === true);
+    if (!read.ok) {
+      process.stderr.write(read.text);
+      throw new CommanderError(read.status, "adac.config", "");
+    }
+    action.setOptionValue("set", { ...read.overrides, ...set });
+    action.setOptionValue("config", undefined);
+  });
   exitOverrides(root);
   return root;
 }

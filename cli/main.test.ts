@@ -39,12 +39,22 @@ async function usage(...words: string[]): Promise<{ out: string; err: string; ok
 }
 
 describe("the words of adac", () => {
-  it.each([[], ["check"], ["fmt"], ["compile"], ["plan"], ["run"], ["eval"], ["doctor"], ["quickstart"], ["test"], ["explain"]])(
-    "show an example first in the help of %j",
-    async (...words) => {
-      expect(await usage(...words.flat(), "--help")).toMatchObject({ ok: true, err: "", out: expect.stringMatching(/^Example: adac /) });
-    },
-  );
+  it.each([
+    [],
+    ["check"],
+    ["fmt"],
+    ["import-config"],
+    ["compile"],
+    ["plan"],
+    ["run"],
+    ["eval"],
+    ["doctor"],
+    ["quickstart"],
+    ["test"],
+    ["explain"],
+  ])("show an example first in the help of %j", async (...words) => {
+    expect(await usage(...words.flat(), "--help")).toMatchObject({ ok: true, err: "", out: expect.stringMatching(/^Example: adac /) });
+  });
   it.each([
     [["chekc", "x.ada"], "Did you mean check?"],
     [["run", "--sett", "a=b", "x.ada"], "Did you mean --set?"],

@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     await root.parseAsync(process.argv);
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : usageError;
+      process.exitCode = error.exitCode === 0 || error.code === "adac.config" ? error.exitCode : usageError;
       return;
     }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

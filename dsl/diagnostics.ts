@@ -143,6 +143,9 @@ export const diagnosticTable = {
     "a tensor here, {tensor}, has {bytes}; a kernel on this adapter can bind {limit}, and {why}",
     "make it smaller, or compute it in parts",
   ),
+  // ---- settings from files ----
+  "config/not-yaml": error("this is not YAML: {problem}"),
+  "config/not-a-value": error("`{key}` is {found}; a setting is a number, a text, true or false, or a list of these"),
 
   // ---- the checker: sizes, effects, bodies, training ----
   "shape/unmet": error("`{callee}` needs {equation}, but here that is {left} and {right}"),

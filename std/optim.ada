@@ -97,15 +97,15 @@ optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta
   state c2:    f32 = 0
   state pace:  f32 = if use_bias_correction { d0 * sqrt(1 - beta2) / (1 - beta1) } else { d0 }  // d with the bias correction of the coming step
   step(p: f32[n], g: f32[n]) -> f32[n] {
-    let b3   = if has(beta3) { beta3 } else { sqrt(beta2) }
-    let n1   = beta1 * c1 + (1 - beta1)
-    let n2   = beta2 * c2 + (1 - beta2)
-    let eta  = pace * lr
-    let live = lr > 0
-    let g    = if decouple { g } else { g + weight_decay * p }
+    let b3    = if has(beta3) { beta3 } else { sqrt(beta2) }
+    let n1    = beta1 * c1 + (1 - beta1)
+    let n2    = beta2 * c2 + (1 - beta2)
+    let eta   = pace * lr
+    let live  = lr > 0
+    let g     = if decouple { g } else { g + weight_decay * p }
     let grown = d * (1 / d0)
-    let gain = grown * (if safeguard_warmup { d } else { eta })
-    let num  = b3 * r + where(live, -grown * eta * sum(g * moved), 0)                    // first global reduction
+    let gain  = grown * (if safeguard_warmup { d } else { eta })
+    let num   = b3 * r + where(live, -grown * eta * sum(g * moved), 0)                   // first global reduction
     update m = beta1 * m + d * (1 - beta1) * g
     update v = beta2 * v + d * d * (1 - beta2) * g * g
     update s = where(live, b3 * s + gain * g, b3 * s)
@@ -122,9 +122,9 @@ optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta
     update c1    = where(moves, n1, c1)
     update c2    = where(moves, n2, c2)
     update pace  = if use_bias_correction { d * sqrt(beta2 * c2 + (1 - beta2)) / (beta1 * c1 + (1 - beta1)) } else { d }
-    let rate  = where(moves, eta, 0)
-    let step  = m / (sqrt(v) + eps * expand(d, like: v))
-    let move  = -rate * (if decouple { weight_decay * p + step } else { step })
+    let rate = where(moves, eta, 0)
+    let step = m / (sqrt(v) + eps * expand(d, like: v))
+    let move = -rate * (if decouple { weight_decay * p + step } else { step })
     update moved = moved + move
     log { d }
     return p + move

@@ -20,6 +20,8 @@ export const groupNotes: Readonly<Record<string, string>> = {
   elaborate:
     "Elaboration gives every size a number and builds the graphs of a block. It meets what the checker cannot know: settings, `--set` values, concrete sizes.",
   memory: "The planner cuts what is larger than one binding of the adapter into windows. What it cannot cut it cannot run.",
+  config:
+    "`--config FILE.yaml` overrides settings and constants: keys are `batch`, `round1.batch`, `max_chain`, or the same nested. `--set` wins over the file.",
   body: "A body is a list of statements; one that has a value ends with `return`.",
   effect:
     "A function says in its signature whether it draws random numbers (`random`) or changes module state (`updates`), so that a reader of a call knows.",

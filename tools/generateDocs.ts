@@ -65,7 +65,7 @@ function index(codes: readonly DiagnosticCode[]): string {
 /** The first recorded message of each code: the shortest, so that a page stays one thought. */
 function readExamples(folder: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  for (const set of ["front", "check", "elaborate", "made"]) {
+  for (const set of ["front", "check", "elaborate", "config", "made"]) {
     for (const file of readdirSync(path.join(folder, set)).sort()) {
       if (!file.endsWith(".out")) continue;
       for (const block of readFileSync(path.join(folder, set, file), "utf8")

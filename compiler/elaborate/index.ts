@@ -3,7 +3,7 @@
 export { elaborateEvaluate } from "./evaluate.ts";
 export { elaborateFunction, elaborateOptimizerAlone, type FunctionArgument, type FunctionOptions, type PlainValue } from "./function.ts";
 export type * from "./program.ts";
-export type { Overrides } from "./settings.ts";
+export { checkOverrides, type GivenOverride, type Overrides } from "./settings.ts";
 export {
   type Drawn,
   type Draws,

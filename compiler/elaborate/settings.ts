@@ -1,11 +1,12 @@
-import type { Item, Setting, TrainItem } from "../../dsl/ast.ts";
+import type { ConstItem, Item, Setting, TrainItem } from "../../dsl/ast.ts";
+import type { Diagnostic } from "../../dsl/diagnostic.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import { type FloatType, precisionKeys } from "../../dsl/precision.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
-import { fail } from "./failure.ts";
+import { attempt, fail } from "./failure.ts";
 import { entrySpan, type Files } from "./files.ts";
-import { bool, number, text, type Val } from "./values.ts";
+import { bool, list, number, text, type Val } from "./values.ts";
 
 // Where settings come from: a `train` block, the block it is `like`, and `--set key=value`.
 
@@ -24,12 +25,67 @@ export function settingsOf(files: Files, item: TrainItem, chain: readonly TrainI
   return [...settingsOf(files, other.item, [...chain, item]), ...item.settings];
 }
 
-/** A value as `--set` gives it: a number, true or false, else a text. */
+/** A value as `--set` gives it: a number, true or false, a list `[1, 2]` of such values, else a text. */
 function readValue(written: string): Val {
   if (written === "true" || written === "false") return bool(written === "true");
+  if (written.startsWith("[")) return readList(written) ?? text(written);
   const plain = written.replaceAll("_", "");
   if (plain !== "" && Number.isFinite(Number(plain))) return number(Number(plain));
   return text(written);
+}
+
+function readList(written: string): Val | undefined {
+  try {
+    return listValue(JSON.parse(written));
+  } catch {
+    return undefined;
+  }
+}
+function listValue(value: unknown): Val {
+  if (Array.isArray(value)) return list(value.map(listValue));
+  return typeof value === "number" ? number(value) : typeof value === "boolean" ? bool(value) : text(String(value));
+}
+
+/** What a constant is, where its text says so; an override must be the same. */
+function kindOfConst({ type, value }: ConstItem): Val["kind"] | undefined {
+  if (type?.kind === "namedType" && type.axes === null) {
+    const declared = { Int: "number", Dim: "number", Real: "number", Bool: "bool", Text: "text", Path: "text", List: "list" }[
+      type.name.name
+    ];
+    if (declared !== undefined) return declared as Val["kind"];
+  }
+  switch (value.kind) {
+    case "number":
+      return "number";
+    case "bool":
+      return "bool";
+    case "string":
+      return "text";
+    case "bracket":
+    case "listComp":
+      return "list";
+    default:
+      return undefined;
+  }
+}
+const kindWords: { readonly [K in Val["kind"]]?: string } = { number: "a number", bool: "true or false", text: "a text", list: "a list" };
+
+/** One override with the place where it is written. */
+export interface GivenOverride {
+  readonly key: string;
+  readonly value: string;
+  readonly span: Span;
+}
+/** What is wrong with overrides, whichever block they are for. */
+export function checkOverrides(program: Program, given: readonly GivenOverride[]): Diagnostic[] {
+  const items = program.files.get(program.entry)?.ast.items ?? [];
+  const blocks = items.flatMap((item) => (item.kind === "train" || item.kind === "evaluate" ? [item.name.name] : []));
+  return given.flatMap(({ key, value, span }) => {
+    const tried = blocks.map((block) => attempt(() => readOverrides(program, block, { [key]: value })));
+    const [first] = tried;
+    if (!first || first.ok || tried.some((one) => one.ok)) return [];
+    return [{ ...first.diagnostic, span }];
+  });
 }
 
 export interface ReadOverrides {
@@ -43,7 +99,7 @@ export function readOverrides(program: Program, block: string, overrides: Overri
   const settings = new Map<SettableName, number>();
   const constants = new Map<Item, Val>();
   const precision = new Map<string, FloatType>();
-  const constItems = new Map<string, Item>();
+  const constItems = new Map<string, ConstItem>();
   for (const file of program.files.values()) {
     if (file.id === program.prelude) continue;
     for (const item of file.ast.items) if (item.kind === "const") constItems.set(item.name.name, item);
@@ -69,6 +125,9 @@ export function readOverrides(program: Program, block: string, overrides: Overri
     }
     const item = dot < 0 ? constItems.get(name) : undefined;
     if (item) {
+      const wanted = kindOfConst(item);
+      if (wanted !== undefined && wanted !== value.kind)
+        fail("elaborate/bad-setting", span, { key, problem: `it is ${kindWords[wanted]}, and \`${written}\` is ${kindWords[value.kind]}` });
       constants.set(item, value);
       continue;
     }
