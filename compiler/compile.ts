@@ -90,7 +90,7 @@ class TrainCompiler {
     this.#train = train;
     this.#options = options;
     this.#builder = new PlanBuilder(target, train.uniforms, options);
-    this.#orders = parameterOrders(train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)));
+    this.#orders = train.optimizer.byTensor ? new Map() : parameterOrders(train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)));
     const bytes = 4 * train.arena.size;
     this.#params = this.#builder.buffer("params", bytes, "persistent");
     this.#grads = this.#builder.buffer("grads", bytes, "persistent");

@@ -96,6 +96,9 @@ const table: readonly Builtin[] = [
     present: ["list", "the elements that are present"],
     last: ["list", "the last element"],
   }),
+  ...rows("list", ["optimizer"])({
+    per_tensor: ["arenas step", "a function of each parameter by itself, its results put together again"],
+  }),
   ...rows("distribution")({
     normal: ["", "mean 0, variance 1"],
     uniform: ["range", "between two numbers"],

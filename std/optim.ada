@@ -131,5 +131,63 @@ optimizer prodigy(lr: Schedule = 1, beta1: Real = 0.9, beta2: Real = 0.999, beta
   }
 }
 
+/// Adam with decoupled decay, whose steps are left out where momentum and gradient disagree; what is left of a parameter's step grows by what was
+/// left out of it.
+optimizer cautious_adamw(lr: Schedule = 1e-3, beta1: Real = 0.9, beta2: Real = 0.999, eps: Real = 1e-6, each weight_decay: Real = 0,
+                         correct_bias: Bool = true, mask_mean_min: Real = 1e-3) {
+  state m:  f32[n] = 0
+  state v:  f32[n] = 0
+  state c1: f32 = 0
+  state c2: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    update c1 = beta1 * c1 + (1 - beta1)
+    update c2 = beta2 * c2 + (1 - beta2)
+    update m  = lerp(m, g, 1 - beta1)
+    update v  = lerp(v, g * g, 1 - beta2)
+    let agree = where(m * g > 0, 1, 0)
+    let share = per_tensor([agree], fn(x: real[row, col], rank: Int) => max(mean(x), mask_mean_min))
+    let rate  = if correct_bias { lr * sqrt(c2) / c1 } else { lr }
+    return p - lr * weight_decay * p - rate * (m * agree / share) / (sqrt(v) + eps)
+  }
+}
+
+/// Muon for matrices (tensors of at least `min_rank` axes, the first against all others): momentum made orthogonal. Adam for the others.
+optimizer muon(lr: Schedule = 2e-2, momentum: Real = 0.95, weight_decay: Real = 0, nesterov: Bool = true, ns_steps: Int = 5,
+               ns_eps: Real = 1e-7,
+               min_rank: Int = 2, adam_lr: Schedule = 3e-4, beta1: Real = 0.9, beta2: Real = 0.95, eps: Real = 1e-10,
+               adam_weight_decay: Real = 0) {
+  state m:  f32[n] = 0
+  state v:  f32[n] = 0
+  state c1: f32 = 0
+  state c2: f32 = 0
+  step(p: f32[n], g: f32[n]) -> f32[n] {
+    update c1 = beta1 * c1 + (1 - beta1)
+    update c2 = beta2 * c2 + (1 - beta2)
+    update m = per_tensor([m, g],
+                          fn(m: real[row, col], g: real[row, col], rank: Int) => lerp(m, g,
+                                                                                      1
+                                                                                      - (if rank >= min_rank { momentum } else { beta1 })))
+    update v = lerp(v, g * g, 1 - beta2)
+    let ahead = if nesterov { lerp(g, m, momentum) } else { m }
+    let adam  = m / c1 / (sqrt(v / c2) + eps)
+    let step = per_tensor([ahead, adam, p], fn(u: real[row, col], a: real[row, col], p: real[row, col], rank: Int) =>
+                          if rank >= min_rank {
+                            lr * (weight_decay * p + orthogonal(u, ns_steps, ns_eps) * sqrt(max(1, size(u, row) / size(u, col))))
+                          } else { adam_lr * (adam_weight_decay * p + a) })
+    return p - step
+  }
+}
+/// Nearly the closest matrix with orthogonal rows (or columns, where there are fewer), by Newton-Schulz iterations with Muon's coefficients.
+fn orthogonal(u: real[row, col], steps: Int = 5, eps: Real = 1e-7) -> real[row, col] {
+  let wide = row <= col
+  return fold(range(steps), u / (norm(u) + eps), fn(x, i) {
+    let flip = if wide { x } else { order(x, [col, row]) |> rename(col: row, row: col) }
+    let a    = dot(flip, rename(flip, row: other), over: col)
+    let b    = -4.775 * a + 2.0315 * (dot(a, rename(a, row: other, other: last), over: other) |> rename(last: other))
+    let y    = 3.4445 * flip + (dot(b, rename(flip, row: other), over: other))
+    return if wide { y } else { order(y, [col, row]) |> rename(col: row, row: col) }
+  })
+}
+
 /// A gradient transform is an ordinary function on the arena.
 fn clip_norm(g: f32[n], max_norm: Real) -> f32[n] { return g * min(1, max_norm / (sqrt(sum(g * g)) + 1e-6)) }

@@ -147,13 +147,13 @@ export interface OptimizerProgram {
   readonly uniforms: FunctionProgram["uniforms"];
 }
 
-/** Elaborates an `optimizer` over an arena of `size` elements with settings known when compiling; `lr` may be a schedule over `updates`. */
+/** Elaborates an `optimizer` over an arena of parameters of these shapes with settings known when compiling; `lr` may be a schedule over `updates`. */
 export function elaborateOptimizerAlone(
   program: Program,
   _resolution: Resolution,
   name: string,
   settings: Readonly<Record<string, PlainValue>>,
-  size: number,
+  shapes: number | readonly (readonly number[])[],
   updates = 1,
 ): Elaborated<OptimizerProgram> {
   const session = new Session(0);
@@ -166,7 +166,13 @@ export function elaborateOptimizerAlone(
     const scope = files.scope(found.file);
     const args = Object.entries(settings).map(([key, value]) => valueArg(plainValue(value), span, key));
     const bound = bindOptimizer({ kind: "optimizer", item: found.item, scope, args, caller: scope, span }, []);
-    const layout = { size, slices: [{ path: "p", offset: 0, size }], groups: [{ start: 0, end: size }] };
+    let size = 0;
+    const slices = (typeof shapes === "number" ? [[shapes]] : shapes).map((shape, i) => {
+      const offset = size;
+      size += shape.reduce((n, s) => n * s, 1);
+      return { path: `p${i}`, offset, size: size - offset, shape };
+    });
+    const layout = { size, slices, groups: [{ start: 0, end: size }] };
     return { builder: session.builder, optimizer: elaborateOptimizer(bound, layout, [[]]), uniforms: session.uniforms };
   });
   return made.ok ? { ok: true, value: made.value, warnings: session.warnings } : { ok: false, diagnostics: [made.diagnostic] };

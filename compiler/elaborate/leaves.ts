@@ -83,7 +83,7 @@ const alignUp = (n: number) => Math.ceil(n / arenaAlignment) * arenaAlignment;
 
 /** The flat arena: parameters by group, then by declaration. */
 export function layOutArena(leaves: readonly Leaf[], reached: ReadonlySet<string>, groupCount: number): ArenaLayout {
-  const slices: { path: string; offset: number; size: number }[] = [];
+  const slices: { path: string; offset: number; size: number; shape: readonly number[] }[] = [];
   const groups: { start: number; end: number }[] = [];
   let offset = 0;
   for (let group = 0; group < groupCount; group++) {
@@ -91,7 +91,7 @@ export function layOutArena(leaves: readonly Leaf[], reached: ReadonlySet<string
     for (const leaf of leaves) {
       if (leaf.group !== group || !reached.has(leaf.path)) continue;
       const size = leaf.shape.reduce((n, s) => n * s, 1);
-      slices.push({ path: leaf.path, offset, size });
+      slices.push({ path: leaf.path, offset, size, shape: leaf.shape });
       offset = alignUp(offset + size);
     }
     groups.push({ start, end: offset });

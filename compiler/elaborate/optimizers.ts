@@ -129,7 +129,10 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
         [g, grads],
       ]),
     });
+    session.arena = layout;
+    session.byTensor = false;
     const result = runBody(item.body, body);
+    session.arena = null;
     const next = arenaResult(result, n, item, body);
     return { states, next };
   });
@@ -168,6 +171,7 @@ export function elaborateOptimizer(bound: BoundOptimizer, layout: ArenaLayout, g
       ),
     })),
     graph: { name: item.name.name, results },
+    byTensor: session.byTensor,
   };
 }
 

@@ -57,12 +57,19 @@ export interface Optimizer {
   readonly start: Graph;
   readonly groups: readonly { readonly settings: Readonly<Record<string, number>> }[];
   readonly graph: Graph;
+  /** It looks at single parameters, so their elements must lie in the order of their axes. */
+  readonly byTensor: boolean;
 }
 
 /** Where each trained parameter lies in the flat arenas. Offsets in elements, aligned so that a slice can be bound; gaps stay 0. */
 export interface ArenaLayout {
   readonly size: number;
-  readonly slices: readonly { readonly path: string; readonly offset: number; readonly size: number }[];
+  readonly slices: readonly {
+    readonly path: string;
+    readonly offset: number;
+    readonly size: number;
+    readonly shape: readonly number[];
+  }[];
   readonly groups: readonly { readonly start: number; readonly end: number }[];
 }
 

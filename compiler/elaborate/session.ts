@@ -8,6 +8,7 @@ import type { Check } from "./checks.ts";
 import type { Choices } from "./choices.ts";
 import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
+import type { ArenaLayout } from "./program.ts";
 import { Prompts } from "./promptInputs.ts";
 import type { TableRoot } from "./tableState.ts";
 import type { TensorVal, Val } from "./values.ts";
@@ -55,6 +56,9 @@ export class Session {
   readonly owners = new Map<string, Instance>(); // whose state a cell is
   /** Taps passed by the call that is being watched; null: nobody watches. */
   taps: Map<Instance, Map<string, Val>> | null = null;
+  /** The parameters of the optimiser whose body is run, and whether that body looks at them one by one. */
+  arena: ArenaLayout | null = null;
+  byTensor = false;
   readonly prompts = new Prompts();
   /** Parts that begin as copies of other parts. */
   readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];

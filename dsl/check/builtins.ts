@@ -3,6 +3,7 @@ import type { Span } from "../span.ts";
 import { flagTest } from "../types/size.ts";
 import { bool, intType, realType, type Type, unknownType } from "../types/type.ts";
 import { argType, type CallArg } from "./arguments.ts";
+import { arenaRules } from "./builtins/arena.ts";
 import { axesRules } from "./builtins/axes.ts";
 import { BuiltinCall, type BuiltinRule } from "./builtins/call.ts";
 import { contractRules } from "./builtins/contract.ts";
@@ -18,6 +19,7 @@ import type { Scope } from "./scope.ts";
 
 const rules: Readonly<Record<string, BuiltinRule>> = {
   ...mathRules,
+  ...arenaRules,
   ...axesRules,
   ...viewRules,
   ...piecesRules,

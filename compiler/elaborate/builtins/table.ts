@@ -5,6 +5,7 @@ import { fail } from "../failure.ts";
 import type { Scope } from "../scope.ts";
 import { compileNumber, sizeOf } from "../sizes.ts";
 import { type AxesVal, describe, isNumeric, type NumericVal, type TensorVal, type Val } from "../values.ts";
+import { arenaRows } from "./arena.ts";
 import { contractRows } from "./contract.ts";
 import { dataRows } from "./data.ts";
 import { drawRows } from "./draws.ts";
@@ -29,7 +30,7 @@ interface ParamSpec {
   readonly optional: boolean;
   readonly axes: boolean;
 }
-const tables = () => [mathRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows];
+const tables = () => [mathRows, arenaRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows];
 let rowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 let dataRowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 const specs = new Map<BuiltinRow, readonly ParamSpec[]>();

@@ -11,11 +11,15 @@ import type { Config, Tensors, Unsupported } from "../written.ts";
 // Recorded optimiser traces: the definitions of std/optim.ada, compiled over a flat arena and run on the device with the recorded gradients;
 // the problem itself, a small program too, must give the recorded losses and gradients at the recorded parameters.
 
-const supported = new Set(["sgd", "adam", "adamw", "nadam", "prodigy"]);
-/** Why a recorded optimiser cannot be written over flat arenas. */
-const reasons: Readonly<Record<string, string>> = {
-  muon_aux_adam: "Newton-Schulz iterations need the matrices of single parameters, an arena has none",
-  cautious_adamw: "its mask is divided by a mean of each tensor, an arena has global sums only",
+/** Recorded kind -> optimiser of std/optim.ada. */
+const optimizers: Readonly<Record<string, string>> = {
+  sgd: "sgd",
+  adam: "adam",
+  adamw: "adamw",
+  nadam: "nadam",
+  prodigy: "prodigy",
+  cautious_adamw: "cautious_adamw",
+  muon_aux_adam: "muon",
 };
 
 /** Recorded state -> state of std/optim.ada. */
@@ -38,11 +42,13 @@ const series: Readonly<Record<string, string>> = {
 };
 
 /** Whether a kind is an optimiser's trace or a table of learning rates. */
-export const isOptimizer = (kind: string): boolean => supported.has(kind) || kind in reasons || kind === "lr_schedules";
+export const isOptimizer = (kind: string): boolean => kind in optimizers || kind === "lr_schedules";
 
 export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
   if (one.kind === "lr_schedules") return runSchedules(one, opened);
-  if (!supported.has(one.kind)) return { unsupported: reasons[one.kind] ?? "no such optimiser in std/optim.ada" };
+  const muon = one.config.muon as Config | undefined;
+  if (muon && JSON.stringify(muon.ns_coefficients) !== "[3.4445,-4.775,2.0315]")
+    return { unsupported: "other coefficients of Newton-Schulz" };
   const wrong = await runProblem(one, opened);
   return wrong ?? runTrace(one, opened);
 }
@@ -62,6 +68,7 @@ const row = (tensors: Tensors, name: string, size: number, step: number): number
 
 /** Settings in the names of std/optim.ada. */
 function settingsOf(config: Config): Record<string, PlainValue> {
+  if (config.muon !== undefined) return muonSettings(config);
   const settings: Record<string, PlainValue> = {};
   for (const [key, value] of Object.entries(config)) {
     if (["lr", "problem", "steps", "max_grad_norm", "lr_schedule"].includes(key)) continue;
@@ -71,11 +78,19 @@ function settingsOf(config: Config): Record<string, PlainValue> {
   return settings;
 }
 
+function muonSettings(config: Config): Record<string, PlainValue> {
+  const { lr: _, ns_coefficients: __, ...matrices } = config.muon as Record<string, PlainValue>;
+  const { lr, betas, eps, weight_decay } = config.adam as { lr: number; betas: [number, number]; eps: number; weight_decay: number };
+  const [beta1, beta2] = betas;
+  return { ...matrices, min_rank: config.muon_min_ndim as number, adam_lr: lr, beta1, beta2, eps, adam_weight_decay: weight_decay };
+}
+
 async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
-  const { program, resolution } = loadText(`import { sgd, adam, adamw, nadam, prodigy, clip_norm } from "std/optim.ada"`);
+  const { program, resolution } = loadText(`import { ${[...Object.values(optimizers), "clip_norm"].join(", ")} } from "std/optim.ada"`);
   const tensors = one.tensors();
   const names = paramsOf(tensors);
   const sizeOf = (p: string): number => tensors[`param.${p}`]!.data.length;
+  const shapes = names.map((p) => tensors[`param.${p}`]!.shape);
   const total = names.reduce((sum, p) => sum + sizeOf(p), 0);
   const rows = (prefix: string, step: number): number[] => names.flatMap((p) => row(tensors, `${prefix}${p}`, sizeOf(p), step));
   const rates = [...tensors["output.lr"]!.data];
@@ -84,7 +99,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
   let rate = Number.NaN;
   let compiled: DeviceGraph | undefined;
   const make = (lr: number) => {
-    const made = elaborateOptimizerAlone(program, resolution, one.kind, { ...settingsOf(one.config), lr }, total);
+    const made = elaborateOptimizerAlone(program, resolution, optimizers[one.kind]!, { ...settingsOf(one.config), lr }, shapes);
     if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
     return made.value;
   };
@@ -177,7 +192,13 @@ function close(one: Case, name: string, found: number, wanted: number): boolean 
 async function ratesDiffer(one: Case, recorded: NdArray, opened: OpenedDevice): Promise<string | null | Unsupported> {
   const steps = recorded.data.length;
   const schedule = one.config.lr_schedule as Config | null | undefined;
-  if (!schedule) return difference(one, "output.lr", array(new Array<number>(steps).fill(one.config.lr as number)), recorded);
+  if (!schedule)
+    return difference(
+      one,
+      "output.lr",
+      array(new Array<number>(steps).fill((one.config.lr ?? (one.config.muon as Config).lr) as number)),
+      recorded,
+    );
   const spans = scheduleText(schedule);
   if (spans === null) return { unsupported: `schedule type ${String(schedule.type)}` };
   return difference(one, "output.lr", array(await ratesOf(spans, steps, opened)), recorded);
