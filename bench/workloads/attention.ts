@@ -37,12 +37,10 @@ export function attentionWorkload(shape: AttentionShape): Workload {
   };
 }
 
-/** Attention in primitives; `mask` is added to the scores of every head. */
+/** Attention as one call; `mask` is added to the scores of every head. */
 export function attention(b: Builder, q: Value, k: Value, v: Value, mask?: Value): Value {
-  const width = q.shape[2]!;
-  const products = b.mul(b.dot(q, k, { batchA: [0], batchB: [0], contractA: [2], contractB: [2] }), 1 / Math.sqrt(width));
-  const scores = mask === undefined ? products : b.add(products, b.broadcastInDim(mask, products.shape, [1, 2]));
-  const powers = b.exp(b.sub(scores, b.spreadBack(b.reduceMax(scores, [2]), scores, [2])));
-  const weights = b.div(powers, b.spreadBack(b.sum(powers, [2]), scores, [2]));
-  return b.dot(weights, v, { batchA: [0], batchB: [0], contractA: [2], contractB: [1] });
+  const scale = 1 / Math.sqrt(q.shape[2]!);
+  const scores = [q.shape[0]!, q.shape[1]!, k.shape[1]!];
+  const masks = mask === undefined ? [] : [b.broadcastInDim(mask, scores, [1, 2])];
+  return b.make("attend", [q, k, v, ...masks], { part: "out", scale });
 }
