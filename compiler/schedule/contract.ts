@@ -113,11 +113,10 @@ export function lowerContract(
       const item = laneIx(load);
       const [slow, fast] = unflatten(item, [Math.ceil((loads * sharing) / perRow), perRow]) as [Ix, Ix];
       if (alongM) {
-        const row = clamp(add(firstRow, scale(fast, 4)), 0, Math.max(0, Math.ceil(M / 4) * 4 - 4));
-        const safe = M % 4 === 0 ? clamp(row, 0, M - 4) : row;
-        const settled = settle("row", safe);
-        // Vectors run along the last m axis; its size is a multiple of 4, so the whole vector has the other axes in common.
-        leftRows.push({ at: along(shape.m, add(settled, vecIx)), step: settle("step", clamp(slow, 0, chunkK - 1)) });
+        // Vectors run along the last m axis; its size is a multiple of 4, so the whole vector has the other axes in common. Rows are counted in
+        // fours, so that this stays visible.
+        const quarter = settle("row", clamp(add(scale(tileRow, tileRows / 4), fast), 0, M / 4 - 1));
+        leftRows.push({ at: along(shape.m, add(scale(quarter, 4), vecIx)), step: settle("step", clamp(slow, 0, chunkK - 1)) });
       } else {
         const row = settle("row", clamp(add(firstRow, clamp(slow, 0, tileRows - 1)), 0, M - 1));
         leftRows.push({

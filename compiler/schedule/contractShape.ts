@@ -59,7 +59,7 @@ function shapeOf(gemm: Gemm, storedFor: (v: Value) => Stored | undefined): Contr
   const turned = columns ? undefined : gemm.k.find((axis) => isVectorAxis(axis, gemm.right, gemm.rightAt, all, storedFor));
   // Both operands' vectors run along the innermost contraction axis, if they run along one.
   const rightK = turned && (!alongK || alongK.name === turned.name) ? turned : undefined;
-  const innermost = alongK ?? rightK ?? [...gemm.k].sort((a, b) => b.size - a.size)[0];
+  const innermost = alongK ?? rightK ?? [...gemm.k].reverse().sort((a, b) => b.size - a.size)[0];
   return {
     gemm,
     m: alongM ? moveLast(gemm.m, alongM.name) : gemm.m,
