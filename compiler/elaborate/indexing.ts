@@ -5,6 +5,7 @@ import { castTo, toTensor } from "./arithmetic.ts";
 import { axisIndex, axisItems, reorder, requireUnique, spreadTo } from "./axes.ts";
 import { evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
+import { gatherFrom } from "./gathers.ts";
 import { indexPrompt } from "./prompts.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
@@ -156,7 +157,7 @@ function share(session: Session, x: TensorVal, axis: string, index: TensorVal, s
 
 function gather(session: Session, x: TensorVal, axis: string, index: TensorVal, span: Span): TensorVal {
   const shared = share(session, x, axis, index, span);
-  const made = session.at(span, () => session.builder.gather(shared.x.value, shared.index.value, shared.axis, shared.batch.length));
+  const made = session.at(span, () => gatherFrom(session.builder, shared.x.value, shared.index.value, shared.axis, shared.batch.length));
   const names = shared.x.axes.flatMap((name) => (name === axis ? shared.own : [name]));
   const natural = x.axes.flatMap((name) => (name === axis ? shared.own : [name]));
   requireUnique(natural, span);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { graphValues } from "../ir/walk.ts";
 import { promptArrays, type Tokenizer } from "../plan/prompt.ts";
-import { elaborateTrain } from "./index.ts";
+import { elaborateFunction, elaborateTrain } from "./index.ts";
 import { firstStep, programOf, render, run } from "./testing.ts";
 
 // What a program can say beyond functions: watched calls, prompts and grammars, drawn weights, facts that the host knows of a batch.
@@ -35,6 +36,30 @@ fn entry(x: real[n, f]) -> real[n, f] {
       "index/out-of-range",
     );
     expect(run(net.replace("layer[0], ", "mid, "), "entry", { x: { shape: [1, 2], data: [1, 2] } }).error).toContain("has no field `mid`");
+  });
+});
+
+describe("some places of a contraction", () => {
+  const shapes = {
+    q: { shape: [2, 3, 4], axes: ["n", "pixel", "d"], data: Array.from({ length: 24 }, (_, i) => Math.sin(i)) },
+    k: { shape: [2, 7, 4], axes: ["n", "key", "d"], data: Array.from({ length: 56 }, (_, i) => Math.cos(3 * i)) },
+    at: { shape: [2, 2], axes: ["n", "slot"], dtype: "i32" as const, data: [6, 0, 9, -1] },
+  };
+  const fn = (score: string) => `fn entry(q: real[n, pixel, d], k: real[n, key, d], at: i32[n, slot]) -> real[n, pixel, slot] {
+  let score = ${score}
+  return score[key: at]
+}`;
+  test("are products with these places only, with the same numbers as places of the whole", () => {
+    const few = run(fn("2 * dot(q, k, over: d)"), "entry", shapes);
+    const whole = run(fn("2 * dot(q, k, over: d) + 0 * k[d: 0, key: 0]"), "entry", shapes);
+    expect(few.error + whole.error).toBe("");
+    for (const [i, value] of values(few.results.result!).entries()) expect(value).toBeCloseTo(values(whole.results.result!)[i]!, 12);
+    const { program, resolution } = programOf(fn("2 * dot(q, k, over: d)"));
+    const args = Object.entries(shapes).map(([name, { data: _, ...shape }]) => ({ name, ...shape }));
+    const made = elaborateFunction(program, resolution, "entry", args);
+    if (!made.ok) throw new Error(render(program, made.diagnostics));
+    const dots = graphValues(made.value.graph).filter((v) => v.op === "dot");
+    expect(dots.map((v) => v.shape)).toEqual([[2, 3, 2]]);
   });
 });
 

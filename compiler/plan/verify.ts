@@ -291,6 +291,7 @@ function verifyProgram(plan: Plan, report: Report): void {
         const dataset = program.datasets.find((candidate) => candidate.setting === step.dataset.setting);
         if (dataset === undefined) report(`step ${step.name} takes data from ${step.dataset.setting}, which the plan does not have`);
         const keys = new Set<string>();
+        const prompts = new Set((program.prompts ?? []).map((prompt) => prompt.name));
         if (step.alternatives.length === 0) report(`step ${step.name} has no alternative`);
         for (const alternative of step.alternatives) {
           const key = JSON.stringify(alternative.key);
@@ -299,12 +300,18 @@ function verifyProgram(plan: Plan, report: Report): void {
           keys.add(key);
           if (alternative.key.length !== step.choices.length)
             report(`${label} has ${alternative.key.length} values for ${step.choices.length} choices`);
-          for (const name of new Set([alternative.first, alternative.next])) {
+          const last = new Set([alternative.first, alternative.next]);
+          const waits = (alternative.reads ?? []).map((read) => read.leg);
+          for (const read of alternative.reads ?? [])
+            if (!needLeg(read.leg, label)?.outputs.some((output) => output.name === `read.${read.name}`))
+              report(`has no output read.${read.name}`, read.leg);
+          for (const name of new Set([...waits, ...last])) {
             const leg = needLeg(name, label);
             if (leg === undefined) continue;
-            if (alternative.minimises && !leg.outputs.some((output) => output.name === "loss"))
+            if (alternative.minimises && last.has(name) && !leg.outputs.some((output) => output.name === "loss"))
               report("minimises, but has no output `loss`", name);
             for (const input of leg.inputs) {
+              if (prompts.has(input.name.slice(0, input.name.indexOf(".")))) continue;
               const field = input.name.startsWith(`${step.dataset.binder}.`) ? input.name.slice(step.dataset.binder.length + 1) : null;
               if (field === null || (dataset !== undefined && !dataset.spec.fields.some((candidate) => candidate.name === field)))
                 report(`input ${input.name} is no field of ${step.dataset.binder}`, name);
