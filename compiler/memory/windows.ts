@@ -122,7 +122,7 @@ class Windower implements Windows {
   }
   /** Bytes of an element in memory. */
   #unit(v: Value): number {
-    return v.op === "input" && this.#isHalf(v.attrs.name) ? 2 : 4;
+    return v.dtype === "f16" || (v.op === "input" && this.#isHalf(v.attrs.name)) ? 2 : 4;
   }
   #bytes(v: Value, box: Box): number {
     return bytesIn(v, box.size, this.#isHalf);
@@ -241,8 +241,9 @@ class Windower implements Windows {
     const place = this.#resultPlaces.get(name);
     if (!place) throw new Error(`internal: windows: result '${name}' has no place`);
     const { from } = stretch(tree.box, v.shape);
-    const window = `${name}@${4 * from}`;
-    this.#results.set(window, { buffer: place.buffer, offset: place.offset + 4 * from, bytes: this.#bytes(v, tree.box) });
+    const offset = this.#unit(v) * from;
+    const window = `${name}@${offset}`;
+    this.#results.set(window, { buffer: place.buffer, offset: place.offset + offset, bytes: this.#bytes(v, tree.box) });
     return [{ name: window, value: tree.value }];
   }
 }

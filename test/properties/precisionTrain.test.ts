@@ -101,6 +101,8 @@ describe("a precision in the language", () => {
 it.each([
   ["native", { ...eightLanes, shaderF16: true }],
   ["packed", fourLanes],
+  ["native, in windows", { ...eightLanes, shaderF16: true, maxBindingBytes: 512, offsetAlignment: 32 }],
+  ["packed, in windows", { ...fourLanes, maxBindingBytes: 512, offsetAlignment: 32 }],
 ])("a train plan with f16 storage, %s, does what the graphs say", (_, target) => {
   const train = made(full);
   const kernels = new Map<PlanOp, TileKernel>();
