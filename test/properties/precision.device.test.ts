@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { targetOf } from "../../cli/target.ts";
-import { type CompileOptions, compileGraph } from "../../compiler/compile.ts";
+import { type CompileOptions, compileGraph, compileTrain } from "../../compiler/compile.ts";
+import { uniformArrays } from "../../compiler/elaborate/testing.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
@@ -11,7 +12,10 @@ import { halfValue, roundToHalf } from "../../compiler/plan/half.ts";
 import type { PlanTarget } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
+import { createSession } from "../../runtime/execute/session.ts";
+import { uniformWords } from "../../runtime/train/schedule.ts";
 import { checkHalves, ofData, Tally } from "./precision.ts";
+import { full, made } from "./precisionProgram.ts";
 import { programs } from "./programs.ts";
 
 // 16-bit storage on the device: by its own type where it has one, and packed on every device. The same graphs in both forms.
@@ -129,6 +133,55 @@ describe("contractions of 16-bit operands on the device", () => {
     const target = targetOf(opened.adapter);
     const plan = compileGraph(cases[0]![1], [], target);
     expect(plan.kernels.some((k) => k.bindings.includes("halfTexture"))).toBe(target.textureOperands);
+  });
+});
+
+describe("a train plan with f16 storage on the device", () => {
+  it("starts from rounded frozen parameters and gives the loss of the f32 program, loosely", async () => {
+    const train = made(full);
+    const at = { seed: 5, microStep: 0, update: 0, progress: 0 };
+    const uniforms = uniformArrays(train.uniforms, at);
+    const starts = evaluate({ name: "init", results: train.leaves.map((l) => ({ name: l.path, value: l.init })) }, uniforms);
+    for (const [form, target] of forms) {
+      const plan = compileTrain(train, "hash", target);
+      if (plan.program.kind !== "train") throw new Error("internal: a train plan");
+      const session = await createSession(opened, plan, { poison: true });
+      if (!session.ok) throw session.failure;
+      const device = session.session;
+      const words = new Uint32Array(train.uniforms.length);
+      uniformWords(train.uniforms, at, words);
+      device.writeUniforms(words);
+      device.run("init");
+      const leaves: Record<string, NdArray> = {};
+      for (const leaf of train.leaves) {
+        const stored = plan.program.stored.find((s) => s.key === leaf.key)!;
+        const pieces: Uint8Array[] = [];
+        for await (const piece of device.readFloats(stored)) pieces.push(piece);
+        const values = new Float32Array(Uint8Array.from(Buffer.concat(pieces)).buffer);
+        leaves[leaf.path] = array([...values], leaf.shape);
+        for (const [i, x] of starts[leaf.path]!.data.entries()) {
+          const isRounded = leaf.trained || roundToHalf(values[i]!) === values[i];
+          if (!isRounded || !(Math.abs(values[i]! - x) <= (leaf.trained ? 1e-5 : 1e-3) * Math.max(1, Math.abs(x))))
+            expect.fail(`${form}: ${leaf.path}[${i}] starts as ${values[i]} for ${x}`);
+        }
+      }
+      const { first } = plan.program.steps[0]!.alternatives[0]!;
+      const leg = plan.legs.find((l) => l.name === first)!;
+      const given: Record<string, NdArray> = {};
+      for (const input of leg.inputs) {
+        const size = input.shape.reduce((a, b) => a * b, 1);
+        given[input.name] = array(
+          Array.from({ length: size }, (_, i) => Math.fround(Math.sin(i * 1.7))),
+          input.shape,
+        );
+        device.writeInput(first, input.name, Float32Array.from(given[input.name]!.data));
+      }
+      device.run(first);
+      const loss = (await device.readOutput(first, "loss"))[0]!;
+      device.dispose();
+      const want = evaluate(train.steps[0]!.alternatives[0]!.graph, { ...leaves, ...given, ...uniforms }).loss!.data[0]!;
+      expect(Math.abs(loss - want) / want, form).toBeLessThan(5e-3);
+    }
   });
 });
 

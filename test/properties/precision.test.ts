@@ -4,5 +4,5 @@ import { precisionProperties } from "./precision.ts";
 // ADA_SEED=n draws other programs, ADA_RUNS=n that many.
 
 describe("random programs with f16 storage", () => {
-  precisionProperties(Number(process.env.ADA_RUNS ?? 60), Number(process.env.ADA_SEED ?? 33));
+  precisionProperties(Number(process.env.ADA_RUNS ?? 40), Number(process.env.ADA_SEED ?? 33));
 });
