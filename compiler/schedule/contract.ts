@@ -273,7 +273,8 @@ export function lowerContract(
       if (axis) {
         if (axis.size === 1) loopK(axes.slice(1), [...at, [axis.name, zero]], where);
         else {
-          where.block.for(axis.name, 0, axis.size, 1, (i, b) =>
+          const places = axis.count ? emitter.index(axis.count(new Map(batchAt)), where) : axis.size;
+          where.block.for(axis.name, 0, places, 1, (i, b) =>
             loopK(axes.slice(1), [...at, [axis.name, emitter.variable(axis.name, i, 0, axis.size - 1)]], new Scope(b, where)),
           );
         }
