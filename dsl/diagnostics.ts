@@ -56,7 +56,7 @@ export const diagnosticTable = {
   "import/unreadable": error('"{path}" cannot be read: {reason}'),
   "import/bad-path": error(
     '"{path}" is not a path that can be imported',
-    'write a path that begins with "./", "../", "std/" or "models/" and ends in ".ada"',
+    'write a path that begins with "./", "../", "std/" or "models/" and ends in ".ada" (for `import host` in ".ts")',
   ),
   "import/outside-root": error(
     '"{path}" lies outside of {root}',
@@ -64,7 +64,10 @@ export const diagnosticTable = {
   ),
   "import/cycle": error("these files import each other: {cycle}", "move what both need into a third file"),
   "import/no-such-name": error('"{path}" defines no `{name}`'),
-  "import/host": error("`import host` is not available yet: {name} cannot be called", "keep the program to what is written in `.ada`"),
+  "import/host": error(
+    "`{name}` cannot be called from a program: {problem}",
+    "its signature is made of number, string, boolean, lists, typed arrays and records of these",
+  ),
 
   // ---- modules ----
   "module/cycle": error("these modules contain each other: {cycle}", "a part must be smaller than the module that holds it"),
@@ -143,6 +146,10 @@ export const diagnosticTable = {
     "a tensor here, {tensor}, has {bytes}; a kernel on this adapter can bind {limit}, and {why}",
     "make it smaller, or compute it in parts",
   ),
+  // ---- functions of the project's TypeScript ----
+  "host/threw": error("`{name}` threw: {message}"),
+  "host/result": error("`{name}` gave {found}, which is not what its signature says"),
+
   // ---- settings from files ----
   "config/not-yaml": error("this is not YAML: {problem}"),
   "config/not-a-value": error("`{key}` is {found}; a setting is a number, a text, true or false, or a list of these"),

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { File, ImportItem } from "./ast.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { diagnose } from "./diagnostics.ts";
+import { readHostModule } from "./host/signatures.ts";
 import { type Comment, parse } from "./parse.ts";
 import { isInside, type SourceHost } from "./source.ts";
 import type { Span } from "./span.ts";
@@ -20,6 +21,8 @@ export interface SourceFile {
   readonly comments: readonly Comment[];
   /** Where each import leads; an import that could not be followed is missing here. */
   readonly imports: ReadonlyMap<ImportItem, SourceFileId>;
+  /** TypeScript of the project: its items are functions without a body. */
+  readonly isHost: boolean;
 }
 export interface Program {
   readonly entry: SourceFileId;
@@ -97,24 +100,19 @@ class Loader {
       if (target !== undefined) imports.set(item, target);
     }
     this.chain.pop();
-    this.files.set(id, { id, absolute, text: read.text, ast, comments, imports });
+    this.files.set(id, { id, absolute, text: read.text, ast, comments, imports, isHost: false });
     return true;
   }
 
   /** The file an import leads to, loaded; or a diagnostic. */
   private follow(item: ImportItem, importer: SourceFileId, importerAbsolute: string): SourceFileId | undefined {
     const { value: wanted, span } = item.from;
-    if (item.host) {
-      const name = item.names[0]?.name.name ?? wanted;
-      this.diagnostics.push(diagnose("import/host", item.span, { name: `\`${name}\`` }));
-      return undefined;
-    }
     const { projectRoot, exists } = this.host;
     const folders = libraryFolders(this.host);
     const library = folders.find(({ name }) => wanted.startsWith(`${name}/`));
     const isLibrary = library !== undefined;
     const isRelative = wanted.startsWith("./") || wanted.startsWith("../");
-    if ((!isLibrary && !isRelative) || !wanted.endsWith(".ada") || wanted.includes("\0") || wanted.includes("\\")) {
+    if ((!isLibrary && !isRelative) || !wanted.endsWith(item.host ? ".ts" : ".ada") || wanted.includes("\0") || wanted.includes("\\")) {
       this.diagnostics.push(diagnose("import/bad-path", span, { path: wanted }));
       return undefined;
     }
@@ -140,6 +138,25 @@ class Loader {
       this.diagnostics.push(diagnose("import/cycle", span, { cycle }));
       return undefined;
     }
+    if (item.host) return this.loadHost(absolute, id, item);
     return this.load(absolute, id, span) ? id : undefined;
+  }
+
+  /** The functions of a TypeScript file, as a file of `fn` items. */
+  private loadHost(absolute: string, id: SourceFileId, item: ImportItem): SourceFileId | undefined {
+    const read = this.host.readFile(absolute);
+    if ("reason" in read) {
+      this.diagnostics.push(diagnose("import/unreadable", item.from.span, { path: id, reason: read.reason }));
+      return undefined;
+    }
+    const { ast, refused } = readHostModule(id, absolute, read.text);
+    for (const { name } of item.names) {
+      const why = refused.get(name.name);
+      if (!why) continue;
+      const related = [{ span: why.span, label: "here" }];
+      this.diagnostics.push(diagnose("import/host", name.span, { name: name.name, problem: why.problem }, { related }));
+    }
+    if (!this.files.has(id)) this.files.set(id, { id, absolute, text: read.text, ast, comments: [], imports: new Map(), isHost: true });
+    return item.names.every(({ name }) => !refused.has(name.name)) ? id : undefined;
   }
 }

@@ -20,6 +20,7 @@ export const groupNotes: Readonly<Record<string, string>> = {
   elaborate:
     "Elaboration gives every size a number and builds the graphs of a block. It meets what the checker cannot know: settings, `--set` values, concrete sizes.",
   memory: "The planner cuts what is larger than one binding of the adapter into windows. What it cannot cut it cannot run.",
+  host: "Host functions run while a program is compiled, with values known then; what they give becomes constants.",
   config:
     "`--config FILE.yaml` overrides settings and constants: keys are `batch`, `round1.batch`, `max_chain`, or the same nested. `--set` wins over the file.",
   body: "A body is a list of statements; one that has a value ends with `return`.",
@@ -35,7 +36,8 @@ export const notes: { readonly [C in DiagnosticCode]?: string } = {
   "syntax/if-without-else": "An `if` that stands where a value is needed gives its value in both cases.",
   "name/unknown": "The help names the nearest known name, when there is one near enough to be meant.",
   "name/needs-itself": "A constant, model or schedule whose value needs itself has no first value.",
-  "import/host": "Functions of the host language are not part of this version.",
+  "import/host":
+    "Types at the boundary: number is Real, string Text, boolean Bool, `T[]` and typed arrays List, `{ a: T }` a record, `x?: T` an optional value.",
   "module/cycle": "A module that contains itself would have infinitely many parameters.",
   "module/not-in-a-model":
     "A layer made inside a body would be made anew at every step; its parameters would have no name in a checkpoint.",

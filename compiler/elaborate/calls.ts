@@ -1,4 +1,5 @@
 import type { Arg, Binder, Block, Expr, FnExpr, FnItem, LossItem, NamedType, Param } from "../../dsl/ast.ts";
+import { hostFunctionOf } from "../../dsl/host/signatures.ts";
 import type { Span } from "../../dsl/span.ts";
 import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
@@ -6,6 +7,7 @@ import { dataCall } from "./dataValues.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail, unsupported, withCaller } from "./failure.ts";
 import { throughTemplate } from "./fused.ts";
+import { callHost } from "./hostCalls.ts";
 import { hostOp, toHost } from "./hostExpr.ts";
 import { callInstance, instantiate } from "./modules.ts";
 import { applyPrompt } from "./prompts.ts";
@@ -122,6 +124,8 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
   const { item } = fn;
   const { session } = caller;
   const name = item.name.name;
+  const host = hostFunctionOf(item);
+  if (host && item.kind === "fn") return withCaller(span, `in this call of \`${name}\``, () => callHost(item, host, args, span));
   const bound = bindCall(
     {
       name,

@@ -2,11 +2,13 @@ import type { CallExpr, Expr } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
 import { aligned, castTo, toTensor } from "./arithmetic.ts";
+import { axisItems } from "./axes.ts";
 import { argumentValue, type CallArg, readArgs } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import type { Scope } from "./scope.ts";
 import { compileNumber } from "./sizes.ts";
+import { numbersOf, tableOf } from "./tables.ts";
 import { describe, isNumeric, type Val } from "./values.ts";
 
 // What a `test` or a `property` claims: `expect` and `require`. Sides that must be near each other are kept apart, so that a failure can show
@@ -76,6 +78,11 @@ function nearSides(call: CallExpr, scope: Scope): NonNullable<Check["near"]> {
 /** Takes two values of one form apart into pairs of tensors. */
 export function pairUp(a: Val, b: Val, path: string, spans: readonly [Span, Span], scope: Scope, sides: Side[]): void {
   const { session } = scope;
+  // A list of numbers beside a tensor has its axes.
+  if (a.kind === "tensor" && b.kind === "list" && numbersOf(b)) {
+    pairUp(a, tableOf(session, b, axisItems(a), spans[1]), path, spans, scope, sides);
+    return;
+  }
   if (isNumeric(a) && isNumeric(b)) {
     const [left, right] = aligned(session, [a, b], "f32", spans[0], spans);
     sides.push({ path, axes: left!.axes, left: left!.value, right: right!.value });

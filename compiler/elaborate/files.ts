@@ -44,6 +44,7 @@ export class Files {
     this.program = program;
     this.session = session;
     this.replacements = replacements;
+    session.absoluteOf = (id) => program.files.get(id)?.absolute ?? id;
     const constants = new Map<string, Val>([
       ["inf", number(Number.POSITIVE_INFINITY)],
       ["pi", number(Math.PI)],

@@ -63,6 +63,8 @@ export class Session {
   /** Parts that begin as copies of other parts. */
   readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];
   readonly tables = new Map<string, TableRoot>();
+  /** Where a file of the program lies on disk. */
+  absoluteOf: (file: string) => string = (file) => file;
   freshAxes = 1; // makes axis names of nested calls unique
   effects: Effects = freshEffects();
 

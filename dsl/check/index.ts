@@ -41,7 +41,8 @@ export function checkProgram(program: Program): Diagnostic[] {
 export function checkTypes(program: Program): CheckResult {
   const session = new Session(program);
   for (const item of brokenItems(program)) session.markBroken(item.span);
-  for (const [id, file] of program.files) for (const item of file.ast.items) if (!session.isBroken(item.span)) checkItem(session, item, id);
+  for (const [id, file] of program.files)
+    for (const item of file.isHost ? [] : file.ast.items) if (!session.isBroken(item.span)) checkItem(session, item, id);
   checkUndetermined(session, program);
   return { diagnostics: ordered(program, session.diagnostics), typeOf: (node) => session.typeOf(node) };
 }

@@ -1,7 +1,8 @@
 import { dataCall } from "../dataValues.ts";
+import { callMaker } from "../hostCalls.ts";
 import { compileNumber } from "../sizes.ts";
-import { type DataVal, none, type Val } from "../values.ts";
-import type { BuiltinCall, BuiltinRow } from "./table.ts";
+import { type DataVal, none, text, type Val } from "../values.ts";
+import { BuiltinCall, type BuiltinRow } from "./table.ts";
 
 // What may stand in a `dataset`: sources, and pictures on their way from a file to a field. Here they are only described; the runtime
 // loads them.
@@ -28,6 +29,17 @@ function source(perSubject: boolean): BuiltinRow {
       return { kind: "record", fields };
     },
   };
+}
+
+/**
+ * `made("./make_faces.ts")`: pictures that the project makes itself. The default export of the file, called while the program is compiled, makes
+ * them where they are not there yet, and gives their folder, with one folder for each subject in it.
+ */
+function made(c: BuiltinCall): Val {
+  const from = c.value("from");
+  if (from.kind !== "text") return c.mismatch("from", "the path of a TypeScript file");
+  const folder = callMaker(c.session.absoluteOf(c.span.file), from.value, c.spanOf("from"));
+  return source(true).run(new BuiltinCall("folders", c.span, c.scope, new Map([["root", { value: text(folder), span: c.span }]])));
 }
 
 function load(c: BuiltinCall): Val {
@@ -69,7 +81,7 @@ export const dataRows: Readonly<Record<string, BuiltinRow>> = {
   load: { params: ["file", "or?"], run: load },
   resize_to: { params: ["x", "size"], run: resize },
   to_range: { params: ["x", "range"], run: toRange },
-  made: told("from"),
+  made: { params: ["from"], run: made },
   meta: told("file", "key?", "or?"),
   lookup: told("in", "key", "or?"),
   weighted: told("of", "by?"),

@@ -72,11 +72,12 @@ export class BuiltinCall {
   readonly name: string;
   readonly span: Span;
   readonly scope: Scope;
-  readonly args = new Map<string, { readonly value: Val; readonly span: Span }>();
+  readonly args: Map<string, { readonly value: Val; readonly span: Span }>;
   /** Further named arguments, as read by the row's `rest`. */
   readonly rest = new Map<string, { readonly value: Val; readonly span: Span }>();
 
-  constructor(name: string, span: Span, scope: Scope) {
+  constructor(name: string, span: Span, scope: Scope, args = new Map<string, { readonly value: Val; readonly span: Span }>()) {
+    this.args = args;
     this.name = name;
     this.span = span;
     this.scope = scope;
