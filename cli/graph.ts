@@ -33,6 +33,8 @@ export interface GraphRequest {
 
 /** Boxes that a picture may have before groups stay closed by themselves. */
 const readable = 90;
+/** Boxes that are laid out at all when `--depth` asks for them: more take minutes. */
+const most = 800;
 
 /** Runs the command; gives the exit status. */
 export function graphCommand(request: GraphRequest): number {
@@ -48,7 +50,13 @@ export function graphCommand(request: GraphRequest): number {
     return made.status;
   }
   const { picture, warnings, note } = made;
-  const open = draw.opened(picture, request.depth ?? null, readable);
+  const { depth } = request;
+  const open = depth === undefined ? draw.opened(picture, Number.POSITIVE_INFINITY, readable) : draw.opened(picture, depth, most);
+  const levels = Math.max(-1, ...[...open].map((name) => draw.groups(picture).get(name)!)) + 1;
+  if (depth !== undefined && levels < Math.min(depth, Math.max(0, ...[...draw.groups(picture).values()].map((at) => at + 1))))
+    streams.err.write(
+      `warning: more than ${most} boxes cannot be laid out; ${levels} levels are open\nhelp: on a page (-o x.html) single groups open by themselves\n`,
+    );
   try {
     writeFileSync(request.out, kind === ".svg" ? `${draw.svg(picture, open)}\n` : graphPage(picture, open));
   } catch (error) {

@@ -33,8 +33,10 @@ export interface Drawing {
   readonly svg: (picture: Picture, open: ReadonlySet<string>) => string;
   /** Groups by their names, each with the number of groups around it. */
   readonly groups: (picture: Picture) => ReadonlyMap<string, number>;
-  /** The groups to open: all up to `depth`, or as deep as at most `most` boxes allow. */
-  readonly opened: (picture: Picture, depth: number | null, most: number) => ReadonlySet<string>;
+  /** The groups to open: all up to `depth`, as far as the number of boxes stays at most `most`. */
+  readonly opened: (picture: Picture, depth: number, most: number) => ReadonlySet<string>;
+  /** How many boxes there are with these groups open. */
+  readonly boxes: (picture: Picture, open: ReadonlySet<string>) => number;
 }
 
 /** The functions that draw, for a layout library and ways to write numbers. */
@@ -69,14 +71,14 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
     const closed = prefixes(n.group).find((name) => !open.has(name));
     return closed === undefined ? n.id : `group ${closed}`;
   };
-  const opened = (picture: Picture, depth: number | null, most: number): ReadonlySet<string> => {
+  const boxes = (picture: Picture, open: ReadonlySet<string>): number => new Set(picture.nodes.map((n) => boxOf(n, open))).size;
+  const opened = (picture: Picture, depth: number, most: number): ReadonlySet<string> => {
     const levels = groups(picture);
     const deepest = Math.max(-1, ...levels.values());
     let best = new Set<string>();
-    for (let level = 0; level <= deepest + 1; level++) {
+    for (let level = 0; level <= Math.min(depth, deepest + 1); level++) {
       const open = new Set([...levels].filter(([, at]) => at < level).map(([name]) => name));
-      const boxes = new Set(picture.nodes.map((n) => boxOf(n, open))).size;
-      if (depth !== null ? level > depth : level > 0 && boxes > most) break;
+      if (level > 0 && boxes(picture, open) > most) break;
       best = open;
     }
     return best;
@@ -267,5 +269,5 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
       `<rect width="100%" height="100%" fill="#fff"/>${parts.join("\n")}</svg>`
     );
   };
-  return { svg, groups, opened };
+  return { svg, groups, opened, boxes };
 }

@@ -58,16 +58,17 @@ describe("a picture", () => {
   });
   it("closes groups into one box each, whose lines add up", () => {
     const picture = pictureAt("fused");
-    const all = draw.opened(picture, 99, 1);
+    const all = draw.opened(picture, 99, 1e6);
     expect([...all].sort()).toEqual([...draw.groups(picture).keys()].sort());
+    expect(draw.boxes(picture, all)).toBe(picture.nodes.length);
     const boxes = (svg: string) => svg.match(/class="box /g)!.length;
     expect(boxes(draw.svg(picture, all))).toBe(picture.nodes.length);
     expect(boxes(draw.svg(picture, new Set()))).toBe(new Set(picture.nodes.map((n) => n.group[0] ?? n.id)).size);
-    expect(draw.opened(picture, null, 12).size).toBeLessThan(all.size);
+    expect(draw.opened(picture, 99, 12).size).toBeLessThan(all.size);
   });
   it("has no element outside its canvas", () => {
     const picture = pictureAt("fused");
-    const svg = draw.svg(picture, draw.opened(picture, 2, 1));
+    const svg = draw.svg(picture, draw.opened(picture, 2, 1e6));
     const [, width, height] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg)!.map(Number);
     for (const [, x, y, w, h] of svg.matchAll(/<rect x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)"/g)) {
       expect(Number(x)).toBeGreaterThanOrEqual(0);
@@ -81,7 +82,7 @@ describe("a picture", () => {
 describe("the page", () => {
   it("needs nothing outside it and draws with its own scripts what the command draws", () => {
     const picture = pictureAt("fused");
-    const open = draw.opened(picture, 1, 1);
+    const open = draw.opened(picture, 1, 1e6);
     const html = graphPage(picture, open);
     expect(html).not.toMatch(/(src|href)=|@import|fetch\(|sourceMappingURL/);
     const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((m) => m[1]!);

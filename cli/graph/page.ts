@@ -22,6 +22,8 @@ const d = drawing(dagre, { count, bytes });
 const place = document.getElementById("drawing");
 let open = new Set(first);
 let scale = null;
+const state = document.getElementById("state");
+const most = 800;
 function fit() {
   const svg = place.firstElementChild;
   const box = svg.viewBox.baseVal;
@@ -33,7 +35,7 @@ function show() {
   place.innerHTML = d.svg(picture, open);
   fit();
   const n = d.groups(picture).size;
-  document.getElementById("state").textContent = n === 0 ? "" : open.size + " of " + n + " groups open";
+  state.textContent = n === 0 ? "" : open.size + " of " + n + " groups open";
 }
 place.addEventListener("click", (event) => {
   const group = event.target.closest("[data-group]")?.dataset.group;
@@ -45,7 +47,9 @@ place.addEventListener("click", (event) => {
 document.getElementById("more").onclick = () => {
   const closed = [...d.groups(picture)].filter(([name]) => !open.has(name));
   const level = Math.min(...closed.map(([, at]) => at));
-  for (const [name, at] of closed) if (at === level) open.add(name);
+  const next = new Set([...open, ...closed.filter(([, at]) => at === level).map(([name]) => name)]);
+  if (d.boxes(picture, next) > most) { state.textContent = "that would be more than " + most + " boxes: open single groups"; return; }
+  open = next;
   show();
 };
 document.getElementById("less").onclick = () => {
