@@ -124,11 +124,19 @@ function findRoots(
     const cheap = operations <= profit.cloneOperations && reads <= profit.cloneReads;
     // A mask made of places alone costs less than the memory it would be read from.
     if (masks && reads === 0 && operations <= profit.maskOperations) continue;
-    if (feeds.has(v)) roots.add(v);
+    if (feeds.has(v) || isScaledReduction(v, users)) roots.add(v);
     else if (into.size > 1 && !cheap) roots.add(v);
     else if (repeated && (reads > 1 || operations >= profit.heavyOperation)) roots.add(v);
   }
   return roots;
+}
+
+/** A mean and its like: a reduction that is needed only times a number. The number belongs to the kernel that reduces, not to all readers. */
+function isScaledReduction(v: Value, users: ReadonlyMap<Value, readonly Value[]>): boolean {
+  if (v.op !== "mul") return false;
+  const [x, factor] = v.args as [Value, Value];
+  const isNumber = factor.op === "const" || (factor.op === "broadcast" && factor.args[0]!.op === "const");
+  return isNumber && x.op === "sum" && users.get(x)!.every((u) => u === v);
 }
 
 /** Operations and tensors read to compute a value from stored ones, taking anchors as stored. */

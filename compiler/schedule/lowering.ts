@@ -45,14 +45,14 @@ export function regionContent(
     (s) => halves.of(s) ?? s.value.dtype,
   );
   const { lines, tensors } = content;
-  for (const o of region.outputs) {
+  for (const o of content.inOrder(region.outputs, (output) => output.value)) {
     const made = region.reads.get(o.value);
     // A repacked copy of a stored value reads it; anything else is computed here.
     lines.push(
       `output ${content.enter(o.value)} ${o.order.join()} ${content.tensor(o)} ${halves.of(o) ?? ""}${made && made.id === o.id ? " itself" : ""}`,
     );
   }
-  for (const a of region.anchors) lines.push(`anchor ${content.enter(a)}`);
+  for (const a of content.inOrder(region.anchors, (anchor) => anchor)) lines.push(`anchor ${content.enter(a)}`);
   for (const [input, output] of takeover) lines.push(`over ${content.tensor(input)} ${content.tensor(output)}`);
   return { key: `${region.template}\n${lines.join("\n")}`, tensors };
 }
