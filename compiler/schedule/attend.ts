@@ -230,9 +230,15 @@ function loadChunk(frame: AttendFrame, stream: Stream, start: Ix, rows: number, 
   };
   if (lanes === 1) return (row, c) => read(addConst(zero, row), addConst(zero, c));
   const loaded = stream.row.map((row, j) => read(clamp(row, 0, rows - 1), stream.vector[j]!));
+  const known = new Map<number, TileExpr>();
   return (row, c) => {
     const item = row * vectors + c;
-    return where.block.let("s", t.fromLane(loaded[Math.floor(item / lanes)]!, item % lanes));
+    let x = known.get(item);
+    if (!x) {
+      x = where.block.let("s", t.fromLane(loaded[Math.floor(item / lanes)]!, item % lanes));
+      known.set(item, x);
+    }
+    return x;
   };
 }
 
@@ -245,22 +251,29 @@ function inFours(block: t.Block, list: readonly TileExpr[], filler: number): Til
   );
 }
 
-/** For each owned row the products with the rows of a chunk, four to a vector; -inf where the chunk has no row. */
+/** For each owned row its product with one streamed row. */
+export function productsWith(block: t.Block, own: readonly (readonly TileExpr[])[], streamed: Streamed, row: number): TileExpr[] {
+  const running: (TileExpr | null)[] = own.map(() => null);
+  for (let c = 0; c < own[0]!.length; c++) {
+    const x = streamed(row, c);
+    for (const [i, vectors] of own.entries()) {
+      const before = running[i]!;
+      running[i] = block.let("d", before ? t.fma(vectors[c]!, x, before) : t.mul(vectors[c]!, x));
+    }
+  }
+  return running.map((sum) => block.let("d", t.reduceParts("add", sum!)));
+}
+/** The same with all rows of a chunk, four to a vector; -inf where the chunk has no row. */
 export function products(chunk: Chunk, own: readonly (readonly TileExpr[])[], streamed: Streamed): TileExpr[][] {
   const { block } = chunk.where;
-  const sums: TileExpr[][] = own.map(() => []);
-  for (let row = 0; row < chunk.size; row++) {
-    const running: (TileExpr | null)[] = own.map(() => null);
-    for (let c = 0; c < own[0]!.length; c++) {
-      const x = streamed(row, c);
-      for (const [i, vectors] of own.entries()) {
-        const before = running[i]!;
-        running[i] = block.let("d", before ? t.fma(vectors[c]!, x, before) : t.mul(vectors[c]!, x));
-      }
-    }
-    for (const [i, sum] of running.entries()) sums[i]!.push(block.let("d", t.reduceParts("add", sum!)));
-  }
-  return sums.map((list) => inFours(block, list, Number.NEGATIVE_INFINITY));
+  const rows = Array.from({ length: chunk.size }, (_, row) => productsWith(block, own, streamed, row));
+  return own.map((_, i) =>
+    inFours(
+      block,
+      rows.map((sums) => sums[i]!),
+      Number.NEGATIVE_INFINITY,
+    ),
+  );
 }
 
 type Variable = ReturnType<t.Block["var"]>;
@@ -268,6 +281,19 @@ type Variable = ReturnType<t.Block["var"]>;
 /** Vectors that gather a weighted sum of streamed rows. */
 export function accumulators(frame: AttendFrame, width: number): Variable[][] {
   return frame.rows.map(() => Array.from({ length: vectorsOf(width) }, () => frame.scope.block.var("o", t.f32(0, 4))));
+}
+/** sum = sum + weight · row, for one streamed row. */
+export function accumulateRow(
+  block: t.Block,
+  into: readonly (readonly Variable[])[],
+  weights: readonly TileExpr[],
+  streamed: Streamed,
+  row: number,
+): void {
+  for (let c = 0; c < into[0]!.length; c++) {
+    const x = streamed(row, c);
+    for (const [i, vectors] of into.entries()) block.assign(vectors[c]!, t.fma(t.splat(weights[i]!), x, vectors[c]!));
+  }
 }
 /** sum = factor * sum + Σ weight · row. */
 export function accumulate(

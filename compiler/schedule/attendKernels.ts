@@ -6,6 +6,7 @@ import {
   type AttendOperands,
   type AttendValue,
   accumulate,
+  accumulateRow,
   accumulators,
   attendOperands,
   attendShape,
@@ -14,6 +15,7 @@ import {
   ownNumber,
   ownVectors,
   products,
+  productsWith,
   streamRows,
   writeRow,
 } from "./attend.ts";
@@ -172,19 +174,23 @@ function backwardKeys(
       const sumOf = numbers(sums);
       const queries = load(q);
       const cotangents = load(g);
-      const p = products(chunk, ownK, queries).map((list, i) =>
-        list.map((s, f) => {
-          const index = [...frame.lead, chunk.rowsAt(f), frame.rows[i]!.row];
-          const score = mask ? t.add(s, t.widen(emitter.emit(mask, index, chunk.where), 4)) : s;
-          return block.let("p", t.exp(t.sub(score, sumOf[f]!)));
-        }),
+      const deltaOf = forK ? numbers(delta) : [];
+      const masks = frame.rows.map((row) =>
+        mask ? four.map((f) => t.widen(emitter.emit(mask, [...frame.lead, chunk.rowsAt(f), row.row], chunk.where), 4)) : [],
       );
-      if (forV) accumulate(chunk, resultsV, p, cotangents);
-      if (!forK) return;
-      const deltaOf = numbers(delta);
-      const dp = products(chunk, ownV, cotangents);
-      const ds = p.map((list, i) => list.map((w, f) => block.let("ds", t.mul(w, t.sub(dp[i]![f]!, deltaOf[f]!)))));
-      accumulate(chunk, resultsK, ds, queries);
+      const partOfRow = (list: readonly TileExpr[], row: number): TileExpr => t.part(list[row >> 2]!, (row & 3) as 0 | 1 | 2 | 3);
+      // One query after the other, so that what is known of it is used while it is at hand.
+      for (let row = 0; row < chunk.size; row++) {
+        const p = productsWith(block, ownK, queries, row).map((s, i) => {
+          const score = mask ? t.add(s, partOfRow(masks[i]!, row)) : s;
+          return block.let("p", t.exp(t.sub(score, partOfRow(sumOf, row))));
+        });
+        if (forV) accumulateRow(block, resultsV, p, cotangents, row);
+        if (!forK) continue;
+        const dp = productsWith(block, ownV, cotangents, row);
+        const ds = p.map((w, i) => block.let("ds", t.mul(w, t.sub(dp[i]!, partOfRow(deltaOf, row)))));
+        accumulateRow(block, resultsK, ds, queries, row);
+      }
     });
     othersRead(emitter);
     for (const [i, row] of frame.rows.entries()) {
