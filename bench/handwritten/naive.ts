@@ -1,4 +1,5 @@
 // The kernels everybody writes first: one invocation for each element of the result, plain loops, one value a load.
+import type { AttentionShape } from "../workloads/workload.ts";
 import type { HandKernel } from "./kernel.ts";
 import type { ConvShape } from "./products.ts";
 import { chainText, type RowShape } from "./rows.ts";
@@ -100,4 +101,40 @@ export function naiveSoftmax({ rows, columns }: RowShape, share: number): HandKe
 
 export function naiveChain(length: number, share: number): HandKernel {
   return naiveKernel("chain", ["input"], length, `let x = input[i];\n  ${chainText("0.0")}\n  let value = y;`, share);
+}
+
+/** One invocation for each query: the largest score first, then the weighted sum. */
+export function naiveAttention({ heads, queries, keys, width: size }: AttentionShape, share: number): HandKernel {
+  const rows = heads * queries;
+  const groups = Math.max(1, Math.floor((rows / workgroup) * share));
+  return {
+    name: "attention, naive",
+    share: Math.min(1, (groups * workgroup) / rows),
+    bindings: [{ kind: "read" }, { kind: "read" }, { kind: "read" }, { kind: "readWrite" }],
+    grid: [groups, 1, 1],
+    wgsl: `${["q", "k", "v"].map((name, i) => `@group(0) @binding(${i}) var<storage, read> ${name}: array<f32>;`).join("\n")}
+@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+fn score(row: u32, key: u32) -> f32 {
+  var sum = 0.0;
+  for (var d = 0u; d < ${size}u; d++) { sum += q[row * ${size}u + d] * k[key * ${size}u + d]; }
+  return sum * ${1 / Math.sqrt(size)};
+}
+@compute @workgroup_size(${workgroup})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x;
+  if (row >= ${rows}u) { return; }
+  let first = row / ${queries}u * ${keys}u;
+  var most = -3e38;
+  for (var key = 0u; key < ${keys}u; key++) { most = max(most, score(row, first + key)); }
+  var sum = 0.0;
+  var values: array<f32, ${size}>;
+  for (var key = 0u; key < ${keys}u; key++) {
+    let p = exp(score(row, first + key) - most);
+    sum += p;
+    for (var d = 0u; d < ${size}u; d++) { values[d] += p * v[(first + key) * ${size}u + d]; }
+  }
+  for (var d = 0u; d < ${size}u; d++) { result[row * ${size}u + d] = values[d] / sum; }
+}
+`,
+  };
 }

@@ -1,6 +1,8 @@
 // Attention over heads: softmax(q k^T / sqrt(width)) v. All of them lie as [head, position, width].
 import type { Builder } from "../../compiler/ir/builder.ts";
 import type { Value } from "../../compiler/ir/value.ts";
+import { attentionKernel } from "../handwritten/attention.ts";
+import { naiveAttention } from "../handwritten/naive.ts";
 import { uniform, valueAt } from "../values.ts";
 import { type AttentionShape, graphOf, type Workload } from "./workload.ts";
 
@@ -34,6 +36,10 @@ export function attentionWorkload(shape: AttentionShape): Workload {
     },
     tolerance: 1e-5,
     graph: graphOf("attention", inputs, (b, [q, k, v]) => attention(b, q!, k!, v!)),
+    byHand: {
+      kernels: (lanes, storages) => storages.flatMap((storage) => [1, 2].map((perLane) => attentionKernel(shape, lanes, perLane, storage))),
+      naive: (share) => naiveAttention(shape, share),
+    },
   };
 }
 

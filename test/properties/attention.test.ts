@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { vjp } from "../../compiler/autodiff.ts";
+import { compileGraph } from "../../compiler/compile.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph, Value } from "../../compiler/ir/value.ts";
@@ -13,7 +14,7 @@ import { foldedGrids, targets } from "../targets.ts";
 // mask, operands that lie in memory with the head axis in the middle, for all targets.
 
 const adapters = { ...targets, foldedGrids: { ...foldedGrids, maxWorkgroupsPerDimension: 40 } };
-const numRuns = Number(process.env.ADA_RUNS ?? 12);
+const numRuns = Number(process.env.ADA_RUNS ?? 8);
 const seed = Number(process.env.ADA_SEED ?? 11);
 
 /** Fixed numbers within ±1. */
@@ -118,5 +119,71 @@ describe("attention through its template", () => {
       }),
       { seed, numRuns },
     );
+  });
+  it.each([40, 64, 80, 160])("takes heads of %i with several keys for each token", (d) => {
+    const b = new Builder();
+    const { out, args } = attention(b, { lead: [2], queries: 7, keys: 3 * 7, d, e: d, mask: "causal", heads: false });
+    agree([out, ...vjp(b, [out], [b.input("g", out.shape)], args.slice(0, 3))], `${d}`, 0.2);
+  });
+  it("gives a mask its gradient, summed over what shares it", () => {
+    const b = new Builder();
+    const [q, k, v] = [b.input("q", [2, 3, 5, 4]), b.input("k", [2, 3, 6, 4]), b.input("v", [2, 3, 6, 4])];
+    const mask = b.input("mask", [5, 6]);
+    const out = b.make("attend", [q, k, v, b.broadcastInDim(mask, [2, 3, 5, 6], [2, 3])], { part: "out", scale: 0.5 });
+    agree(vjp(b, [out], [b.input("g", out.shape)], [mask, q]), "mask", 0.2);
+  });
+  it("has no result for a row without keys, and all others as they are", () => {
+    const b = new Builder();
+    const args = [b.input("q", [3, 4]), b.input("k", [5, 4]), b.input("v", [5, 8]), b.input("mask", [3, 5])];
+    const graph: Graph = {
+      name: "g",
+      results: (["out", "sums"] as const).map((part) => ({ name: part, value: b.make("attend", args, { part, scale: 1 }) })),
+    };
+    const inputs = Object.fromEntries(graphInputs(graph).map((v) => [v.attrs.name, numbersFor(v)]));
+    const hidden = Number.NEGATIVE_INFINITY;
+    inputs.mask!.data.set([hidden, 0, 0, hidden, hidden, hidden, hidden, hidden, hidden, hidden, 0, hidden, hidden, hidden, hidden]);
+    const expected = evaluate(graph, inputs);
+    expect([...expected.out!.data].map(Number.isNaN)).toEqual(Array.from({ length: 24 }, (_, i) => i >= 8 && i < 16));
+    for (const target of Object.values(adapters)) {
+      const actual = interpretGraph(graph, inputs, target);
+      for (const { name } of graph.results)
+        for (const [i, x] of expected[name]!.data.entries()) {
+          if (Number.isNaN(x)) expect(actual[name]!.data[i]).toBeNaN();
+          else expect(actual[name]!.data[i]).toBeCloseTo(x, 5);
+        }
+    }
+  });
+});
+
+describe("kernels of attention", () => {
+  const shape = { lead: [2, 3], queries: 64, keys: 77, d: 8, e: 8, heads: true } as const;
+  const scoreBytes = 4 * 2 * 3 * 64 * 77;
+  const planOf = (values: readonly Value[]) => {
+    const results = values.map((value, i) => ({ name: `r${i}`, value }));
+    return compileGraph({ name: "g", results }, [], targets.fourLanes!).legs[0]!;
+  };
+  /** As a network reads it: the heads go back inside of the rows. */
+  const joined = (b: Builder, out: Value) => b.reshape(b.permute(out, [0, 2, 1, 3]), [2, 64, 24]);
+
+  it.each(["none", "causal", "shared"] as const)("one forward, reading and writing heads where they lie, with mask %s", (mask) => {
+    const b = new Builder();
+    const leg = planOf([joined(b, attention(b, { ...shape, mask }).out)]);
+    expect(leg.ops.map((op) => op.kind === "dispatch" && op.template)).toEqual(["attend"]);
+    expect(leg.figures.peakBytes).toBe(0);
+  });
+  it("three and a row sum with the gradients, and scores are never stored", () => {
+    const b = new Builder();
+    const { out, args } = attention(b, { ...shape, mask: "causal" });
+    const leg = planOf([joined(b, out), ...vjp(b, [joined(b, out)], [b.input("g", [2, 64, 24])], args.slice(0, 3))]);
+    const templates = leg.ops.map((op) => (op.kind === "dispatch" ? op.template : op.kind));
+    expect(templates.filter((t) => t === "attend").length).toBe(3);
+    expect(templates.length).toBeLessThanOrEqual(5);
+    expect(leg.figures.peakBytes).toBeLessThan(scoreBytes);
+  });
+  it("none where the device has too few buffers: then its body is computed", () => {
+    const b = new Builder();
+    const { out } = attention(b, { ...shape, queries: 5, mask: "full" });
+    const { legs } = compileGraph({ name: "g", results: [{ name: "r", value: out }] }, [], targets.fewBuffers!);
+    expect(legs[0]!.ops.filter((op) => op.kind === "dispatch" && op.template === "attend")).toEqual([]);
   });
 });
