@@ -100,10 +100,10 @@ export function overRows(
   target: ScheduleTarget,
   emitter: Emitter,
   chosen: AttendSchedule | undefined,
-  registers: number,
+  use: { readonly registers: number; readonly forward: boolean },
   body: (frame: AttendFrame) => void,
 ): LoweredBody {
-  const schedule = chosen ?? attendSchedule({ rows: size, batch: product(shape.lead), registers }, target);
+  const schedule = chosen ?? attendSchedule({ rows: size, batch: product(shape.lead), ...use }, target);
   const { lanes, rows } = schedule;
   const tilesPerBatch = Math.ceil(size / (lanes * rows));
   const tiles = product(shape.lead) * tilesPerBatch;
@@ -167,9 +167,8 @@ export type Streamed = (row: number, c: number) => TileExpr;
 /** Rows of one chunk of the other side. */
 export interface Chunk {
   readonly where: Scope;
-  readonly size: number; // its rows, all of which exist
-  /** The indices of four of its rows; behind the last one that exists it stands for those that do not. */
-  readonly rowsAt: (four: number) => Ix;
+  readonly size: number;
+  readonly rowAt: (row: number) => Ix;
 }
 interface Stream {
   readonly value: Value;
@@ -177,7 +176,7 @@ interface Stream {
   readonly vector: Ix[]; // by load: vector within the row
 }
 
-/** Runs over `size` rows of values in chunks, what is left over as a chunk of its own; what does not depend on the chunk is computed before. */
+/** Runs over `size` rows of values in chunks, what is left over row by row; what does not depend on the chunk is computed before. */
 export function streamRows(
   frame: AttendFrame,
   size: number,
@@ -185,23 +184,24 @@ export function streamRows(
   visit: (chunk: Chunk, load: (value: Value) => Streamed) => void,
 ): void {
   const { emitter, scope } = frame;
-  const length = Math.min(frame.schedule.chunk, size);
-  const run = (start: Ix, rows: number, streams: readonly Stream[], where: Scope): void => {
-    const rowsAt = (four: number): Ix => clamp(add(addConst(start, 4 * four), vecIx), 0, size - 1);
-    visit({ where, size: rows, rowsAt }, (value) => loadChunk(frame, streams.find((s) => s.value === value)!, start, rows, where));
+  const pass = (first: number, rows: number, count: number): void => {
+    if (count === 0) return;
+    const streams = values.map((value) => streamOf(frame, value, rows));
+    const run = (start: Ix, where: Scope): void =>
+      visit({ where, size: rows, rowAt: (row) => addConst(start, row) }, (value) =>
+        loadChunk(frame, streams.find((s) => s.value === value)!, start, rows, where),
+      );
+    if (count === 1) run(addConst(zero, first), scope);
+    else {
+      scope.block.for("i", 0, count, 1, (i, inside) =>
+        run(addConst(scale(emitter.variable("i", i, 0, count - 1), rows), first), new Scope(inside, scope)),
+      );
+    }
   };
+  const length = Math.min(frame.schedule.chunk, size);
   const chunks = Math.floor(size / length);
-  const whole = values.map((value) => streamOf(frame, value, length));
-  if (chunks === 1) run(zero, length, whole, scope);
-  else {
-    scope.block.for("i", 0, chunks, 1, (i, inside) =>
-      run(scale(emitter.variable("i", i, 0, chunks - 1), length), length, whole, new Scope(inside, scope)),
-    );
-  }
-  const rest = size - chunks * length;
-  if (rest === 0) return;
-  const last = values.map((value) => streamOf(frame, value, rest));
-  run(addConst(zero, chunks * length), rest, last, scope);
+  pass(0, length, chunks);
+  pass(chunks * length, 1, size - chunks * length);
 }
 
 /** Which vectors of a chunk of rows a lane loads. */
@@ -242,15 +242,6 @@ function loadChunk(frame: AttendFrame, stream: Stream, start: Ix, rows: number, 
   };
 }
 
-type Four = readonly [TileExpr, TileExpr, TileExpr, TileExpr];
-
-/** Numbers of the rows of a chunk, four to a vector; `filler` where there is no row. */
-function inFours(block: t.Block, list: readonly TileExpr[], filler: number): TileExpr[] {
-  return Array.from({ length: Math.ceil(list.length / 4) }, (_, f) =>
-    block.let("d", t.vecOf(...([0, 1, 2, 3].map((l) => list[4 * f + l] ?? t.f32(filler)) as unknown as Four))),
-  );
-}
-
 /** For each owned row its product with one streamed row. */
 export function productsWith(block: t.Block, own: readonly (readonly TileExpr[])[], streamed: Streamed, row: number): TileExpr[] {
   const running: (TileExpr | null)[] = own.map(() => null);
@@ -263,18 +254,6 @@ export function productsWith(block: t.Block, own: readonly (readonly TileExpr[])
   }
   return running.map((sum) => block.let("d", t.reduceParts("add", sum!)));
 }
-/** The same with all rows of a chunk, four to a vector; -inf where the chunk has no row. */
-export function products(chunk: Chunk, own: readonly (readonly TileExpr[])[], streamed: Streamed): TileExpr[][] {
-  const { block } = chunk.where;
-  const rows = Array.from({ length: chunk.size }, (_, row) => productsWith(block, own, streamed, row));
-  return own.map((_, i) =>
-    inFours(
-      block,
-      rows.map((sums) => sums[i]!),
-      Number.NEGATIVE_INFINITY,
-    ),
-  );
-}
 
 type Variable = ReturnType<t.Block["var"]>;
 
@@ -282,36 +261,19 @@ type Variable = ReturnType<t.Block["var"]>;
 export function accumulators(frame: AttendFrame, width: number): Variable[][] {
   return frame.rows.map(() => Array.from({ length: vectorsOf(width) }, () => frame.scope.block.var("o", t.f32(0, 4))));
 }
-/** sum = sum + weight · row, for one streamed row. */
-export function accumulateRow(
-  block: t.Block,
-  into: readonly (readonly Variable[])[],
-  weights: readonly TileExpr[],
-  streamed: Streamed,
-  row: number,
-): void {
-  for (let c = 0; c < into[0]!.length; c++) {
-    const x = streamed(row, c);
-    for (const [i, vectors] of into.entries()) block.assign(vectors[c]!, t.fma(t.splat(weights[i]!), x, vectors[c]!));
-  }
-}
-/** sum = factor * sum + Σ weight · row. */
+/** Adds weight · row for each row of a chunk; `weights` by owned row, then by row of the chunk. */
 export function accumulate(
-  chunk: Chunk,
+  block: t.Block,
   into: readonly (readonly Variable[])[],
   weights: readonly (readonly TileExpr[])[],
   streamed: Streamed,
-  factors: readonly TileExpr[] | null = null,
+  first = 0,
 ): void {
-  const { block } = chunk.where;
   for (let c = 0; c < into[0]!.length; c++) {
-    const running: TileExpr[] = into.map((vectors, i) => (factors ? block.let("o", t.mul(vectors[c]!, factors[i]!)) : vectors[c]!));
-    for (let row = 0; row < chunk.size; row++) {
-      const x = streamed(row, c);
-      for (const [i, sum] of running.entries()) {
-        const weight = t.part(weights[i]![row >> 2]!, (row & 3) as 0 | 1 | 2 | 3);
-        running[i] = block.let("o", t.fma(t.splat(weight), x, sum));
-      }
+    const running: TileExpr[] = into.map((vectors) => vectors[c]!);
+    for (let row = 0; row < weights[0]!.length; row++) {
+      const x = streamed(first + row, c);
+      for (const [i, sum] of running.entries()) running[i] = t.fma(t.splat(weights[i]![row]!), x, sum);
     }
     for (const [i, sum] of running.entries()) block.assign(into[i]![c]!, sum);
   }

@@ -1,4 +1,5 @@
 import type { Region } from "../fuse/region.ts";
+import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import {
@@ -6,7 +7,6 @@ import {
   type AttendOperands,
   type AttendValue,
   accumulate,
-  accumulateRow,
   accumulators,
   attendOperands,
   attendShape,
@@ -14,8 +14,8 @@ import {
   overRows,
   ownNumber,
   ownVectors,
-  products,
   productsWith,
+  type Streamed,
   streamRows,
   writeRow,
 } from "./attend.ts";
@@ -58,7 +58,7 @@ function forward(
   const { q, k, v } = operands;
   const shape = attendShape(operands);
   const [out, sums] = [partOf(anchors, "out"), partOf(anchors, "sums")];
-  return overRows(shape, shape.queries, target, emitter, chosen, shape.d + (out ? shape.e : 0), (frame) => {
+  return overRows(shape, shape.queries, target, emitter, chosen, { registers: shape.d + (out ? shape.e : 0), forward: true }, (frame) => {
     const { block } = frame.scope;
     const own = frame.rows.map((row) => ownVectors(frame, q, row, anchors[0]!.attrs.scale));
     const top = frame.rows.map(() => block.var("top", t.f32(lowest)));
@@ -66,20 +66,26 @@ function forward(
     const results = out ? accumulators(frame, shape.e) : [];
     streamRows(frame, shape.keys, out ? [k, v] : [k], (chunk, load) => {
       const { block } = chunk.where;
-      const scores = products(chunk, own, load(k)).map((list, i) => list.map((s, four) => masked(frame, chunk, operands, i, four, s)));
-      const factors: TileExpr[] = [];
+      const scores = scoresOf(frame, chunk, operands, own, load(k));
       const weights = scores.map((list, i) => {
-        const largest = list.map((s) => t.reduceParts("max", s)).reduce((a, b) => t.max(a, b));
-        const next = block.let("next", t.max(top[i]!, largest));
-        const factor = block.let("factor", t.exp(t.sub(top[i]!, next)));
-        block.assign(top[i]!, next);
-        factors.push(factor);
-        const list4 = list.map((s) => block.let("w", t.exp(t.sub(s, next))));
-        const sum = list4.map((w) => t.reduceParts("add", w)).reduce((a, b) => t.add(a, b));
-        block.assign(total[i]!, t.fma(total[i]!, factor, sum));
-        return list4;
+        const next = block.let(
+          "next",
+          list.reduce((a, b) => t.max(a, b), top[i]!),
+        );
+        const rescale = (where: t.Block): void => {
+          const factor = where.let("factor", t.exp(t.sub(top[i]!, next)));
+          where.assign(total[i]!, t.mul(total[i]!, factor));
+          for (const o of results[i] ?? []) where.assign(o, t.mul(o, factor));
+          where.assign(top[i]!, next);
+        };
+        // The largest score soon grows but seldom.
+        if (frame.schedule.lazy) block.if(t.gt(next, top[i]!), rescale);
+        else rescale(block);
+        const row = list.map((s) => block.let("w", t.exp(t.sub(s, next))));
+        block.assign(total[i]!, t.sumOf([total[i]!, ...row]));
+        return row;
       });
-      if (out) accumulate(chunk, results, weights, load(v), factors);
+      if (out) accumulate(block, results, weights, load(v));
     });
     othersRead(emitter);
     for (const [i, row] of frame.rows.entries()) {
@@ -100,11 +106,23 @@ function forward(
   });
 }
 
-/** Four scores of an owned query row with the mask added. */
-function masked(frame: AttendFrame, chunk: Chunk, { mask }: AttendOperands, i: number, four: number, s: TileExpr): TileExpr {
-  if (!mask) return s;
-  const index = [...frame.lead, frame.rows[i]!.row, chunk.rowsAt(four)];
-  return chunk.where.block.let("score", t.add(s, t.widen(frame.emitter.emit(mask, index, chunk.where), 4)));
+/** The scores of owned query rows with the keys of a chunk, the mask added. */
+function scoresOf(
+  frame: AttendFrame,
+  chunk: Chunk,
+  { mask }: AttendOperands,
+  own: readonly (readonly TileExpr[])[],
+  keys: Streamed,
+): TileExpr[][] {
+  const { block } = chunk.where;
+  const scores: TileExpr[][] = own.map(() => []);
+  for (let row = 0; row < chunk.size; row++) {
+    for (const [i, s] of productsWith(block, own, keys, row).entries()) {
+      const at = [...frame.lead, frame.rows[i]!.row, chunk.rowAt(row)];
+      scores[i]!.push(mask ? block.let("score", t.add(s, frame.emitter.emit(mask, at, chunk.where))) : s);
+    }
+  }
+  return scores;
 }
 
 function backwardQueries(
@@ -119,7 +137,7 @@ function backwardQueries(
   const [sums, delta, g] = [operands.sums!, operands.delta!, operands.g!];
   const shape = attendShape(operands);
   const factor = anchor.attrs.scale;
-  return overRows(shape, shape.queries, target, emitter, chosen, 2 * shape.d + shape.e, (frame) => {
+  return overRows(shape, shape.queries, target, emitter, chosen, { registers: 2 * shape.d + shape.e, forward: false }, (frame) => {
     const ownQ = frame.rows.map((row) => ownVectors(frame, q, row, factor));
     const ownG = frame.rows.map((row) => ownVectors(frame, g, row));
     const sumOf = frame.rows.map((row) => ownNumber(frame, sums, row));
@@ -128,12 +146,13 @@ function backwardQueries(
     streamRows(frame, shape.keys, [k, v], (chunk, load) => {
       const { block } = chunk.where;
       const keys = load(k);
-      const scores = products(chunk, ownQ, keys).map((list, i) => list.map((s, four) => masked(frame, chunk, operands, i, four, s)));
-      const dp = products(chunk, ownG, load(v));
-      const ds = scores.map((list, i) =>
-        list.map((s, four) => block.let("ds", t.mul(t.exp(t.sub(s, sumOf[i]!)), t.sub(dp[i]![four]!, deltaOf[i]!)))),
-      );
-      accumulate(chunk, results, ds, keys);
+      const values = load(v);
+      const scores = scoresOf(frame, chunk, operands, ownQ, keys);
+      for (let row = 0; row < chunk.size; row++) {
+        const dp = productsWith(block, ownG, values, row);
+        const ds = dp.map((x, i) => [block.let("ds", t.mul(t.exp(t.sub(scores[i]![row]!, sumOf[i]!)), t.sub(x, deltaOf[i]!)))]);
+        accumulate(block, results, ds, keys, row);
+      }
     });
     othersRead(emitter);
     for (const [i, row] of frame.rows.entries())
@@ -161,35 +180,30 @@ function backwardKeys(
   const [forK, forV] = [partOf(anchors, "k"), partOf(anchors, "v")];
   const factor = anchors[0]!.attrs.scale;
   const registers = shape.d + (forK ? shape.d + shape.e : 0) + (forV ? shape.e : 0);
-  return overRows(shape, shape.keys, target, emitter, chosen, registers, (frame) => {
+  return overRows(shape, shape.keys, target, emitter, chosen, { registers, forward: false }, (frame) => {
     const ownK = frame.rows.map((row) => ownVectors(frame, k, row, factor));
     const ownV = forK ? frame.rows.map((row) => ownVectors(frame, v, row)) : [];
     const resultsK = forK ? accumulators(frame, shape.d) : [];
     const resultsV = forV ? accumulators(frame, shape.e) : [];
     streamRows(frame, shape.queries, [q, g], (chunk, load) => {
       const { block } = chunk.where;
-      const four = Array.from({ length: Math.ceil(chunk.size / 4) }, (_, f) => f);
-      const numbers = (value: typeof sums): TileExpr[] =>
-        four.map((f) => t.widen(emitter.emit(value, [...frame.lead, chunk.rowsAt(f)], chunk.where), 4));
-      const sumOf = numbers(sums);
       const queries = load(q);
       const cotangents = load(g);
-      const deltaOf = forK ? numbers(delta) : [];
-      const masks = frame.rows.map((row) =>
-        mask ? four.map((f) => t.widen(emitter.emit(mask, [...frame.lead, chunk.rowsAt(f), row.row], chunk.where), 4)) : [],
-      );
-      const partOfRow = (list: readonly TileExpr[], row: number): TileExpr => t.part(list[row >> 2]!, (row & 3) as 0 | 1 | 2 | 3);
       // One query after the other, so that what is known of it is used while it is at hand.
       for (let row = 0; row < chunk.size; row++) {
+        const at = chunk.rowAt(row);
+        const numberOf = (value: Value): TileExpr => emitter.emit(value, [...frame.lead, at], chunk.where);
+        const sum = numberOf(sums);
         const p = productsWith(block, ownK, queries, row).map((s, i) => {
-          const score = mask ? t.add(s, partOfRow(masks[i]!, row)) : s;
-          return block.let("p", t.exp(t.sub(score, partOfRow(sumOf, row))));
+          const score = mask ? t.add(s, emitter.emit(mask, [...frame.lead, at, frame.rows[i]!.row], chunk.where)) : s;
+          return [block.let("p", t.exp(t.sub(score, sum)))];
         });
-        if (forV) accumulateRow(block, resultsV, p, cotangents, row);
+        if (forV) accumulate(block, resultsV, p, cotangents, row);
         if (!forK) continue;
+        const deltaOf = numberOf(delta);
         const dp = productsWith(block, ownV, cotangents, row);
-        const ds = p.map((w, i) => block.let("ds", t.mul(w, t.sub(dp[i]!, partOfRow(deltaOf, row)))));
-        accumulateRow(block, resultsK, ds, queries, row);
+        const ds = p.map(([w], i) => [block.let("ds", t.mul(w!, t.sub(dp[i]!, deltaOf)))]);
+        accumulate(block, resultsK, ds, queries, row);
       }
     });
     othersRead(emitter);

@@ -75,7 +75,8 @@ export interface AttendSchedule {
   readonly lanes: number; // invocations that share the streamed rows through subgroup broadcasts; 1: each loads its own
   readonly workgroup: number;
   readonly rows: number; // rows that one lane owns
-  readonly chunk: number; // rows that stream past together, a multiple of 4
+  readonly chunk: number; // rows that stream past together
+  readonly lazy: boolean; // forward: what was gathered is scaled only where the largest score has grown
 }
 
 /** The size of one workgroup's worth of independent invocations. */
@@ -147,18 +148,20 @@ function workgroupTile({ batch, m, n, innerK }: ContractFacts): ContractSchedule
 
 /**
  * Attention: on CPU adapters one subgroup per tile, several rows a lane, so that what is handed round serves them all. Measured in processor time
- * against the hand-written kernel of `bench/` (8 heads): on lavapipe (8 lanes, textures) two rows equal it (1024x1024x64: 84 against 83 ms;
- * 4096x77x40: 17 against 19), one row costs a fifth more and a third of the time to compile, which decides where a row is wide; on
- * SwiftShader (4 lanes) four rows take 0.77 of it (two rows 1.03, one 1.6) and compile as fast. Chunks of 8 gain nothing.
+ * beside the hand-written kernel of `bench/` (8 heads of 64; its time is 1): on lavapipe (8 lanes, textures) two rows, chunks of 2 and lazy
+ * scaling 0.93, chunks of 4 1.02, one row 1.24 with a third of the time to compile, which decides where a row is wide; on SwiftShader (4 lanes)
+ * four rows, chunks of 4 and eager scaling 0.77, lazy 0.93, two rows 1.03. Gradients change little with the chunk.
  */
 export function attendSchedule(
-  shape: { readonly rows: number; readonly batch: number; readonly registers: number },
+  shape: { readonly rows: number; readonly batch: number; readonly registers: number; readonly forward: boolean },
   target: ScheduleTarget,
 ): AttendSchedule {
   const lanes =
     target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
-  let rows = lanes === 1 ? 1 : lanes === 4 ? (shape.registers <= 256 ? 4 : 2) : shape.registers <= 160 ? 2 : 1;
+  const wide = shape.registers > 160;
+  let rows = lanes === 1 ? 1 : lanes === 4 ? (wide ? 2 : 4) : wide ? 1 : 2;
   // Rows that do not exist cost as much as others, and few tiles leave a core idle.
   while (rows > 1 && (shape.rows < rows * lanes || shape.batch * Math.ceil(shape.rows / (rows * lanes)) < 8)) rows /= 2;
-  return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk: 4 };
+  const eager = lanes <= 4;
+  return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk: shape.forward && eager && !wide ? 4 : 2, lazy: !eager };
 }
