@@ -5,7 +5,7 @@ import { halfBytes } from "../plan/half.ts";
 import { maxOperandTextureRows, operandTextureRows } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
-import { type AttendValue, attendFlops, attendOperands, attendShape, streamedOperands } from "./attend.ts";
+import { type AttendValue, attendFlops, attendOperands, attendShape } from "./attend.ts";
 import { lowerAttend } from "./attendKernels.ts";
 import { lowerContract } from "./contract.ts";
 import { Emitter, type KernelBuffer } from "./emit.ts";
@@ -153,7 +153,11 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
 }
 
 function readOften(region: Region): readonly Value[] {
-  if (region.template === "attend") return streamedOperands(region.anchors[0] as AttendValue);
+  if (region.template === "attend") {
+    // Those that lanes own are read once; but a driver compiles a texture's load several times faster, and an owned row takes many.
+    const { q, k, v, g } = attendOperands(region.anchors[0] as AttendValue);
+    return g ? [q, k, v, g] : [q, k, v];
+  }
   const gemm = gemmOf(region.anchors[0] as ContractValue, false);
   return [gemm.left, gemm.right];
 }
