@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { vjp } from "../../compiler/autodiff.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
@@ -6,7 +7,6 @@ import type { Graph, Value } from "../../compiler/ir/value.ts";
 import { graphInputs } from "../../compiler/ir/walk.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { DeviceGraph } from "../conformance/device.ts";
 
 // Attention and its gradients on the device equal the f64 body, at the head sizes of real networks and lengths that no tile divides.
 
