@@ -1,10 +1,11 @@
 import type { Builder } from "./ir/builder.ts";
+import { rowOf } from "./ir/ops.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { rebuild, topologicalOrder } from "./ir/walk.ts";
 
 // Legs: a step's graph cut where the host waits for a value. In: a whole graph, with its gradients, some of whose results are read on the way,
 // in order. Out: which values cross each cut, and the graphs on both sides. What is free to make again (draws, constants, what is only moved)
-// does not cross. Recomputing repeats values and never effects, because draws are pure.
+// does not cross; of what is only moved its source crosses, and what is elementwise in crossing values is made again. Recomputing repeats values and never effects, because draws are pure.
 
 /** Results of this name are waited for by the host. */
 export const readPrefix = "read.";
@@ -25,6 +26,18 @@ function freeIn(order: readonly Value[]): Set<Value> {
   return free;
 }
 
+/** What need not be kept because it is elementwise in what is kept. */
+function withoutMaps(crossing: ReadonlySet<Value>, free: ReadonlySet<Value>): ReadonlySet<Value> {
+  const kept = new Set<Value>();
+  const source = (v: Value): Value => (moved.has(v.op) && !free.has(v) ? source(v.args[0]!) : v);
+  for (const v of topologicalOrder([...crossing])) {
+    if (!crossing.has(v)) continue;
+    const remade = rowOf(v.op).class === "map" && v.args.every((a) => free.has(a) || kept.has(source(a)));
+    if (!remade) kept.add(v);
+  }
+  return kept;
+}
+
 /** For each cut the values that are made before it and needed after it. */
 export function crossings(graph: Graph): readonly ReadonlySet<Value>[] {
   const { reads, rest } = readsOf(graph);
@@ -39,10 +52,10 @@ export function crossings(graph: Graph): readonly ReadonlySet<Value>[] {
     for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
       if (seen.has(v)) continue;
       seen.add(v);
-      if (made.has(v) && !free.has(v)) crossing.add(v);
+      if (made.has(v) && !free.has(v) && !moved.has(v.op)) crossing.add(v);
       else stack.push(...v.args);
     }
-    return crossing;
+    return withoutMaps(crossing, free);
   });
 }
 
