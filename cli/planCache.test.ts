@@ -50,6 +50,12 @@ describe("a second compilation", () => {
     expect(kept(again)).toEqual({ tiny: true, held_out: true });
     expectFresh(again);
   });
+  it("of a program that calls TypeScript compiles again: the text does not say what it gives", () => {
+    writeFileSync(path.join(root, "width.ts"), "export const four = (): number => 4;\n");
+    writeFileSync(file, `import host { four } from "./width.ts"\n${program}`);
+    expect(kept(compiled())).toEqual({ tiny: false, held_out: false });
+    expect(kept(compiled())).toEqual({ tiny: false, held_out: false });
+  });
   it("after a comment, and lines that moved, compiles nothing", () => {
     compiled();
     change("const width = 4", "// as many as there are\n\n\nconst   width = 4 // four");
