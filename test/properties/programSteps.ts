@@ -39,6 +39,9 @@ function attentionOperands(d: Draft, x: number, form: number, k: number, y: numb
   return [q, of(q.shape[q.shape.length - 1]!, y), of(pick(sizes, y >> 3), more >> 3), ...mask];
 }
 
+/** Products of an infinity in the last step of a contraction may be NaN: what fills up its last vector counts as zeros. */
+const hasInfinity = (d: Draft, x: Value): boolean => d.arrayOf(x).data.some((e) => Math.abs(e) === Number.POSITIVE_INFINITY);
+
 const someAxes = (rank: number, n: number) => Array.from({ length: rank }, (_, i) => i).filter((i) => (n >> i) & 1);
 
 /** An f32 map that is smooth everywhere. */
@@ -277,10 +280,11 @@ export const programSteps: { readonly [K in OpName]: ProgramStep } = {
     const free = pick(sizes, n);
     if (form % 3 === 0 || a.shape.length === 1) {
       const c = d.shaped(form % 2 ? [a.shape[at]!, free] : [free, a.shape[at]!], "f32", y);
-      return d.b.dot(a, c, { contractA: [at], contractB: [form % 2 ? 0 : 1] });
+      return hasInfinity(d, a) || hasInfinity(d, c) ? null : d.b.dot(a, c, { contractA: [at], contractB: [form % 2 ? 0 : 1] });
     }
     const batch = (at + 1) % a.shape.length;
     const c = d.shaped([free, a.shape[at]!, a.shape[batch]!], "f32", y);
+    if (hasInfinity(d, a) || hasInfinity(d, c)) return null;
     return d.b.dot(a, c, { batchA: [batch], batchB: [2], contractA: [at], contractB: [1] });
   },
   conv: (d, [, x, form, k, y, more]) => {
