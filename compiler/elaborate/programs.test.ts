@@ -145,6 +145,10 @@ step fit(face: faces) {
     expect(elaborated(asked.replace("p.face[kind: 0]", "p.fase")).error).toContain("did you mean `face`?");
     expect(elaborated(step.replace('"{frame} {who} end"', '"{frame} {who} {who} end"')).error).toContain("the slot `face` twice");
   });
+  test("outside of a step there is no host that makes tokens", () => {
+    const text = 'prompt hello = "hello"\nfn entry() -> real { return sum(hello.ids) }';
+    expect(run(text, "entry").error).toContain("a prompt outside of the steps of a `train` block is not available");
+  });
   test("a prompt that has no room says how long it is", () => {
     const { program } = elaborated(
       step

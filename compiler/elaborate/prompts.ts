@@ -7,7 +7,7 @@ import { matchArguments } from "./arguments.ts";
 import { isOrderedSubset, showAxes } from "./axes.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
-import { fail } from "./failure.ts";
+import { fail, unsupported } from "./failure.ts";
 import { hostConstant, scalarType, toHost } from "./hostExpr.ts";
 import type { Scope } from "./scope.ts";
 import { compileNumber } from "./sizes.ts";
@@ -178,6 +178,8 @@ function readTemplate(text: string, span: Span): readonly Bit[] {
 /** `p.ids`, `p.face`: an input that the host makes of a prompt. */
 export function promptField(prompt: PromptVal, name: string, span: Span, scope: Scope): TensorVal {
   const { session } = scope;
+  if (!session.takesPrompts)
+    unsupported("a prompt outside of the steps of a `train` block", span, "tokens are made by the host for each step");
   const made = session.at(span, () => session.prompts.field(session.builder, prompt, name));
   if (made) return made;
   const known = ["ids", "plain", "end", ...prompt.slots.keys()];

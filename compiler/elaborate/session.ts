@@ -60,6 +60,8 @@ export class Session {
   arena: ArenaLayout | null = null;
   byTensor = false;
   readonly prompts = new Prompts();
+  /** Whether a host will be there that turns prompts into tokens. */
+  takesPrompts = false;
   /** Parts that begin as copies of other parts. */
   readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];
   readonly tables = new Map<string, TableRoot>();

@@ -71,6 +71,7 @@ export function replacing(files: () => Files, scope: () => Scope, members: reado
 
 function trainProgram(program: Program, session: Session, name: string, overrides: Overrides): TrainProgram {
   const read = readOverrides(program, name, overrides);
+  session.takesPrompts = true;
   const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: true, allFrozen: false };
   const files: Files = new Files(program, session, replacements);
   const block = findItem(files, "train", name);

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { Builder } from "./ir/builder.ts";
+import type { Graph, Value } from "./ir/value.ts";
+import { graphInputs, graphValues } from "./ir/walk.ts";
+import { continued, crossings, readPrefix, readsOf } from "./legs.ts";
+import { evaluate } from "./reference/evaluate.ts";
+import { array } from "./reference/ndarray.ts";
+
+// A graph in legs computes what the whole graph does: each leg sees only its inputs and what earlier legs kept.
+
+function example(): { readonly b: Builder; readonly graph: Graph } {
+  const b = new Builder();
+  const x = b.input("x", [2, 3], { role: "data" });
+  const w = b.input("w", [3], { role: "param" });
+  const y = b.mul(x, b.broadcastInDim(w, [2, 3], [1]));
+  const first = b.sum(b.exp(y), [0, 1]);
+  const z = b.mul(b.exp(y), b.broadcastInDim(first, [2, 3], []));
+  const second = b.sum(z, [0, 1]);
+  const rest = b.add(b.mul(z, 2), b.broadcastInDim(b.div(second, first), [2, 3], []));
+  const results = [
+    { name: `${readPrefix}a`, value: first },
+    { name: `${readPrefix}b`, value: second },
+    { name: "loss", value: b.sum(rest, [0, 1]) },
+    { name: "log.first", value: first },
+  ];
+  return { b, graph: { name: "step", results } };
+}
+
+describe("a graph cut where the host waits", () => {
+  test("gives leg by leg what it gives as a whole", () => {
+    const { b, graph } = example();
+    const given = { x: array([2, 3], [0.1, -0.4, 0.7, 0.2, 0.9, -0.3]), w: array([3], [0.5, -1, 2]) };
+    const whole = evaluate(graph, given);
+    const { reads, rest } = readsOf(graph);
+    const cuts = crossings(graph);
+    const kept = new Map<Value, string>();
+    const memory: Record<string, ReturnType<typeof array>> = { ...given };
+    for (const [i, read] of reads.entries()) {
+      const fresh = [...cuts[i]!].filter((v) => !kept.has(v));
+      const leg = continued({ name: "leg", results: [read, ...fresh.map((value) => ({ name: `kept${value.id}`, value }))] }, b, kept);
+      const made = evaluate(leg, memory);
+      expect([...made[read.name]!.data]).toEqual([...whole[read.name]!.data]);
+      for (const value of fresh) {
+        kept.set(value, `kept${value.id}`);
+        memory[`kept${value.id}`] = made[`kept${value.id}`]!;
+      }
+    }
+    const last = continued({ name: "rest", results: rest }, b, kept);
+    const made = evaluate(last, memory);
+    for (const { name } of rest) expect([...made[name]!.data]).toEqual([...whole[name]!.data]);
+    // what was summed before is not summed again
+    expect(graphValues(last).filter((v) => v.op === "sum")).toHaveLength(1);
+    expect(graphInputs(last).some((v) => v.attrs.name.startsWith("kept"))).toBe(true);
+  });
+  test("constants, draws and what is only moved do not cross", () => {
+    const { graph } = example();
+    for (const cut of crossings(graph)) for (const v of cut) expect(["broadcast", "const", "input", "random"]).not.toContain(v.op);
+  });
+  test("a graph without reads is one leg", () => {
+    const { graph } = example();
+    expect(crossings({ ...graph, results: graph.results.slice(2) })).toEqual([]);
+  });
+});
