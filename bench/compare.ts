@@ -100,7 +100,7 @@ async function compareWorkload(opened: OpenedDevice, workload: Workload, process
   const places = samplePlaces(sizeOf(workload.shape));
   const wrong = disagreement(workload, places, await ours.samples(places));
   if (wrong !== null) throw new Error(`ours: ${workload.name}: ${wrong}`);
-  const [timing, ...times] = await measure([ours, ...peers.map((peer) => peer.contender)], { rounds: 5 });
+  const [timing, ...times] = await measure([ours, ...peers.map((peer) => peer.contender)], { rounds: 5, budgetMs: 60_000 });
   ours.destroy();
   for (const { process } of peers) await process.release();
   const all = peers.map(({ process }, i) => ({ name: process.name, timing: times[i]! }));

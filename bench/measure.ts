@@ -20,9 +20,11 @@ export interface MeasureOptions {
   readonly rounds: number;
   /** Short work is repeated until a turn takes about this long. */
   readonly turnMs: number;
+  /** Fewer rounds, but two at least, where they would all together take longer than this. */
+  readonly budgetMs: number;
 }
 
-const defaults: MeasureOptions = { rounds: 7, turnMs: 6 };
+const defaults: MeasureOptions = { rounds: 7, turnMs: 6, budgetMs: Number.POSITIVE_INFINITY };
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
@@ -38,13 +40,16 @@ function quantile(values: readonly number[], at: number): number {
 
 /** Milliseconds of each contender, in their order. */
 export async function measure(contenders: readonly Contender[], options: Partial<MeasureOptions> = {}): Promise<Timing[]> {
-  const { rounds, turnMs } = { ...defaults, ...options };
+  const { rounds: wanted, turnMs, budgetMs } = { ...defaults, ...options };
   const repeats: number[] = [];
+  let roundMs = 0;
   for (const contender of contenders) {
     await contender.run(1);
     const once = await timed(contender, 1);
     repeats.push(Math.max(1, Math.min(50, Math.ceil(turnMs / once))));
+    roundMs += once * repeats[repeats.length - 1]!;
   }
+  const rounds = Math.min(wanted, Math.max(2, Math.floor(budgetMs / roundMs)));
   const times: number[][] = contenders.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, contender] of contenders.entries()) times[i]!.push((await timed(contender, repeats[i]!)) / repeats[i]!);

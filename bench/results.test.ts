@@ -57,6 +57,9 @@ test("short work is repeated, times are per run and scaled to the whole", async 
   const [timing] = await measure([{ name: "two", scale: 10, timed, run: async () => {} }], { rounds: 3, turnMs: 6 });
   expect(timing).toEqual({ ms: 20, spread: 0 });
   expect(ran).toEqual([1, 3, 3, 3]);
+  ran.length = 0;
+  await measure([{ name: "two", scale: 1, timed, run: async () => {} }], { rounds: 9, turnMs: 6, budgetMs: 20 });
+  expect(ran).toEqual([1, 3, 3, 3]); // three rounds of 6 ms
 });
 
 test("moving axes there and back gives the same values", () => {
