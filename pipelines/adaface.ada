@@ -1,4 +1,5 @@
 // What every AdaFace program shares: the models, how an identity becomes a context, how contexts are mixed.
+import { with_noise, merge_rows, share_row, mixed_context, own_share } from "./training.ada"
 import { UNet, Context, everywhere, ldm_unet, diffusers_unet } from "models/unet.ada"
 import { Vae, bare_vae } from "models/vae.ada"
 import { resize_bicubic } from "std/nn.ada"
@@ -34,8 +35,7 @@ fn looks(score: real[...b, head, pixel, key], at: i32[...b, slot], side: Int) ->
 
 /// Relative Gaussian noise of strength `std`; with `keep_norm` every row keeps its length.
 fn add_noise(x: real[...b, width], std: real[...s], keep_norm: Bool = false) random -> real[...b, width] {
-  let y = x + draw(normal, like: x) * std
-  return if keep_norm { y * norm(x, over: width) / (stop(norm(y, over: width)) + 1e-8) } else { y }
+  return with_noise(x, draw(normal, like: x), std, keep_norm)
 }
 
 fn identity(crop: real[...b, c: 3, h: 112, w: 112]) -> real[...b, id: 512] { return unit(arcface(crop), over: id) }
@@ -74,15 +74,13 @@ fn background(image: real[...b, c: 3, h, w], keep: real[...b, h, w]) -> real[...
 
 /// Class words become ONE row (the last word weighs 2, squared); what follows moves left; the last row stays.
 fn merge_words(c: real[...b, layer, tokens, width], at: i32[...b], words: i32[...b]) -> real[...b, layer, tokens, width] {
-  let to     = expand(iota([tokens]), [...b, tokens])
-  let from   = where(to > at and to < tokens - words, to + words - 1, to)
   let j      = expand(iota([word: 4]), [...b, word])
   let weight = where(j < words - 1, 1, where(j == words - 1, 4, 0)) / (words + 3)
-  return c[tokens: from] |> put(tokens: at, dot(weight, c[tokens: at + j], over: word))
+  return merge_rows(c, expand(at, [...b, layer]), expand(words, [...b, layer]), expand(weight, [...b, layer, word]))
 }
 /// The row at the first position, shared out over all positions of the slot.
-fn share_row(c: real[...b, layer, tokens, width], at: i32[...b, slot]) -> real[...b, layer, tokens, width] {
-  return put(c, tokens: at, c[tokens: at[slot: 0]] / sqrt(slot))
+fn share_slot(c: real[...b, layer, tokens, width], at: i32[...b, slot]) -> real[...b, layer, tokens, width] {
+  return share_row(c, expand(at, [...b, layer, slot]))
 }
 
 /// Teacher contexts of §3.7: the class prompt with a little of the subject; deeper layers and smaller t take more.
@@ -90,11 +88,7 @@ fn share_row(c: real[...b, layer, tokens, width], at: i32[...b, slot]) -> real[.
 fn mixed_contexts(s: real[...b, layer: 16, tokens, width], c: real[...b, layer: 16, tokens, width], at: i32[...b, slot], t: i32[...b],
                   trust: Real) -> Context {
   let slots = put(zeros([...b, tokens]), tokens: at, 1)
-  let own   = where(iota([layer: 16]) < 4, 0, 1 - expand(t / 1000, [...b, layer: 16]) * trust)
-  let mix   = fn(last: Real) {
-    let ramp = stack([for l in 0..16: if l < 4 { 0 } else { (1 - last) * (l - 4) / 11 }], axis: layer)
-    let m    = grad_scale(c + slots * (ramp * (s - c)), 0.05)
-    return stack([s, own * s + (1 - own) * m], axis: role)
-  }
+  let own   = own_share(t / 1000, 16, 4, trust)
+  let mix   = fn(last: Real) => stack([s, mixed_context(s, c, slots, own, 4, 1, last)], axis: role)
   return { k: mix(0.8), v: mix(0.7) }
 }

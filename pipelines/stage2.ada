@@ -1,6 +1,6 @@
 // Stage 2: compositional distillation every third update, otherwise reconstruction or Arc2Face distillation.
 import { unet, vae, text, scorer, encoder, place, max_chain, identity, core, background, jittered_id, jitter, per_layer, skip_weights,
-         encode, merge_words, share_row,
+         encode, merge_words, share_slot,
          mixed_contexts, looks, sides, weights, pairs } from "./adaface.ada"
 import { distill, decay } from "./stage1.ada"
 import { FaceEncoder, widen_kv } from "../models/face_encoder.ada"
@@ -56,8 +56,8 @@ step reconstruct(face: faces) {
 
 /// Class prompts: words merged into one row, the row shared over the slot's positions.
 fn class_context(q: Prompt[...b], mix: real[last], placed: Bool) -> real[...b, layer: 16, tokens: 77, width: 768] {
-  let c = encode(q, mix) |> merge_words(q.class[slot: 0], words(q.class)) |> share_row(q.class)
-  return if placed { share_row(c, q.other) } else { c }
+  let c = encode(q, mix) |> merge_words(q.class[slot: 0], words(q.class)) |> share_slot(q.class)
+  return if placed { share_slot(c, q.other) } else { c }
 }
 
 /// The photographed subject, smaller and off its background, as a start for both images.

@@ -1,6 +1,5 @@
 // What AdaFace's steps are made of besides networks and losses: annealed draws, teacher chains, starting latents, and how rows of prompt
 // embeddings are merged, shared out and mixed. Random numbers are arguments: `u` is uniform from 0 to 1.
-import { noised, clean } from "std/diffusion.ada"
 
 /// x plus noise of strength `std`; with `keep_norm` every row keeps its length.
 fn with_noise(x: real[...b, width], noise: real[...b, width], std: real[...s], keep_norm: Bool = false) -> real[...b, width] {
@@ -14,10 +13,9 @@ fn row_spread(x: real[...b, width]) -> real { return mean(std(stop(x), over: wid
 fn annealed(p: real[...s], first: Real, last: Real, final: Real = 1) -> real[...s] {
   return where(p < final, first + (last - first) * p, last)
 }
-/// Uniform within `share` about an annealed mean, as far as `legal` allows.
+/// Uniform between two shares of an annealed mean, kept between `least` and `most`.
 fn around_annealed(p: real[...s], u: real[...s], first: Real, last: Real, final: Real = 1, low: Real = 0.8, high: Real = 1.2,
-                   least: Real = 0,
-                   most: Real = 1) -> real[...s] {
+                   least: Real = 0, most: Real = 1) -> real[...s] {
   let m  = annealed(p, first, last, final)
   let lo = max(m * low, least)
   return lo + u * (min(m * high, most) - lo)
@@ -32,12 +30,6 @@ fn time_between(t: i32[...s], u: real[...s], low: Real, high: Real, times: Int =
   let lo = min(max(floor(t * low), 0), times - 1)
   let hi = min(floor(t * high) + 1, times)
   return lo + floor(u * (hi - lo))
-}
-/// The next time of a teacher's chain of `n` steps: earlier, the less so the longer the chain.
-fn earlier(t: i32[...s], u: real[...s], n: Int, low: Real = 0.5, high: Real = 0.7, power: Real = -0.3) -> i32[...s] {
-  let gentle = max(n - 1, 1) ** power
-  let (lo, hi) = (low ** gentle, high ** gentle)
-  return floor(t * (lo + u * (hi - lo)))
 }
 /// The first of `n` steps that the student repeats, where a batch times its steps has a limit.
 fn first_step(n: Int, samples: Int, limit: Int = 7) -> Int { return max(0, min(n - 1, n - floor(limit / samples))) }

@@ -17,17 +17,22 @@ fn guided(cond: real[...b, c, h, w], uncond: real[...b, c, h, w], scale: real[..
 /// One known point of a denoising chain.
 type Shot = { x: real[...b, c, h, w], noise: real[...b, c, h, w], t: i32[...b], eps: real[...b, c, h, w] }
 
+/// The next time of a teacher's chain of `n` steps: earlier, the less so the longer the chain.
+fn earlier(t: i32[...s], u: real[...s], n: Int, low: Real = 0.5, high: Real = 0.7, power: Real = -0.3) -> i32[...s] {
+  let gentle = max(n - 1, 1) ** power
+  let (lo, hi) = (low ** gentle, high ** gentle)
+  return floor(t * (lo + u * (hi - lo)))
+}
+
 /// The teacher denoises its own estimate `n` times, from ever earlier times.
 fn denoise_chain(teacher: UNet, ctx: Context, x: real[batch, c, h, w], t: i32[batch], n: Int) random -> List<Shot> {
-  let late = 0.7 ** max(n - 1, 1) ** -0.3
-  let soon = 0.5 ** max(n - 1, 1) ** -0.3
   let look = fn(x: real[batch, c, h, w], t: i32[batch]) {
     let noise = draw(normal, like: x)
     return { x: x, noise: noise, t: t, eps: teacher(noised(x, noise, t), t, ctx) }
   }
   return scan(range(n - 1), look(x, t), fn(s, i) {
     let x0 = clean(noised(s.x, s.noise, s.t), s.eps, s.t)
-    return look(x0, floor(s.t * draw(uniform(soon..late), [batch])))
+    return look(x0, earlier(s.t, draw(uniform(0..1), [batch]), n))
   })
 }
 

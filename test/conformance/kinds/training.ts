@@ -47,10 +47,10 @@ function chain(config: Config, tensors: Tensors): Written {
       : `mse(student_noise_pred_${s}, stop(teacher_noise_pred_${s}))`,
   );
   lines.push(`let first = first_step(${n}, ${samples}, ${num(config.max_batch_times_steps)})`);
-  const imports = `import { noised, clean } from "std/diffusion.ada"\nimport { recon } from "std/masks.ada"\nimport { mse } from "std/losses.ada"\n`;
+  const imports = `import { noised, clean, earlier } from "std/diffusion.ada"\nimport { recon } from "std/masks.ada"\nimport { mse } from "std/losses.ada"\n`;
   return body(
     made,
-    imports + from("earlier", "first_step"),
+    imports + from("first_step"),
     lines,
     Object.fromEntries([
       ...steps.flatMap((i) => [
