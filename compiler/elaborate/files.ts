@@ -4,7 +4,7 @@ import type { Span } from "../../dsl/span.ts";
 import { builtinNames, isBuiltin } from "./builtins/table.ts";
 import { readArgs } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
-import { fail } from "./failure.ts";
+import { fail, unsupported } from "./failure.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
 import { place } from "./modules.ts";
 import { readGrammar } from "./prompts.ts";
@@ -133,6 +133,8 @@ export class Files {
           const usedScope = other ? other.scope() : scope;
           return used.kind === "const" ? this.constant(used, usedScope) : this.model(used, item.kind === "model" ? item : null, usedScope);
         });
+      case "surgery":
+        return unsupported("`surgery` outside of a `model`", item.name.span);
       default:
         return undefined;
     }
