@@ -11,9 +11,10 @@ import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
 import { lifetimes } from "./memory/lifetimes.ts";
 import { Mover } from "./memory/moves.ts";
+import { changingInputs, computedAgain, orderRegions } from "./memory/order.ts";
 import { bytesOf, samePlace } from "./memory/place.ts";
 import { SlotPool } from "./memory/pool.ts";
-import { changesInput, computedResults, type Lower, orderForUpdates, placeResults } from "./memory/results.ts";
+import { computedResults, type Lower, placeResults } from "./memory/results.ts";
 import { takeOver } from "./memory/takeover.ts";
 import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
 import { toHalves } from "./plan/half.ts";
@@ -160,8 +161,10 @@ export class PlanBuilder {
       return place;
     };
 
-    const inputPlaces = [...inputPlaceOf.values()];
-    const regions = orderForUpdates(laid.regions, (r) => changesInput(r, nameOf, resultPlaceOf, inputPlaces));
+    const again = computedAgain(graph);
+    const changes = changingInputs(laid.regions, nameOf, resultPlaceOf, placeOfInput);
+    const slotBytes = ({ value }: Stored): number => (nameOf.has(value) ? 0 : bytesOf(value));
+    const regions = this.#time("order", () => orderRegions({ regions: laid.regions, changes, isAgain: (v) => again.has(v), slotBytes }));
     const inPlace = this.#options.inPlace !== false;
     const halves = new HalfForms(this.#target.shaderF16);
     const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });

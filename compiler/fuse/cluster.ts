@@ -90,6 +90,7 @@ function findRoots(
   maxBytes: number,
 ): Set<Value> {
   const cost = computeCost(order);
+  const kept = keptForAgain(order);
   const roots = new Set<Value>();
   const consumers = new Map<Value, Set<Value>>(); // roots in whose kernels a value is computed
   const feeds = new Map<Value, "contraction" | "scatter" | "gather">(); // through views only
@@ -120,6 +121,10 @@ function findRoots(
       continue;
     }
     if (isMemoryLeaf(v) || isFreeLeaf(v) || isView(v) || bytesOf(v) > maxBytes) continue;
+    if (kept.has(v)) {
+      roots.add(v);
+      continue;
+    }
     const { operations, reads } = cost.get(v)!;
     const cheap = operations <= profit.cloneOperations && reads <= profit.cloneReads;
     // A mask made of places alone costs less than the memory it would be read from.
@@ -137,6 +142,18 @@ function isScaledReduction(v: Value, users: ReadonlyMap<Value, readonly Value[]>
   const [x, factor] = v.args as [Value, Value];
   const isNumber = factor.op === "const" || (factor.op === "broadcast" && factor.args[0]!.op === "const");
   return isNumber && x.op === "sum" && users.get(x)!.every((u) => u === v);
+}
+
+/** What is computed a second time starts from: it stays in memory. */
+function keptForAgain(order: readonly Value[]): Set<Value> {
+  const kept = new Set<Value>();
+  for (const v of order) {
+    if (v.op !== "again") continue;
+    let from = v.args[0]!;
+    while (isView(from)) from = from.args[0]!;
+    kept.add(from);
+  }
+  return kept;
 }
 
 /** Operations and tensors read to compute a value from stored ones, taking anchors as stored. */
@@ -171,6 +188,7 @@ class Merger {
   readonly #roots: ReadonlySet<Value>;
   readonly #results: ReadonlySet<Value>;
   readonly #limit: number;
+  readonly #second = new Set<Value>(); // what is computed from values `again`
   readonly #fewRows: number;
   readonly #maxBytes: number;
   readonly #draftOf = new Map<Value, Draft>();
@@ -189,6 +207,7 @@ class Merger {
   ) {
     this.#maxBytes = maxBytes;
     this.#position = new Map(order.map((v, i) => [v, i]));
+    for (const v of order) if (v.op === "again" || v.args.some((a) => this.#second.has(a))) this.#second.add(v);
     this.#roots = roots;
     this.#results = results;
     this.#limit = limit;
@@ -399,6 +418,7 @@ class Merger {
 
   /** Whether the reader's kernel may be the end of the producer's. */
   #mayFollow(producer: Draft, reader: Draft): boolean {
+    if (this.#isSecond(producer) !== this.#isSecond(reader)) return false;
     const inlined = this.#inlined(producer, reader);
     const first = producer.anchors[0];
     // What the host sees as f16 is written by a map, which writes whole words whatever the shape.
@@ -454,7 +474,7 @@ class Merger {
     for (const d of this.#drafts) {
       const key = this.#siblingKey(d);
       if (!key) continue;
-      const whole = `${depth.get(d)} ${key}`;
+      const whole = `${depth.get(d)} ${this.#isSecond(d)} ${key}`;
       if (!groups.has(whole)) groups.set(whole, []);
       groups.get(whole)!.push(d);
     }
@@ -493,6 +513,10 @@ class Merger {
       }
     }
     return changed;
+  }
+  /** Whether a kernel belongs to the second half of a plan, in which values are computed again: halves are never joined. */
+  #isSecond(d: Draft): boolean {
+    return this.#second.has(d.members[0]!);
   }
   #siblingKey(d: Draft): string | null {
     if (d.anchors.length === 0) return `map ${d.members[0]!.shape.join()}`;

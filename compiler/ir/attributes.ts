@@ -70,6 +70,7 @@ export const ATTRIBUTES: { readonly [K in OpName]: { readonly [N in keyof OpAttr
   gradScale: { scale: "number" },
   save: { name: "text" },
   tap: { name: "text" },
+  again: {},
 };
 
 const dtypes: readonly string[] = ["f32", "f16", "i32", "u32", "bool"] satisfies DType[];

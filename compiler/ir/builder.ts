@@ -348,6 +348,9 @@ export class Builder {
   tap(x: Value, name: string): Value {
     return this.make("tap", [x], { name });
   }
+  again(x: Value): Value {
+    return this.make("again", [x], {});
+  }
 
   private binary<K extends OpName>(op: K, a: Operand, c: Operand): Value {
     const dtype = typeof a !== "number" ? a.dtype : typeof c !== "number" ? c.dtype : "f32";

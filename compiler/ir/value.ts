@@ -103,6 +103,8 @@ export interface OpAttrs {
   gradScale: { readonly scale: number };
   save: { readonly name: string };
   tap: { readonly name: string };
+  /** The value, for what is computed a second time: what is computed of it is not the same as what was computed before. */
+  again: NoAttrs;
 }
 export type OpName = keyof OpAttrs;
 

@@ -98,41 +98,6 @@ export function placeResults(request: ResultRequest, lower: Lower): ResultPlaces
   return { lowered, takeovers, direct, late };
 }
 
-/** Whether a region writes a result whose place overlaps one of an input. */
-export function changesInput(
-  region: Region,
-  nameOf: ReadonlyMap<Value, string>,
-  places: ReadonlyMap<string, PlanBinding>,
-  inputs: Iterable<PlanBinding>,
-): boolean {
-  const all = [...inputs];
-  return region.outputs.some((output) => {
-    const name = nameOf.get(output.value);
-    const place = name === undefined ? undefined : places.get(name);
-    return place !== undefined && all.some((p) => overlap(p, place));
-  });
-}
-
-/** Regions in an order that respects reads, with those that change an input as late as possible. */
-export function orderForUpdates(regions: readonly Region[], changes: (r: Region) => boolean): Region[] {
-  const producer = new Map<string, Region>();
-  for (const r of regions) for (const o of r.outputs) producer.set(o.id, r);
-  const needs = new Map(
-    regions.map((r) => [r, [...storedReads(r)].map((s) => producer.get(s.id)).filter((p) => p !== undefined && p !== r) as Region[]]),
-  );
-  const done = new Set<Region>();
-  const result: Region[] = [];
-  const visit = (r: Region): void => {
-    if (done.has(r)) return;
-    done.add(r);
-    for (const p of needs.get(r)!) visit(p);
-    result.push(r);
-  };
-  for (const r of regions) if (!changes(r)) visit(r);
-  for (const r of regions) visit(r);
-  return result;
-}
-
 /** Splits results into those that kernels make and those that are an input, or a second name of another result, and only moved. */
 export function computedResults(
   graph: Graph,

@@ -128,6 +128,7 @@ export class PointEvaluator {
         return this.#conv(v, index);
       case "stop":
       case "gradScale":
+      case "again":
       case "save":
       case "tap":
         return this.at(v.args[0]!, index);

@@ -298,6 +298,7 @@ export class Emitter {
       }
       case "stop":
       case "gradScale":
+      case "again":
       case "save":
       case "tap":
         return this.emit(value.args[0]!, index, scope);

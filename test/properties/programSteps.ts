@@ -326,5 +326,6 @@ export const programSteps: { readonly [K in OpName]: ProgramStep } = {
   stop: marked((d, x) => d.b.stop(x)),
   gradScale: marked((d, x, n) => d.b.gradScale(x, pick([-1, 0.5, 2], n))),
   save: marked((d, x, n) => d.b.save(x, pick(["kept", "again"], n))),
+  again: marked((d, x) => d.b.again(x)),
   tap: marked((d, x, n) => d.b.tap(x, pick(["seen", "looked"], n))),
 };
