@@ -15,6 +15,7 @@ import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanBinding, PlanOp, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 import { isFullPrecision } from "./precision.ts";
+import { rematerialise } from "./remat.ts";
 import type { ScheduleBook } from "./schedule/target.ts";
 import { type AxisOrder, asStored, parameterOrders, readAsStored, storedInput } from "./storageOrder.ts";
 import type { TileKernel } from "./tile/tile.ts";
@@ -341,7 +342,9 @@ class TrainCompiler {
       }
       if (!adds && trained.length < slices.length) clear.push(this.#grads);
     }
-    return { forward, graph: { name: forward.name, results }, clear };
+    const whole: Graph = { name: forward.name, results };
+    const isForward = (name: string): boolean => !isGradient(name);
+    return { forward, graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)), clear };
   }
 
   /** The last leg of a way: everything but what has been read and kept before. */

@@ -564,6 +564,7 @@ export type Setting =
   | NumberSetting
   | AccumulateSetting
   | CompatSetting
+  | RematSetting
   | EverySetting
   | OptimizerSetting
   | EachStepSetting;
@@ -586,6 +587,12 @@ export interface AccumulateSetting extends NodeBase {
 export interface CompatSetting extends NodeBase {
   readonly kind: "compat";
   readonly value: Ident;
+}
+export interface RematSetting extends NodeBase {
+  readonly kind: "remat";
+  readonly policy: "none" | "all" | "fit";
+  readonly bytes: number;
+  readonly kept: readonly { readonly names: readonly Ident[]; readonly span: Span }[];
 }
 export interface EverySetting extends NodeBase {
   readonly kind: "every";

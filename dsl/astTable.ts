@@ -579,7 +579,7 @@ export const astSections: readonly AstSection[] = [
       ),
       union(
         "Setting",
-        "ModelItem ConstItem PrecisionItem DataSetting NumberSetting AccumulateSetting CompatSetting EverySetting OptimizerSetting EachStepSetting",
+        "ModelItem ConstItem PrecisionItem DataSetting NumberSetting AccumulateSetting CompatSetting RematSetting EverySetting OptimizerSetting EachStepSetting",
       ),
       node("DataSetting", "dataSetting", {
         name: "Ident",
@@ -595,6 +595,11 @@ export const astSections: readonly AstSection[] = [
       }),
       node("CompatSetting", "compat", {
         value: "Ident",
+      }),
+      node("RematSetting", "remat", {
+        policy: '"none" | "all" | "fit"',
+        bytes: "number",
+        kept: "readonly { readonly names: readonly Ident[]; readonly span: Span }[]",
       }),
       node("EverySetting", "every", {
         name: '"save" | "log" | "preview"',

@@ -58,7 +58,7 @@ export const tokenRows: readonly TokenRow[] = [
     "type const loss module part param state forward model keys surgery dataset source order field grammar prompt schedule step optimizer precision train evaluate test property gradcheck",
   ),
   ...soft("modifier", "host as from under frozen trained one of each like by with random updates when then to watch"),
-  ...soft("control", "data batch accumulate micro_steps gradient save log preview seed compat every otherwise report"),
+  ...soft("control", "data batch accumulate micro_steps gradient save log preview seed compat remat every otherwise report"),
 
   { name: "Id", role: "name", pattern: /[A-Za-z_][A-Za-z0-9_]*/, highlight: "name", words: "a name" },
 

@@ -5,6 +5,7 @@ import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanDataset, PlanFileKey, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
+import type { RematPolicy } from "../remat.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
 
@@ -81,6 +82,7 @@ export interface TrainProgram {
   readonly arena: ArenaLayout; // of the trained params that some step's loss reaches
   readonly unreached: readonly string[]; // trained parameters that no `minimize` reaches
   readonly precision: PrecisionPolicy;
+  readonly remat: RematPolicy;
   readonly steps: readonly StepKind[];
   readonly mix: PlanMix;
   readonly optimizer: Optimizer;

@@ -44,6 +44,10 @@ export class Session {
   private readonly uniformNames = new Map<string, string>();
   seed: number;
   compat: "fixed" | "source" = "fixed";
+  /** Names of taps that the train block keeps while the rest is computed again: `tap`, or `part.tap`. */
+  saved: ReadonlySet<string> = new Set();
+  /** Those of them that a tap had. */
+  readonly marked = new Set<string>();
   training: boolean | null = null; // for a function elaborated alone
   totalUpdates: HostExpr = { kind: "number", value: 1 };
   body: BodyKind = "compile";

@@ -6,9 +6,10 @@ import { addCheck } from "./checks.ts";
 import { compileCondition, evaluate, loopItems, withElementSizes } from "./expressions.ts";
 import { fail, PathEnd, unsupported } from "./failure.ts";
 import { scalarType, toHost } from "./hostExpr.ts";
+import type { Instance } from "./instance.ts";
 import { leafCell } from "./modules.ts";
 import type { Scope } from "./scope.ts";
-import type { BodyKind } from "./session.ts";
+import type { BodyKind, Session } from "./session.ts";
 import { updateTable } from "./tableState.ts";
 import { describe, describeTensor, isNumeric, isScalar, none, type TensorVal, tensor, type Val } from "./values.ts";
 
@@ -76,14 +77,17 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
     }
     case "tap": {
       // unread taps vanish: the value is kept under its name and costs nothing unless it is used
-      const value = session.inStream(statement.name.name, () => evaluate(statement.value, scope));
       const owner = scope.owner();
+      const tapped = session.inStream(statement.name.name, () => evaluate(statement.value, scope));
+      const value = markSaved(tapped, owner, statement.name.name, session);
       if (owner && session.taps) {
         const own = session.taps.get(owner) ?? new Map<string, Val>();
         own.set(statement.name.name, value);
         session.taps.set(owner, own);
       }
-      return on(scope.with(statement.name.name, value));
+      const bound = scope.with(statement.name.name, value);
+      // What is kept is what the body goes on with.
+      return on(value !== tapped && statement.value.kind === "name" ? bound.with(statement.value.name, value) : bound);
     }
     case "return":
       return { kind: "returned", value: evaluate(statement.value, scope), span: statement.value.span };
@@ -224,4 +228,13 @@ function update(target: Expr, valueExpr: Expr, scope: Scope): void {
   });
   session.effects.cells.set(cell.key, made);
   session.effects.updated.add(cell.key);
+}
+
+/** A tapped tensor that the train block keeps, marked with the name by which it does. */
+function markSaved(value: Val, owner: Instance | undefined, tap: string, session: Session): Val {
+  if (value.kind !== "tensor" || session.saved.size === 0) return value;
+  const part = /([A-Za-z_]\w*)(\[\d+\])*$/.exec(owner?.path ?? "")?.[1];
+  const name = [tap, `${part}.${tap}`].find((n) => session.saved.has(n));
+  if (name !== undefined) session.marked.add(name);
+  return name === undefined ? value : { ...value, value: session.builder.save(value.value, name) };
 }

@@ -4,6 +4,7 @@ import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Graph } from "../ir/value.ts";
 import type { PlanMix } from "../plan/plan.ts";
+import { keepAll, type RematPolicy } from "../remat.ts";
 import { castTo } from "./arithmetic.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
 import { datasetSpec } from "./datasets.ts";
@@ -91,6 +92,8 @@ function trainProgram(program: Program, session: Session, name: string, override
     replacements.items.set(original, replacement);
   const numbers = readNumbers(settings, read.settings, scope, item);
   session.seed = numbers.seed;
+  const remat = rematOf(settings);
+  if (remat.kind === "except") session.saved = remat.names;
   session.totalUpdates = hostNumber(Math.max(1, Math.ceil(numbers.microSteps / numbers.accumulate.count)));
   const data = readData(settings, scope);
   const mixSetting = settings.findLast((s) => s.kind === "eachStep");
@@ -106,6 +109,7 @@ function trainProgram(program: Program, session: Session, name: string, override
     return [];
   });
   if (session.errors.length > 0) throw new Failure(session.errors[0]!);
+  requireSaved(settings, session);
   const mix = session.inBody("step", [name], () => readMix(mixSetting.mix, scope)).value;
   const { rules, bound } = readOptimizer(settings, scope, item);
   const grouped = groupPaths(rules, scope);
@@ -160,7 +164,25 @@ function trainProgram(program: Program, session: Session, name: string, override
     copies,
     settings: numbers,
     precision: precisionOf(settings, program.files.get(program.entry)!.ast.items, read.precision),
+    remat,
   };
+}
+
+/** Every name that is kept must be that of a tap. */
+function requireSaved(settings: readonly Setting[], session: Session): void {
+  const setting = settings.findLast((s) => s.kind === "remat");
+  for (const { names, span } of setting?.kind === "remat" ? setting.kept : []) {
+    const name = names.map((n) => n.name).join(".");
+    if (session.marked.has(name)) continue;
+    fail("elaborate/bad-setting", span, { key: "remat", problem: `no tap that a step passes is called \`${name}\`` });
+  }
+}
+
+function rematOf(settings: readonly Setting[]): RematPolicy {
+  const setting = settings.findLast((s) => s.kind === "remat");
+  if (setting?.kind !== "remat" || setting.policy === "none") return keepAll;
+  if (setting.policy === "fit") return { kind: "fit", bytes: setting.bytes };
+  return { kind: "except", names: new Set(setting.kept.map(({ names }) => names.map((n) => n.name).join("."))) };
 }
 
 /** Which leaf each leaf of a copy begins as. */

@@ -597,7 +597,7 @@ describe("markers", () => {
     expect(of(b.stop(x))).toEqual([0, 0]);
     expect(of(b.gradScale(x, -0.5))).toEqual([-0.5, -1]);
     expect(of(b.save(b.tap(x, "t"), "s"))).toEqual([1, 2]);
-    for (const y of [b.stop(x), b.gradScale(x, 3), b.save(x, "s"), b.tap(x, "t")]) {
+    for (const y of [b.stop(x), b.gradScale(x, 3), b.save(x, "s"), b.tap(x, "t"), b.again(x)]) {
       checkedOps.add(y.op);
       expect([...evaluateValues([y], { x: array([2], [3, 4]) })[0]!.data]).toEqual([3, 4]);
     }

@@ -1,5 +1,5 @@
 import type { CstNode } from "chevrotain";
-import type { DatasetItem, DatasetMember, EvaluateMember, GrammarBit, GrammarSeq, Mix, ScheduleSpan, Setting } from "../ast.ts";
+import type { DatasetItem, DatasetMember, EvaluateMember, GrammarBit, GrammarSeq, Ident, Mix, ScheduleSpan, Setting } from "../ast.ts";
 import { diagnose } from "../diagnostics.ts";
 import { type BuildContext, node, nodes, token, tokens } from "./cst.ts";
 import { buildArgs, buildExpr, buildPartPath, buildRange, buildRecord } from "./expressions.ts";
@@ -88,6 +88,8 @@ function buildSpan(ctx: BuildContext, cst: CstNode): ScheduleSpan {
 // ---- training ----
 type NumberName = Extract<Setting, { kind: "numberSetting" }>["name"];
 type EveryName = Extract<Setting, { kind: "every" }>["name"];
+/** Bytes of the units of memory. */
+const unitBytes: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9 };
 type SettingBuilder = (ctx: BuildContext, cst: CstNode) => Setting | undefined;
 
 /** One row per rule that can stand in a `train` block. */
@@ -121,6 +123,28 @@ const settingBuilders: Readonly<Record<string, SettingBuilder>> = {
       ctx.diagnostics.push(diagnose("syntax/expected-one-of", value.span, { found: `\`${value.name}\``, expected: "`source` or `fixed`" }));
     }
     return { kind: "compat", value, span: ctx.spanOf(cst) };
+  },
+  remat: (ctx, cst) => {
+    const span = ctx.spanOf(cst);
+    if (token(cst, "none")) return { kind: "remat", policy: "none", bytes: 0, kept: [], span };
+    const policy = ctx.ident(token(cst, "policy"), cst);
+    const wrong = (found: Ident, expected: string): undefined => {
+      if (found.name !== "") ctx.diagnostics.push(diagnose("syntax/expected-one-of", found.span, { found: `\`${found.name}\``, expected }));
+    };
+    if (policy.name === "fit") {
+      const unit = ctx.ident(token(cst, "unit"), cst);
+      const bytes = unitBytes[unit.name];
+      if (bytes === undefined) return wrong(unit, "a number of `MB` or `GB`");
+      return { kind: "remat", policy: "fit", bytes: (numberOf(ctx, cst) ?? 0) * bytes, kept: [], span };
+    }
+    if (policy.name !== "all") return wrong(policy, "`none`, `all` or `fit`");
+    const word = token(cst, "word");
+    if (word && word.image !== "except") return wrong(ctx.ident(word, cst), "`except`");
+    const kept = nodes(cst, "keptName").map((name) => ({
+      names: tokens(name, "Id").map((t) => ctx.ident(t, name)),
+      span: ctx.spanOf(name),
+    }));
+    return { kind: "remat", policy: "all", bytes: 0, kept, span };
   },
   every: (ctx, cst) => {
     const name = token(cst, "name")?.image as EveryName | undefined;

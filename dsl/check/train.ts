@@ -27,6 +27,7 @@ const single: ReadonlySet<Kind> = new Set<Kind>([
   "accumulate",
   "compat",
   "precision",
+  "remat",
   "optimizerSetting",
   "eachStep",
 ]);
@@ -143,6 +144,8 @@ function checkSetting(session: Session, setting: Setting, scope: Scope, file: st
       return;
     case "precision":
       checkPrecision(session, setting);
+      return;
+    case "remat":
       return;
     default:
       setting satisfies never;

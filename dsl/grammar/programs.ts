@@ -213,6 +213,7 @@ export abstract class ProgramGrammar extends ItemGrammar {
       { ALT: () => this.SUBRULE(this.numberSetting) },
       { ALT: () => this.SUBRULE(this.accumulate) },
       { ALT: () => this.SUBRULE(this.compat) },
+      { ALT: () => this.SUBRULE(this.remat) },
       { ALT: () => this.SUBRULE(this.every) },
       { ALT: () => this.SUBRULE(this.optimizerSetting) },
       { ALT: () => this.SUBRULE(this.eachStep) },
@@ -244,6 +245,38 @@ export abstract class ProgramGrammar extends ItemGrammar {
   readonly compat: Rule = this.RULE("compat", () => {
     this.CONSUME(keyword("compat"));
     this.CONSUME(Id);
+  });
+  readonly remat: Rule = this.RULE("remat", () => {
+    this.CONSUME(keyword("remat"));
+    this.OR([
+      { ALT: () => this.CONSUME(keyword("none"), { LABEL: "none" }) },
+      {
+        ALT: () => {
+          this.CONSUME(Id, { LABEL: "policy" });
+          this.OPTION(() => {
+            this.CONSUME(M.numeral);
+            this.CONSUME2(Id, { LABEL: "unit" });
+          });
+          this.OPTION2(() => {
+            this.CONSUME3(Id, { LABEL: "word" });
+            this.CONSUME(M.openBrace);
+            this.SUBRULE(this.keptName);
+            this.MANY(() => {
+              this.CONSUME(M.comma);
+              this.SUBRULE2(this.keptName);
+            });
+            this.CONSUME(M.closeBrace);
+          });
+        },
+      },
+    ]);
+  });
+  readonly keptName: Rule = this.RULE("keptName", () => {
+    this.CONSUME(Id);
+    this.MANY(() => {
+      this.CONSUME(M.dot);
+      this.CONSUME2(Id);
+    });
   });
   readonly every: Rule = this.RULE("every", () => {
     this.OR(this.oneOf(["save", "log", "preview"].map(keyword), "name"));

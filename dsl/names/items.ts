@@ -319,6 +319,7 @@ function resolveSetting(ctx: NameContext, setting: Setting, scope: Scope, seen: 
     case "precision":
     case "accumulate":
     case "compat":
+    case "remat":
       return;
     case "dataSetting":
       ctx.isFirst(seen, setting.name);

@@ -78,7 +78,7 @@ train round1 {
   gradient clip_norm(0.5)
   optimizer sgd(lr: decay(600)) { **.bias(decay: 0) net.layers[0..6].**(decay: 0.1) }
   save every 500 log every 10 preview every 100: grid(net)
-  seed 42 compat fixed
+  seed 42 compat fixed remat all except {attn.out, out}
   const half = 0.25
   precision { trained: f16 }
 }
@@ -138,6 +138,8 @@ export const wrong: readonly string[] = [
   "const a = # 3",
   "train t { accumulate 2 by max }",
   "train t { compat maybe }",
+  "train t { remat some }",
+  "train t { remat fit 3 }",
   "schedule s = constant(1) to finish",
   "fn f() -> real { return 1",
   "}",
