@@ -23,9 +23,13 @@ function graphOf(): Graph {
   const picture = b.conv(b.input("p", [1, 4, 6, 8]), b.input("k", [8, 4, 3, 3]), { padLow: [1, 1], padHigh: [1, 1] });
   const columns = b.sum(b.exp(b.input("z", [12, 40])), [0]);
   const flags = b.where(b.eq(b.input("flags", [37], { dtype: "i32" }), 1), 2, b.input("u", [37]));
+  const attended = b.make("attend", [b.input("q", [2, 20, 8]), b.input("keys", [2, 7, 8]), b.input("v", [2, 7, 5])], {
+    part: "out",
+    scale: 0.3,
+  });
   return {
     name: "g",
-    results: [y, rate, picture, columns, flags, b.reduceMax(x, [1]), b.exp(b.input("m", [64, 8]))].map((value, i) => ({
+    results: [attended, y, rate, picture, columns, flags, b.reduceMax(x, [1]), b.exp(b.input("m", [64, 8]))].map((value, i) => ({
       name: `r${i}`,
       value,
     })),

@@ -72,6 +72,16 @@ test("and for reductions, products and convolutions of all kinds", () => {
   ]);
 });
 
+test("single places are those of the whole, for calls through their bodies", () => {
+  const b = new Builder();
+  const [q, k, v] = [b.input("q", [2, 3, 4]), b.input("k", [2, 5, 4]), b.input("v", [2, 5, 3])];
+  const mask = b.input("mask", [2, 3, 5]);
+  const out = b.make("attend", [b.exp(q), k, v, mask], { part: "out", scale: 0.5 });
+  const sums = b.make("attend", [b.exp(q), k, v, mask], { part: "sums", scale: 0.5 });
+  const rest = [sums, b.input("delta", [2, 3]), out, mask];
+  everyPlace([out, sums, ...(["q", "k", "v"] as const).map((part) => b.make("attendGrad", [q, k, v, ...rest], { part, scale: 0.5 }))]);
+});
+
 test("what has a meaning as a whole only is named", () => {
   const b = new Builder();
   const at = b.input("at", [4], { dtype: "i32" });

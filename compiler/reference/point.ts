@@ -1,5 +1,6 @@
+import { Builder } from "../ir/builder.ts";
 import type { NdArray, ReferenceContext } from "../ir/ops/row.ts";
-import { rowOf } from "../ir/ops.ts";
+import { bodyOf, rowOf } from "../ir/ops.ts";
 import type { Value } from "../ir/value.ts";
 import { philox4x32 } from "../plan/philox.ts";
 import { stridesOf } from "./ndarray.ts";
@@ -19,7 +20,7 @@ export function wholeOnly(values: readonly Value[], isStored: (v: Value) => bool
     const v = stack.pop()!;
     if (seen.has(v)) continue;
     seen.add(v);
-    if (v.op === "attend" || v.op === "attendGrad" || v.op === "scatterAdd") return v;
+    if (v.op === "scatterAdd") return v;
     for (const a of v.args) if (!isStored(a)) stack.push(a);
   }
   return null;
@@ -29,6 +30,11 @@ export class PointEvaluator {
   readonly #read: ReadStored;
   readonly #context: ReferenceContext;
   #known = new Map<string, number>();
+  /** Calls by body, and what the leaves of a body stand for. */
+  readonly #bodies = new Map<Value, Value>();
+  readonly #standsFor = new Map<Value, Value>();
+  /** Values of several builders meet here, so that their own numbers do not tell them apart. */
+  readonly #numbers = new Map<Value, number>();
 
   /** `uniform`: the value of a host input by name. */
   constructor(read: ReadStored, uniform: (name: string) => number) {
@@ -40,16 +46,39 @@ export class PointEvaluator {
   }
 
   at(v: Value, index: Index, isOutput = false): number {
+    const argument = this.#standsFor.get(v);
+    if (argument) return this.at(argument, index);
     // What the region itself makes may also be stored; asked for as an output it is computed.
     const stored = isOutput ? null : this.#read(v, index);
     if (stored !== null) return stored;
-    const key = `${v.id}@${index.join()}`;
+    const key = `${this.#numberOf(v)}@${index.join()}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const result = this.#compute(v, index);
     if (this.#known.size > 200_000) this.#known = new Map();
     this.#known.set(key, result);
     return result;
+  }
+
+  #numberOf(v: Value): number {
+    let n = this.#numbers.get(v);
+    if (n === undefined) {
+      n = this.#numbers.size;
+      this.#numbers.set(v, n);
+    }
+    return n;
+  }
+  /** A call's body over leaves that stand for its arguments. */
+  #bodyOf(v: Value): Value {
+    let body = this.#bodies.get(v);
+    if (!body) {
+      const b = new Builder();
+      const leaves = v.args.map((a, i) => b.input(`${i}`, a.shape, { dtype: a.dtype }));
+      for (const [i, leaf] of leaves.entries()) this.#standsFor.set(leaf, v.args[i]!);
+      body = bodyOf(b, v, leaves)!;
+      this.#bodies.set(v, body);
+    }
+    return body;
   }
 
   #compute(v: Value, index: Index): number {
@@ -134,6 +163,7 @@ export class PointEvaluator {
         return this.at(v.args[0]!, index);
       case "attend":
       case "attendGrad":
+        return this.at(this.#bodyOf(v), index);
       case "scatterAdd":
         throw new Error(`internal: point: '${v.op}' has a meaning as a whole only`);
       default: {

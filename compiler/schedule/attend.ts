@@ -4,11 +4,12 @@ import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
+import { attendSchedule } from "./candidates.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
 import { zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { anchorOf, outputIndex } from "./outputIndex.ts";
-import { type AttendSchedule, attendSchedule, type ScheduleTarget } from "./target.ts";
+import type { AttendFacts, AttendSchedule, ScheduleTarget } from "./target.ts";
 
 // The attend template, what its three kernels share. A lane owns whole rows (of queries, or of keys for their gradients) and holds them in
 // registers; the rows of the other side stream past in chunks, loaded once per subgroup, four numbers by each lane, and handed round by
@@ -95,15 +96,16 @@ export interface AttendFrame {
 
 /** Spreads rows over workgroups and lanes, and lets `body` write the kernel of one tile of them. */
 export function overRows(
-  shape: AttendShape,
-  size: number,
+  operands: AttendOperands,
+  use: { readonly pass: AttendFacts["pass"]; readonly registers: number },
   target: ScheduleTarget,
   emitter: Emitter,
-  chosen: AttendSchedule | undefined,
-  use: { readonly registers: number; readonly forward: boolean },
   body: (frame: AttendFrame) => void,
 ): LoweredBody {
-  const schedule = chosen ?? attendSchedule({ rows: size, batch: product(shape.lead), ...use }, target);
+  const shape = attendShape(operands);
+  const [size, streamed] = use.pass === "keys" ? [shape.keys, shape.queries] : [shape.queries, shape.keys];
+  const types = [operands.q, operands.k, operands.v].map((x) => x.dtype).join(" ");
+  const schedule = attendSchedule({ batch: product(shape.lead), rows: size, streamed, types, ...use }, target);
   const { lanes, rows } = schedule;
   const tilesPerBatch = Math.ceil(size / (lanes * rows));
   const tiles = product(shape.lead) * tilesPerBatch;

@@ -21,7 +21,7 @@ import {
 } from "./attend.ts";
 import type { Emitter } from "./emit.ts";
 import type { LoweredBody } from "./map.ts";
-import type { AttendSchedule, ScheduleTarget } from "./target.ts";
+import type { ScheduleTarget } from "./target.ts";
 
 // The three kernels of attention. Forward: one pass over the keys with a running largest score (online softmax), which leaves the
 // log-sum-exp. Backward: scores are computed again and turned into probabilities by the saved sums, once over the keys for the queries'
@@ -30,13 +30,11 @@ import type { AttendSchedule, ScheduleTarget } from "./target.ts";
 /** Below every score but -inf: where a running maximum begins. A row that never rises above it has no softmax. */
 const lowest = -3.4028234663852886e38;
 
-export function lowerAttend(region: Region, emitter: Emitter, target: ScheduleTarget, chosen?: AttendSchedule): LoweredBody {
+export function lowerAttend(region: Region, emitter: Emitter, target: ScheduleTarget): LoweredBody {
   const anchors = region.anchors as readonly AttendValue[];
   const first = anchors[0]!;
-  if (first.op === "attend") return forward(region, anchors, emitter, target, chosen);
-  return first.attrs.part === "q"
-    ? backwardQueries(region, first, emitter, target, chosen)
-    : backwardKeys(region, anchors, emitter, target, chosen);
+  if (first.op === "attend") return forward(region, anchors, emitter, target);
+  return first.attrs.part === "q" ? backwardQueries(region, first, emitter, target) : backwardKeys(region, anchors, emitter, target);
 }
 
 const partOf = (anchors: readonly AttendValue[], part: AttendValue["attrs"]["part"]): AttendValue | undefined =>
@@ -47,18 +45,12 @@ function othersRead(emitter: Emitter): void {
   for (const b of emitter.buffers) b.readsBack ||= b.loads.length > 0;
 }
 
-function forward(
-  region: Region,
-  anchors: readonly AttendValue[],
-  emitter: Emitter,
-  target: ScheduleTarget,
-  chosen: AttendSchedule | undefined,
-): LoweredBody {
+function forward(region: Region, anchors: readonly AttendValue[], emitter: Emitter, target: ScheduleTarget): LoweredBody {
   const operands = attendOperands(anchors[0]!);
   const { q, k, v } = operands;
   const shape = attendShape(operands);
   const [out, sums] = [partOf(anchors, "out"), partOf(anchors, "sums")];
-  return overRows(shape, shape.queries, target, emitter, chosen, { registers: shape.d + (out ? shape.e : 0), forward: true }, (frame) => {
+  return overRows(operands, { pass: "forward", registers: shape.d + (out ? shape.e : 0) }, target, emitter, (frame) => {
     const { block } = frame.scope;
     const own = frame.rows.map((row) => ownVectors(frame, q, row, anchors[0]!.attrs.scale));
     const top = frame.rows.map(() => block.var("top", t.f32(lowest)));
@@ -79,7 +71,7 @@ function forward(
           where.assign(top[i]!, next);
         };
         // The largest score soon grows but seldom.
-        if (frame.schedule.lazy) block.if(t.gt(next, top[i]!), rescale);
+        if (frame.schedule.scaling === "lazy") block.if(t.gt(next, top[i]!), rescale);
         else rescale(block);
         const row = list.map((s) => block.let("w", t.exp(t.sub(s, next))));
         block.assign(total[i]!, t.sumOf([total[i]!, ...row]));
@@ -125,19 +117,13 @@ function scoresOf(
   return scores;
 }
 
-function backwardQueries(
-  region: Region,
-  anchor: AttendValue,
-  emitter: Emitter,
-  target: ScheduleTarget,
-  chosen: AttendSchedule | undefined,
-): LoweredBody {
+function backwardQueries(region: Region, anchor: AttendValue, emitter: Emitter, target: ScheduleTarget): LoweredBody {
   const operands = attendOperands(anchor);
   const { q, k, v } = operands;
   const [sums, delta, g] = [operands.sums!, operands.delta!, operands.g!];
   const shape = attendShape(operands);
   const factor = anchor.attrs.scale;
-  return overRows(shape, shape.queries, target, emitter, chosen, { registers: 2 * shape.d + shape.e, forward: false }, (frame) => {
+  return overRows(operands, { pass: "queries", registers: 2 * shape.d + shape.e }, target, emitter, (frame) => {
     const ownQ = frame.rows.map((row) => ownVectors(frame, q, row, factor));
     const ownG = frame.rows.map((row) => ownVectors(frame, g, row));
     const sumOf = frame.rows.map((row) => ownNumber(frame, sums, row));
@@ -166,13 +152,7 @@ function backwardQueries(
   });
 }
 
-function backwardKeys(
-  region: Region,
-  anchors: readonly AttendValue[],
-  emitter: Emitter,
-  target: ScheduleTarget,
-  chosen: AttendSchedule | undefined,
-): LoweredBody {
+function backwardKeys(region: Region, anchors: readonly AttendValue[], emitter: Emitter, target: ScheduleTarget): LoweredBody {
   const operands = attendOperands(anchors[0]!);
   const { q, k, v, mask } = operands;
   const [sums, delta, g] = [operands.sums!, operands.delta!, operands.g!];
@@ -180,7 +160,7 @@ function backwardKeys(
   const [forK, forV] = [partOf(anchors, "k"), partOf(anchors, "v")];
   const factor = anchors[0]!.attrs.scale;
   const registers = shape.d + (forK ? shape.d + shape.e : 0) + (forV ? shape.e : 0);
-  return overRows(shape, shape.keys, target, emitter, chosen, { registers, forward: false }, (frame) => {
+  return overRows(operands, { pass: "keys", registers }, target, emitter, (frame) => {
     const ownK = frame.rows.map((row) => ownVectors(frame, k, row, factor));
     const ownV = forK ? frame.rows.map((row) => ownVectors(frame, v, row)) : [];
     const resultsK = forK ? accumulators(frame, shape.d) : [];

@@ -1,4 +1,7 @@
 import {
+  type AttendFacts,
+  type AttendSchedule,
+  attendDefault,
   bucketOf,
   type ContractFacts,
   type ContractSchedule,
@@ -42,6 +45,8 @@ export function defaultFor(question: ScheduleQuestion, target: ScheduleTarget): 
       return reduceDefault(question.facts, target);
     case "contract":
       return contractDefault(question.facts, target);
+    case "attend":
+      return attendDefault(question.facts, target);
     default:
       return question satisfies never;
   }
@@ -65,6 +70,8 @@ function variantsOf(question: ScheduleQuestion, first: KernelSchedule, target: S
       return reduceVariants(question.facts as ReduceFacts, first, target);
     case "contract":
       return contractVariants(question.facts as ContractFacts, first, target);
+    case "attend":
+      return attendVariants(question.facts as AttendFacts, first, target);
     default:
       return first satisfies never;
   }
@@ -119,6 +126,17 @@ function contractVariants(facts: ContractFacts, first: ContractSchedule, target:
   return holder === "workgroup" ? [...variants.slice(0, 14), ...variants.slice(24)] : variants;
 }
 
+function attendVariants({ pass, rows }: AttendFacts, first: AttendSchedule, target: ScheduleTarget): AttendSchedule[] {
+  const workgroups = first.lanes > 1 ? [first.workgroup] : target.adapterClass === "gpu" ? [32, 64, 128] : [8];
+  const variants: AttendSchedule[] = [];
+  for (const workgroup of workgroups)
+    for (const own of [1, 2, 4])
+      for (const chunk of [2, 4])
+        for (const scaling of pass === "forward" ? (["lazy", "eager"] as const) : [first.scaling])
+          if (own === 1 || own * first.lanes <= rows) variants.push({ ...first, workgroup, rows: own, chunk, scaling });
+  return variants;
+}
+
 /** The answer to a template: what is recorded for the bucket, if it may be, else the default. */
 function answer<S extends KernelSchedule>(question: ScheduleQuestion, target: ScheduleTarget): S {
   target.onSchedule?.(question);
@@ -132,5 +150,6 @@ function answer<S extends KernelSchedule>(question: ScheduleQuestion, target: Sc
 
 export const mapSchedule = (facts: MapFacts, target: ScheduleTarget): MapSchedule => answer({ kind: "map", facts }, target);
 export const reduceSchedule = (facts: ReduceFacts, target: ScheduleTarget): ReduceSchedule => answer({ kind: "reduce", facts }, target);
+export const attendSchedule = (facts: AttendFacts, target: ScheduleTarget): AttendSchedule => answer({ kind: "attend", facts }, target);
 export const contractSchedule = (facts: ContractFacts, target: ScheduleTarget): ContractSchedule =>
   answer({ kind: "contract", facts }, target);

@@ -11,7 +11,7 @@ export type ScheduleTarget = PlanTarget & {
 };
 /** Schedules by bucket of shapes; plain data, as it is part of what a kept plan is known by. */
 export type ScheduleBook = Readonly<Record<string, KernelSchedule>>;
-export type KernelSchedule = MapSchedule | ReduceSchedule | ContractSchedule;
+export type KernelSchedule = MapSchedule | ReduceSchedule | ContractSchedule | AttendSchedule;
 
 export interface MapFacts {
   readonly items: number;
@@ -34,11 +34,20 @@ export interface ContractFacts {
   readonly rightAlong: "n" | "k" | null;
   readonly types: string;
 }
+export interface AttendFacts {
+  readonly pass: "forward" | "queries" | "keys"; // what the rows that lanes own are for
+  readonly batch: number;
+  readonly rows: number; // that lanes own
+  readonly streamed: number; // rows of the other side
+  readonly registers: number; // numbers of a row that a lane holds
+  readonly types: string;
+}
 /** What a template asks: the facts of its shape. Equal facts are one bucket. */
 export type ScheduleQuestion =
   | { readonly kind: "map"; readonly facts: MapFacts }
   | { readonly kind: "reduce"; readonly facts: ReduceFacts }
-  | { readonly kind: "contract"; readonly facts: ContractFacts };
+  | { readonly kind: "contract"; readonly facts: ContractFacts }
+  | { readonly kind: "attend"; readonly facts: AttendFacts };
 
 /** The name of a bucket: all its facts. */
 export function bucketOf({ kind, facts }: ScheduleQuestion): string {
@@ -72,11 +81,12 @@ export interface ContractSchedule {
 }
 
 export interface AttendSchedule {
+  readonly kind: "attend";
   readonly lanes: number; // invocations that share the streamed rows through subgroup broadcasts; 1: each loads its own
   readonly workgroup: number;
   readonly rows: number; // rows that one lane owns
   readonly chunk: number; // rows that stream past together
-  readonly lazy: boolean; // forward: what was gathered is scaled only where the largest score has grown
+  readonly scaling: "lazy" | "eager"; // forward: what was gathered is scaled only where the largest score has grown, or always
 }
 
 /** The size of one workgroup's worth of independent invocations. */
@@ -152,10 +162,7 @@ function workgroupTile({ batch, m, n, innerK }: ContractFacts): ContractSchedule
  * scaling 0.93, chunks of 4 1.02, one row 1.24 with a third of the time to compile, which decides where a row is wide; on SwiftShader (4 lanes)
  * four rows, chunks of 4 and eager scaling 0.77, lazy 0.93, two rows 1.03. Gradients change little with the chunk.
  */
-export function attendSchedule(
-  shape: { readonly rows: number; readonly batch: number; readonly registers: number; readonly forward: boolean },
-  target: ScheduleTarget,
-): AttendSchedule {
+export function attendDefault(shape: AttendFacts, target: ScheduleTarget): AttendSchedule {
   const lanes =
     target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
   const wide = shape.registers > 160;
@@ -163,5 +170,6 @@ export function attendSchedule(
   // Rows that do not exist cost as much as others, and few tiles leave a core idle.
   while (rows > 1 && (shape.rows < rows * lanes || shape.batch * Math.ceil(shape.rows / (rows * lanes)) < 8)) rows /= 2;
   const eager = lanes <= 4;
-  return { lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk: shape.forward && eager && !wide ? 4 : 2, lazy: !eager };
+  const chunk = shape.pass === "forward" && eager && !wide ? 4 : 2;
+  return { kind: "attend", lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk, scaling: eager ? "eager" : "lazy" };
 }
