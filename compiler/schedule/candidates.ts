@@ -77,13 +77,19 @@ function variantsOf(question: ScheduleQuestion, first: KernelSchedule, target: S
   }
 }
 
-function reduceVariants({ rows, argmax, innerContiguous }: ReduceFacts, first: ReduceSchedule, target: ScheduleTarget): ReduceSchedule[] {
+function reduceVariants(
+  { rows, inner, argmax, innerContiguous }: ReduceFacts,
+  first: ReduceSchedule,
+  target: ScheduleTarget,
+): ReduceSchedule[] {
   const workgroups = target.adapterClass === "gpu" ? [64, 128, 256] : [8, 32, 64];
   const variants: ReduceSchedule[] = [];
   const alone = { kind: "reduce", rowsAtOnce: 1 } as const;
   if (target.subgroupSize !== null && innerContiguous && !argmax)
     for (const rowsAtOnce of [1, 2, 4, 8].filter((n) => n === 1 || n <= rows))
       variants.push({ kind: "reduce", style: "rowPerSubgroup", workgroup: target.subgroupSize, rowsAtOnce });
+  if (target.adapterClass === "gpu" && innerContiguous && !argmax && inner >= 64)
+    for (const workgroup of workgroups) variants.push({ ...alone, style: "rowPerWorkgroup", workgroup });
   if (!innerContiguous && rows % 4 === 0 && !argmax)
     for (const workgroup of workgroups) variants.push({ ...alone, style: "rowsInVectors", workgroup });
   for (const workgroup of workgroups) variants.push({ ...alone, style: "rowPerInvocation", workgroup });

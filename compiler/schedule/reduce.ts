@@ -2,7 +2,7 @@ import type { Region, Stored } from "../fuse/region.ts";
 import { add, addConst, flatten, type Ix, ixVar, scale, stridesOf, unflatten } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
-import type { Scalar, TileExpr } from "../tile/tile.ts";
+import type { Scalar, TileExpr, TileType } from "../tile/tile.ts";
 import { reduceSchedule } from "./candidates.ts";
 import { type Emitter, Scope, vecIx } from "./emit.ts";
 import { registerScalar } from "./halves.ts";
@@ -68,7 +68,8 @@ export function lowerReduce(
   const rowWidth = style === "rowsInVectors" && rows % 4 === 0 ? 4 : 1;
   const innerWidth = style !== "rowsInVectors" && innerContiguous && inner % 4 === 0 && !argmax ? 4 : 1;
   const width = rowWidth === 4 || innerWidth === 4 ? 4 : 1;
-  const lanes = style === "rowPerSubgroup" ? schedule.workgroup : 1;
+  const lanes = style === "rowPerSubgroup" || style === "rowPerWorkgroup" ? schedule.workgroup : 1;
+  const shared: { readonly name: string; readonly type: TileType; readonly length: number }[] = [];
   const rowItems = rows / rowWidth;
   const innerItems = inner / innerWidth;
   const atOnce = lanes > 1 ? schedule.rowsAtOnce : 1;
@@ -142,9 +143,30 @@ export function lowerReduce(
     const firstElement = (): Ix => elementAt(lanes === 1 ? t.i32(0) : body.let("e", t.min(t.lane(), innerItems - 1))).e;
     const shareOfRow = (): TileExpr =>
       innerItems % lanes === 0 ? t.f32(innerItems / lanes) : t.cast(t.idiv(t.sub(innerItems + lanes - 1, t.lane()), lanes), "f32");
+    /** Over all invocations of the workgroup, as a tree in its memory. */
+    const throughMemory = (op: "add" | "max", value: TileExpr): TileExpr => {
+      const name = `row_${value.type.scalar}`;
+      const known = shared.find((array) => array.name === name);
+      const array = known ?? { name, type: value.type, length: lanes };
+      if (!known) shared.push(array);
+      body.storeShared(array, t.lane(), value);
+      body.barrier();
+      for (let half = lanes / 2; half >= 1; half /= 2) {
+        body.if(t.lt(t.lane(), half), (b) => {
+          const other = t.loadShared(array, t.add(t.lane(), half));
+          b.storeShared(array, t.lane(), t.binary(op, t.loadShared(array, t.lane()), other));
+        });
+        body.barrier();
+      }
+      const result = body.let("r", t.loadShared(array, 0));
+      // The next reduction overwrites what others may still read.
+      body.barrier();
+      return result;
+    };
     const acrossRow = (op: "add" | "max", value: TileExpr): TileExpr => {
       const own = innerWidth === 4 ? t.reduceParts(op, value) : value;
-      return lanes > 1 ? t.reduceLanes(op, own) : own;
+      if (lanes === 1) return own;
+      return style === "rowPerSubgroup" ? t.reduceLanes(op, own) : throughMemory(op, own);
     };
 
     // Reductions that need no other run in one pass; then those that need only these; and so on.
@@ -230,7 +252,8 @@ export function lowerReduce(
   else block.if(t.lt(unit, rowItems), (b) => writeRows(b, false));
   return {
     workgroupSize: lanes > 1 ? lanes : schedule.workgroup,
-    subgroupSize: lanes > 1 ? lanes : null,
+    subgroupSize: style === "rowPerSubgroup" ? lanes : null,
+    shared,
     grid,
     body: block.statements,
   };

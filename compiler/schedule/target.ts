@@ -63,7 +63,7 @@ export interface MapSchedule {
 }
 export interface ReduceSchedule {
   readonly kind: "reduce";
-  readonly style: "rowPerSubgroup" | "rowPerInvocation" | "rowsInVectors";
+  readonly style: "rowPerSubgroup" | "rowPerWorkgroup" | "rowPerInvocation" | "rowsInVectors";
   readonly workgroup: number;
   readonly rowsAtOnce: number; // rows that a subgroup takes together: what they share is loaded once
 }
@@ -111,6 +111,9 @@ export function reduceDefault(shape: ReduceFacts, target: ScheduleTarget): Reduc
   const alone = { kind: "reduce", workgroup: size, rowsAtOnce: 1 } as const;
   if (shape.argmax) return { style: "rowPerInvocation", ...alone };
   if (!shape.innerContiguous) return { style: shape.rows % 4 === 0 ? "rowsInVectors" : "rowPerInvocation", ...alone };
+  // On a GPU whose subgroups have no one size, neighbours still read neighbouring elements.
+  if (target.adapterClass === "gpu" && target.subgroupSize === null && shape.inner >= 64)
+    return { kind: "reduce", style: "rowPerWorkgroup", workgroup: shape.inner >= 2048 ? 256 : 64, rowsAtOnce: 1 };
   if (target.subgroupSize === null || (shape.inner <= 32 && shape.rows >= 4 * size)) return { style: "rowPerInvocation", ...alone };
   // Little work is not worth the larger kernel, and few units of it leave a core idle.
   const rowsAtOnce = shape.rows * shape.inner < 2 ** 15 ? 1 : shape.rows >= 64 ? 4 : 1;

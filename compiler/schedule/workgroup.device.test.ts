@@ -7,7 +7,7 @@ import type { NdArray } from "../ir/ops/row.ts";
 import { graphInputs } from "../ir/walk.ts";
 import type { PlanTarget } from "../plan/plan.ts";
 import { evaluate } from "../reference/evaluate.ts";
-import { wideContractions } from "./workgroup.testing.ts";
+import { wideContractions, wideRows } from "./workgroup.testing.ts";
 
 let opened: OpenedDevice;
 beforeAll(async () => {
@@ -19,7 +19,8 @@ afterAll(() => opened.close());
 
 test("kernels made for GPUs run on the adapter at hand and are the f64 meaning", async () => {
   const target: PlanTarget = { ...targetOf(opened.adapter), adapterClass: "gpu", subgroupSize: null, textureOperands: false };
-  for (const graph of wideContractions().filter(({ name }) => ["product 40x36x20 0", "product 17x21x5 3", "conv 2"].includes(name))) {
+  const contractions = wideContractions().filter(({ name }) => ["product 40x36x20 0", "product 17x21x5 3", "conv 2"].includes(name));
+  for (const graph of [...contractions, wideRows(5, 77)]) {
     const made = await createSession(opened, compileGraph(graph, [], target), { poison: true });
     if (!made.ok) throw made.failure;
     const inputs: Record<string, NdArray> = {};

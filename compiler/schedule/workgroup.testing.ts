@@ -1,6 +1,6 @@
 import { vjp } from "../autodiff.ts";
 import { Builder } from "../ir/builder.ts";
-import type { Graph } from "../ir/value.ts";
+import type { Graph, Value } from "../ir/value.ts";
 
 /** Contractions wide enough for tiles in workgroup memory, at sizes that no tile divides, their operands lying all ways. */
 export function wideContractions(): readonly Graph[] {
@@ -28,4 +28,17 @@ export function wideContractions(): readonly Graph[] {
     graphs.push({ name: `conv ${stride}`, results: [y, gx!, gw!].map((value, i) => ({ name: `r${i}`, value })) });
   }
   return graphs;
+}
+
+/** A softmax and a norm over rows of one length, and reductions of whole numbers. */
+export function wideRows(rows: number, columns: number): Graph {
+  const b = new Builder();
+  const x = b.input("x", [rows, columns]);
+  const back = (v: Value): Value => b.broadcastInDim(v, x.shape, [0]);
+  const e = b.exp(b.sub(x, back(b.reduceMax(x, [1]))));
+  const centred = b.sub(x, back(b.mean(x, [1])));
+  const rate = b.rsqrt(b.add(b.mean(b.mul(centred, centred), [1]), 1e-3));
+  const whole = b.cast(b.mul(b.input("y", [rows, columns]), 100), "i32");
+  const results = [b.div(e, back(b.sum(e, [1]))), b.mul(centred, back(rate)), b.reduceMax(whole, [1])];
+  return { name: `rows ${rows}x${columns}`, results: results.map((value, i) => ({ name: `r${i}`, value })) };
 }
