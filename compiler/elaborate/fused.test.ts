@@ -75,3 +75,7 @@ fn f(${parameters}) -> { y: real[...r], z: real[...s] } { return { y: odd(q, k, 
   expect([count(other.graph, "attend"), count(other.graph, "dot")]).toEqual([0, 4]);
   expect(other.warnings.map((w) => w.code)).toEqual(["elaborate/not-by-template"]);
 });
+
+test("a template that does not exist is refused where it is named", () => {
+  expect(() => programOf("fused fn f(x: real[n]) -> real[n] by attent { return x }\n")).toThrow(/attent[\s\S]*did you mean `attend`/);
+});
