@@ -14,6 +14,17 @@ fn guided(cond: real[...b, c, h, w], uncond: real[...b, c, h, w], scale: real[..
   return uncond + scale * (cond - uncond)
 }
 
+/// What a network that predicts velocities should say.
+fn velocity(x: real[...b, c, h, w], noise: real[...b, c, h, w], t: i32[...b]) -> real[...b, c, h, w] {
+  return sqrt(abar[time: t]) * noise - sqrt(1 - abar[time: t]) * x
+}
+/// Signal against noise at a time.
+fn snr(t: i32[...b]) -> real[...b] { return abar[time: t] / (1 - abar[time: t]) }
+/// Guidance brought back, by `share`, to the spread of the conditioned prediction.
+fn rescaled(guided: real[...b, c, h, w], cond: real[...b, c, h, w], share: Real) -> real[...b, c, h, w] {
+  return share * guided * (std(cond, over: [c, h, w]) / std(guided, over: [c, h, w])) + (1 - share) * guided
+}
+
 /// One known point of a denoising chain.
 type Shot = { x: real[...b, c, h, w], noise: real[...b, c, h, w], t: i32[...b], eps: real[...b, c, h, w] }
 
@@ -49,11 +60,15 @@ fn ddim_plan(steps: Int, eta: Real, guidance: Schedule) -> List<DdimStep> {
   }]
 }
 
+/// From an estimate of the picture and of the noise to the next, less noisy picture.
+fn ddim_step(x0: real[...b, c, h, w], eps: real[...b, c, h, w], noise: real[...b, c, h, w], s: DdimStep) -> real[...b, c, h, w] {
+  return sqrt(s.prev) * x0 + sqrt(1 - s.prev - s.sigma ** 2) * eps + s.sigma * noise
+}
 fn ddim(unet: UNet, x: real[...b, c, h, w], ctx: Context, negative: Context, plan: List<DdimStep>) random -> real[...b, c, h, w] {
   return fold(plan, x, fn(x, s) {
     let eps = if s.scale == 1 { unet(x, s.t, ctx) } else { guided(unet(x, s.t, ctx), unet(x, s.t, negative), s.scale) }
     let x0  = (x - sqrt(1 - s.a) * eps) / sqrt(s.a)
-    return sqrt(s.prev) * x0 + sqrt(1 - s.prev - s.sigma ** 2) * eps + s.sigma * draw(normal, like: x)
+    return ddim_step(x0, eps, draw(normal, like: x), s)
   })
 }
 

@@ -4,6 +4,7 @@ import type { Graph } from "../../compiler/ir/value.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, discoverCases } from "./case.ts";
 import { attentionKinds } from "./kinds/attention.ts";
+import { diffusionKinds } from "./kinds/diffusion.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { lossKinds } from "./kinds/losses.ts";
 import { lossLaterKinds } from "./kinds/lossesLater.ts";
@@ -42,6 +43,7 @@ const kinds: KindTable = {
   ...lossRecipeKinds,
   ...lossLaterKinds,
   ...trainingKinds,
+  ...diffusionKinds,
   ...spatialKinds,
   ...indexingKinds,
   ...attentionKinds,

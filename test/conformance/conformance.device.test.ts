@@ -19,7 +19,7 @@ describe(goldenTitle("conformance on the device"), () => {
     return;
   }
   const root = goldenFolder;
-  test.each(["ops", "optimizers", "losses", "losses_readme"])(
+  test.each(["ops", "optimizers", "losses", "losses_readme", "schedulers"])(
     "no case of %s fails",
     async (group) => {
       const device = await opened();
