@@ -50,7 +50,7 @@ describe("reading any text", () => {
 
 describe("reading, checking and formatting any text", () => {
   test.each(fuzzing)("%s", (_, texts, test) => {
-    fc.assert(fc.property(texts, test), run(40));
+    fc.assert(fc.property(texts, test), run(25));
   });
   test("deep nesting and huge numbers get a message", () => {
     const deep = [
