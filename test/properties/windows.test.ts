@@ -24,7 +24,7 @@ it("random programs in windows equal the f64 meaning", () => {
 });
 it("and so do their gradients", () => {
   fc.assert(
-    fc.property(programs({ steps: 8 }), cramped, (program, { target, options }) => {
+    fc.property(programs({ steps: 8, without: ["attend"] }), cramped, (program, { target, options }) => {
       const gradients = gradientsOf(program);
       if (gradients) agree(gradients, program.inputs, () => interpretGraph(gradients, program.inputs, target, options));
     }),
