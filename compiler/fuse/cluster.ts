@@ -356,22 +356,26 @@ class Merger {
     into.members = [...into.members, ...other.members].sort(inOrder);
     into.anchors = [...into.anchors, ...other.anchors].sort(inOrder);
     into.last = Math.max(into.last, other.last);
-    into.level = Math.max(into.level, other.level);
+    // As low as it may be: then hardly anything that reads it has to rise.
+    into.level = Math.min(into.level, other.level);
     for (const m of other.members) this.#draftOf.set(m, into);
     this.#drafts.delete(other);
     for (const r of this.#draftReads(into)) this.#readersOf(r).add(into);
+    for (const p of this.#producers(into)) into.level = Math.max(into.level, p.level + 1);
     this.#lift(into);
   }
   /** Raises the levels of what reads a kernel above its own. */
   #lift(from: Draft): void {
-    const stack = [from];
-    while (stack.length > 0) {
-      const d = stack.pop()!;
+    const pending = new Set([from]);
+    for (const d of pending) {
+      pending.delete(d);
       for (const m of d.members) {
-        for (const reader of this.#readersOf(m)) {
+        const readers = this.#readers.get(m);
+        if (!readers) continue;
+        for (const reader of readers) {
           if (reader === d || reader.level > d.level) continue;
           reader.level = d.level + 1;
-          stack.push(reader);
+          pending.add(reader);
         }
       }
     }
@@ -389,7 +393,7 @@ class Merger {
         again = false;
         for (const producer of [...this.#producers(reader)].sort((a, b) => b.last - a.last)) {
           if (this.#wasRefused(producer, reader)) continue;
-          if (!this.#mayFollow(producer, reader) || !this.#fits(producer, reader) || this.#isBetween(producer, reader)) {
+          if (!this.#fits(producer, reader) || this.#isBetween(producer, reader) || !this.#mayFollow(producer, reader)) {
             this.#refuse(producer, reader);
             continue;
           }

@@ -26,7 +26,8 @@ export function readsOf(target: Value, from: Value, index: readonly Ix[], inline
     if (v !== from && !inlined(v)) return true;
     const into = argumentIndex(v, at);
     for (const [i, argument] of v.args.entries()) {
-      if (argument !== target && !inlined(argument)) continue;
+      // What is older than the target does not need it.
+      if (argument !== target && (argument.id < target.id || !inlined(argument))) continue;
       const inner = into(i);
       if (!inner) {
         if (argument === target || dependsOn(argument, target, inlined)) return false;
