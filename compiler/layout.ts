@@ -1,5 +1,6 @@
-import { type Cluster, type Clusters, isMemoryLeaf } from "./fuse/cluster.ts";
+import type { Cluster, Clusters } from "./fuse/cluster.ts";
 import { Content } from "./fuse/content.ts";
+import { isMemoryLeaf } from "./fuse/kinds.ts";
 import { makeStored, type Region, rowMajor, type Stored } from "./fuse/region.ts";
 import { ixVar } from "./index/ix.ts";
 import type { Value } from "./ir/value.ts";

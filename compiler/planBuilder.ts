@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { CompileOptions } from "./compile.ts";
-import { cluster, isMemoryLeaf } from "./fuse/cluster.ts";
+import type { CompileOptions } from "./compileOptions.ts";
+import { cluster } from "./fuse/cluster.ts";
+import { isMemoryLeaf } from "./fuse/kinds.ts";
 import { prepare, shortConcats } from "./fuse/prepare.ts";
 import { makeStored, type Region, type Stored } from "./fuse/region.ts";
 import { verifyLaid } from "./fuse/verify.ts";

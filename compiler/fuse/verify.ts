@@ -3,7 +3,7 @@ import type { Laid } from "../layout.ts";
 import type { AttendValue } from "../schedule/attend.ts";
 import { anchorOf } from "../schedule/outputIndex.ts";
 import { placeInNest, type ReduceValue, reducedAxes } from "../schedule/reduce.ts";
-import { isMemoryLeaf } from "./cluster.ts";
+import { isMemoryLeaf } from "./kinds.ts";
 import { type Region, storedReads, type Template } from "./region.ts";
 
 // The verifier of fusion and layout. In: the regions of a leg and the graph they must compute. Out: what is wrong; empty means that every

@@ -1,4 +1,4 @@
-import { isMemoryLeaf } from "../fuse/cluster.ts";
+import { isMemoryLeaf } from "../fuse/kinds.ts";
 import { type Region, type Stored, storedReads } from "../fuse/region.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { graphValues } from "../ir/walk.ts";

@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../../dsl/diagnostic.ts";
 import { diagnose } from "../../dsl/diagnostics.ts";
-import { isAnchor, isMemoryLeaf } from "../fuse/cluster.ts";
+import { isAnchor, isMemoryLeaf } from "../fuse/kinds.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Graph, GraphResult, Value } from "../ir/value.ts";
 import { graphValues } from "../ir/walk.ts";

@@ -1,0 +1,404 @@
+import { gradient } from "./autodiff.ts";
+import type { CompileOptions } from "./compileOptions.ts";
+import type { Leaf, StepKind, TrainProgram } from "./elaborate/program.ts";
+import type { Builder } from "./ir/builder.ts";
+import { inlineReadCalls } from "./ir/calls.ts";
+import { printGraph } from "./ir/print.ts";
+import type { Graph, GraphResult, Value } from "./ir/value.ts";
+import { requireVerified } from "./ir/verify.ts";
+import { rebuild } from "./ir/walk.ts";
+import { continued, crossings, readsOf } from "./legs.ts";
+import { bytesOf } from "./memory/place.ts";
+import type { Plan, PlanBinding, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
+import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
+import { isFullPrecision } from "./precision.ts";
+import { rematerialise } from "./remat.ts";
+import { type AxisOrder, asStored, parameterOrders, readAsStored, storedInput } from "./storageOrder.ts";
+import { frozenType, orderOf, storedLeaves } from "./storedLeaves.ts";
+
+// Train blocks. In: an elaborated train block, nothing differentiated. Out: a verified plan. It decides where what outlives a leg lies: trained
+// parameters, their gradients and the optimiser's moments in flat parallel arenas, everything else in buffers of its own; each alternative of a
+// step is two legs, one that begins the gradients of an update and one that adds to them, behind the legs that end in what the host waits for.
+
+const isGradient = (result: string): boolean => result.startsWith("grad.");
+
+/** A train block as a plan. */
+export function compileTrain(train: TrainProgram, sourceHash: string, target: PlanTarget, options: CompileOptions = {}): Plan {
+  return new TrainCompiler(train, target, options).compile(sourceHash);
+}
+
+/** A way through a step: what it computes forwards, the same with its gradients, and what must be cleared first. */
+interface PathGraph {
+  readonly forward: Graph;
+  readonly graph: Graph;
+  readonly clear: readonly PlanBinding[];
+}
+
+class TrainCompiler {
+  readonly #train: TrainProgram;
+  readonly #options: CompileOptions;
+  readonly #builder: PlanBuilder;
+  readonly #params: PlanBinding;
+  readonly #grads: PlanBinding;
+  readonly #places = new Map<string, PlanBinding>(); // of leaves, by path
+  readonly #states = new Map<string, PlanBinding>(); // of the optimiser, by the names of its graph
+  readonly #inputs = new Map<string, PlanBinding>();
+  readonly #outputs = new Map<string, PlanBinding>();
+  /** Values that cross from one leg of a step to a later one. */
+  readonly #kept = new Map<string, PlanBinding>();
+  readonly #orders: ReadonlyMap<string, AxisOrder>; // of parameters, by path
+
+  constructor(train: TrainProgram, target: PlanTarget, options: CompileOptions) {
+    this.#train = train;
+    this.#options = options;
+    this.#builder = new PlanBuilder(target, train.uniforms, options);
+    this.#orders = train.optimizer.byTensor ? new Map() : parameterOrders(train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)));
+    const bytes = 4 * train.arena.size;
+    this.#params = this.#builder.buffer("params", bytes, "persistent");
+    this.#grads = this.#builder.buffer("grads", bytes, "persistent");
+    const slices = new Map(train.arena.slices.map((s) => [s.path, s]));
+    for (const leaf of train.leaves) {
+      const slice = slices.get(leaf.path);
+      const place = slice
+        ? { buffer: this.#params.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size }
+        : this.#builder.buffer(leaf.path, bytesOf({ shape: leaf.shape, dtype: this.#dtypeOf(leaf) }), "persistent");
+      this.#places.set(leaf.path, place);
+    }
+    for (const { name, value } of train.optimizer.start.results)
+      this.#states.set(name, this.#builder.buffer(name.replace("state.", "optimizer."), bytesOf(value), "persistent"));
+  }
+
+  compile(sourceHash: string): Plan {
+    const { settings, optimizer } = this.#train;
+    this.#init();
+    const steps = this.#train.steps.map((step) => this.#step(step));
+    this.#update();
+    const { prompts, tables } = this.#train;
+    const copyLeg = this.#copies();
+    return this.#builder.finish({
+      kind: "train",
+      name: this.#train.name,
+      sourceHash,
+      settings: {
+        batch: settings.batch,
+        microSteps: settings.microSteps,
+        accumulate: settings.accumulate.count,
+        saveEvery: settings.saveEvery,
+        logEvery: settings.logEvery,
+        seed: settings.seed,
+      },
+      mix: this.#train.mix,
+      steps,
+      initLeg: "init",
+      updateLeg: "update",
+      stored: [
+        ...storedLeaves(this.#train.leaves, this.#places, (l) => this.#dtypeOf(l), this.#orders),
+        ...this.#storedOptimizer(optimizer.states),
+      ],
+      datasets: this.#train.datasets,
+      models: this.#train.models,
+      unreached: this.#train.unreached,
+      ...(prompts.length === 0 ? {} : { prompts }),
+      ...(tables.length === 0 ? {} : { tables }),
+      ...(copyLeg === null ? {} : { copyLeg }),
+    });
+  }
+
+  /** Copies of models, filled once from what these are when the run starts. */
+  #copies(): string | null {
+    const { copies, leaves, builder: b } = this.#train;
+    if (copies.length === 0) return null;
+    const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
+    const results = copies.map(({ from, to }): GraphResult => {
+      const leaf = byPath.get(from)!;
+      const value = storedInput(b, from, leaf, this.#orders.get(from));
+      return { name: to, value: asStored(b, b.cast(value, this.#dtypeOf(byPath.get(to)!)), this.#orders.get(to)) };
+    });
+    const graph: Graph = { name: "copy", results };
+    this.#builder.leg({
+      name: "copy",
+      graph: this.#checked(graph),
+      inputs: this.#places,
+      results: this.#places,
+      written: new Set(),
+      read: new Set(),
+    });
+    return "copy";
+  }
+
+  /** The legs of a step: for each way what is read first, then the rest, once beginning the gradients of an update and once adding to them. */
+  #step(step: StepKind): TrainPlan["steps"][number] {
+    const { accumulate } = this.#train.settings;
+    const many = step.alternatives.length > 1;
+    const graphs = new Map<Graph, { readonly first: string; readonly next: string; readonly reads: readonly string[] }>();
+    const whole = new Map<Graph, { readonly first: PathGraph; readonly next: PathGraph | null }>();
+    for (const { graph } of step.alternatives) {
+      if (whole.has(graph)) continue;
+      const b = this.#train.builder;
+      const forward = readAsStored(inlineReadCalls(graph, b), b, this.#orders);
+      const first = this.#pathGraph(forward, false);
+      whole.set(graph, { first, next: accumulate.count === 1 ? null : this.#pathGraph(forward, true) });
+    }
+    const cuts = this.#cuts(
+      step.name,
+      [...whole.values()].flatMap(({ first, next }) => (next ? [first.graph, next.graph] : [first.graph])),
+    );
+    const alternatives = step.alternatives.map(({ key, graph, reads, ended, tables, notes }, i) => {
+      let legs = graphs.get(graph);
+      if (!legs) {
+        const name = many ? `${step.name}.${i}` : step.name;
+        const { first, next } = whole.get(graph)!;
+        const before = cuts.before(first.graph);
+        this.#stepLeg(`${name}.first`, first, before.kept);
+        if (next) this.#stepLeg(`${name}.next`, next, cuts.before(next.graph).kept);
+        legs = { first: `${name}.first`, next: next ? `${name}.next` : `${name}.first`, reads: before.legs };
+        graphs.set(graph, legs);
+      }
+      const { first, next } = legs;
+      return {
+        key,
+        first,
+        next,
+        minimises: graph.results.some((r) => r.name === "loss"),
+        ...(reads.length === 0 ? {} : { reads: reads.map((r, k) => ({ ...r, leg: legs.reads[k]! })) }),
+        ...(ended === null ? {} : { ended }),
+        ...(tables.length === 0 ? {} : { tables }),
+        ...(Object.keys(notes).length === 0 ? {} : { notes }),
+      };
+    });
+    return { name: step.name, dataset: step.dataset, choices: step.choices, alternatives };
+  }
+
+  /** Makes the legs that end in a read; ways with the same reads share them, and each keeps what any of them needs. */
+  #cuts(
+    step: string,
+    graphs: readonly Graph[],
+  ): { before(graph: Graph): { readonly legs: readonly string[]; readonly kept: ReadonlyMap<Value, string> } } {
+    const b = this.#train.builder;
+    const shared = new Map<string, { readonly reads: readonly GraphResult[]; readonly crossing: Set<Value> }>();
+    const keysOf = new Map<Graph, readonly string[]>();
+    for (const graph of graphs) {
+      const { reads } = readsOf(graph);
+      const sets = crossings(graph);
+      keysOf.set(
+        graph,
+        reads.map((_, k) => {
+          const key = reads
+            .slice(0, k + 1)
+            .map((r) => r.value.id)
+            .join();
+          const one = shared.get(key) ?? { reads: reads.slice(0, k + 1), crossing: new Set<Value>() };
+          for (const v of sets[k]!) one.crossing.add(v);
+          shared.set(key, one);
+          return key;
+        }),
+      );
+    }
+    const names = new Map<Value, string>();
+    const legOf = new Map<string, string>();
+    const keptBefore = (key: string): ReadonlyMap<Value, string> => {
+      const kept = new Map<Value, string>();
+      const ids = key.split(",");
+      for (let k = 1; k <= ids.length; k++) for (const v of shared.get(ids.slice(0, k).join())!.crossing) kept.set(v, names.get(v)!);
+      return kept;
+    };
+    for (const [key, { reads, crossing }] of [...shared].sort(([a], [b2]) => a.split(",").length - b2.split(",").length)) {
+      const name = `${step}.wait${legOf.size}`;
+      legOf.set(key, name);
+      const last = reads.at(-1)!;
+      const earlier =
+        reads.length > 1
+          ? keptBefore(
+              reads
+                .slice(0, -1)
+                .map((r) => r.value.id)
+                .join(),
+            )
+          : new Map<Value, string>();
+      const results: GraphResult[] = [last];
+      for (const v of crossing) {
+        if (names.has(v)) continue;
+        const keptName = `kept${this.#kept.size}.${v.id}`;
+        names.set(v, keptName);
+        this.#kept.set(keptName, this.#builder.buffer(keptName, bytesOf(v), "persistent"));
+        results.push({ name: keptName, value: v });
+      }
+      this.#leg(name, continued({ name, results }, b, earlier), { name, results }, [], new Set([last.name]));
+    }
+    return {
+      before: (graph) => {
+        const keys = keysOf.get(graph)!;
+        const last = keys.at(-1);
+        return { legs: keys.map((key) => legOf.get(key)!), kept: last === undefined ? new Map() : keptBefore(last) };
+      },
+    };
+  }
+
+  /** Parameters that no step changes may lie in f16. */
+  #dtypeOf(leaf: Leaf): "f32" | "f16" {
+    const { precision, arena } = this.#train;
+    return frozenType(precision, leaf.role === "param" && !arena.slices.some((s) => s.path === leaf.path));
+  }
+
+  #storedOptimizer(states: TrainProgram["optimizer"]["states"]): StoredTensor[] {
+    const keys = new Map(this.#train.leaves.map((l) => [l.path, l]));
+    return states.flatMap((s): StoredTensor[] => {
+      const place = this.#states.get(s.at.input)!;
+      const at = { buffer: place.buffer, offset: place.offset + 4 * s.at.place, bytes: 4 };
+      if (!s.arena) return [{ key: `optimizer.${s.name}`, role: "optimizer", shape: [], dtype: "f32", at }];
+      return this.#train.arena.slices.map((slice) => ({
+        key: `optimizer.${s.name}/${keys.get(slice.path)!.key}`,
+        role: "optimizer",
+        shape: keys.get(slice.path)!.shape,
+        ...orderOf(this.#orders, slice.path),
+        dtype: "f32",
+        at: { buffer: place.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size },
+      }));
+    });
+  }
+
+  /** Fills parameters and module state, then the optimiser's state, which may start from the parameters. */
+  #init(): void {
+    const { leaves, optimizer } = this.#train;
+    const b = this.#train.builder;
+    const results: GraphResult[] = leaves.map((l) => ({
+      name: l.path,
+      value: asStored(b, b.cast(l.init, this.#dtypeOf(l)), this.#orders.get(l.path)),
+    }));
+    this.#builder.leg({
+      name: "init",
+      graph: this.#checked({ name: "init", results }),
+      inputs: new Map(),
+      results: this.#places,
+      written: new Set(),
+      read: new Set(),
+      clear: [this.#params, this.#grads, ...this.#states.values()],
+    });
+    this.#builder.leg({
+      name: "init",
+      graph: this.#checked(optimizer.start),
+      inputs: new Map([["params", this.#params]]),
+      results: this.#states,
+      written: new Set(),
+      read: new Set(),
+    });
+  }
+
+  /** A way through a step with its gradients, which begin an update's or add to them. */
+  #pathGraph(forward: Graph, adds: boolean): PathGraph {
+    const b = this.#train.builder;
+    const inputOf = new Map(memoryLeaves(forward).map((v) => [v.attrs.name, v]));
+    const slices = this.#train.arena.slices;
+    const loss = forward.results.find((r) => r.name === "loss")?.value;
+    const results: GraphResult[] = [...forward.results];
+    const clear: PlanBinding[] = [];
+    if (loss) {
+      const trained = slices.filter((s) => inputOf.has(s.path));
+      const wanted = trained.map((s) => inputOf.get(s.path)!);
+      const gradients = this.#time("autodiff", () => gradient(b, loss, wanted));
+      for (const [i, slice] of trained.entries()) {
+        const value = gradients[i]!;
+        const name = `grad.${slice.path}`;
+        results.push({ name, value: adds ? b.add(b.input(name, value.shape, { role: "grad" }), value) : value });
+      }
+      if (!adds && trained.length < slices.length) clear.push(this.#grads);
+    }
+    const whole: Graph = { name: forward.name, results };
+    const isForward = (name: string): boolean => !isGradient(name);
+    return { forward, graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)), clear };
+  }
+
+  /** The last leg of a way: everything but what has been read and kept before. */
+  #stepLeg(name: string, path: PathGraph, kept: ReadonlyMap<Value, string>): void {
+    this.#options.onStage?.("tensor", name, () => printGraph(path.forward), path.forward);
+    const rest: Graph = { name, results: [...readsOf(path.graph).rest] };
+    const graph = kept.size === 0 ? rest : continued(rest, this.#train.builder, kept);
+    const read = new Set(rest.results.map((r) => r.name).filter((n) => n === "loss" || n.startsWith("log.")));
+    this.#leg(name, graph, rest, path.clear, read);
+  }
+
+  #leg(name: string, graph: Graph, written: Graph, clear: readonly PlanBinding[], read: ReadonlySet<string>): void {
+    this.#options.onStage?.("grad", name, () => printGraph(graph), graph);
+    const slices = new Map(this.#train.arena.slices.map((s) => [s.path, s]));
+    const gradPlace = (result: string): PlanBinding => {
+      const slice = slices.get(result.slice("grad.".length))!;
+      return { buffer: this.#grads.buffer, offset: 4 * slice.offset, bytes: 4 * slice.size };
+    };
+    const places = new Map<string, PlanBinding>();
+    for (const r of written.results) {
+      if (r.name.startsWith("update.")) places.set(r.name, this.#places.get(r.name.slice("update.".length))!);
+      else if (isGradient(r.name)) places.set(r.name, gradPlace(r.name));
+      else places.set(r.name, this.#kept.get(r.name) ?? this.#output(r.name, r.value));
+    }
+    const inputs = new Map<string, PlanBinding>();
+    const hostWritten = new Set<string>();
+    for (const v of memoryLeaves(graph)) {
+      const input = v.attrs.name;
+      if (v.attrs.role === "grad") inputs.set(input, gradPlace(input));
+      const kept = this.#kept.get(input);
+      if (kept) inputs.set(input, kept);
+      if (v.attrs.role !== "data") continue;
+      if (!this.#inputs.has(input)) this.#inputs.set(input, this.#builder.buffer(input, bytesOf(v), "input"));
+      inputs.set(input, this.#inputs.get(input)!);
+      hostWritten.add(input);
+    }
+    for (const [path, place] of this.#places) inputs.set(path, place);
+    const frozen = new Set(this.#train.leaves.filter((l) => this.#dtypeOf(l) === "f16").map((l) => l.path));
+    const precision = { policy: this.#train.precision, frozen, backward: isGradient };
+    const precise = isFullPrecision(this.#train.precision) ? {} : { precision };
+    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written: hostWritten, read, clear, ...precise });
+  }
+
+  /** Averaging, the gradient's transforms, and the optimiser, as one graph over the arenas. */
+  #update(): void {
+    const { optimizer, gradient: transform, settings, builder: b } = this.#train;
+    let grads: Value = b.input("grads", [this.#train.arena.size], { role: "grad" });
+    if (settings.accumulate.by === "mean" && settings.accumulate.count > 1) grads = b.mul(grads, 1 / settings.accumulate.count);
+    if (transform) grads = withInput(transform, b, "grads", grads).results.find((r) => r.name === "grads")!.value;
+    const graph = withInput(optimizer.graph, b, "grads", grads);
+    const places = new Map<string, PlanBinding>();
+    const inputs = new Map<string, PlanBinding>([
+      ["params", this.#params],
+      ["grads", this.#grads],
+    ]);
+    for (const [name, place] of this.#states) inputs.set(name, place);
+    for (const r of graph.results) {
+      if (r.name === "params") places.set(r.name, this.#params);
+      else if (r.name.startsWith("state.")) places.set(r.name, this.#states.get(r.name)!);
+      else places.set(r.name, this.#output(r.name, r.value));
+    }
+    const read = new Set(graph.results.map((r) => r.name).filter((n) => n.startsWith("log.")));
+    this.#builder.leg({
+      name: "update",
+      graph: this.#checked({ ...graph, name: "update" }),
+      inputs,
+      results: places,
+      written: new Set(),
+      read,
+    });
+  }
+
+  #output(name: string, v: Value): PlanBinding {
+    const key = `${name} ${v.dtype} ${v.shape.join()}`;
+    let place = this.#outputs.get(key);
+    if (!place) {
+      place = this.#builder.buffer(name, bytesOf(v), "output");
+      this.#outputs.set(key, place);
+    }
+    return place;
+  }
+  #checked(graph: Graph): Graph {
+    return this.#options.verify === false ? graph : requireVerified(graph, "elaborate");
+  }
+  #time<T>(pass: string, work: () => T): T {
+    const start = performance.now();
+    const result = work();
+    this.#options.onTime?.(pass, performance.now() - start);
+    return result;
+  }
+}
+
+/** The graph with every read of an input replaced. */
+function withInput(graph: Graph, b: Builder, name: string, by: Value): Graph {
+  return rebuild(graph, b, (v) => (v.op === "input" && v.attrs.name === name && v.attrs.role !== "uniform" ? by : null));
+}
