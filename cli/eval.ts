@@ -13,6 +13,7 @@ import {
   type Streams,
 } from "./job.ts";
 import { sourceOf, writeEvaluation, writeRunReport } from "./run.ts";
+import { surgeonFor } from "./surgeon.ts";
 
 // `adac eval FILE`: runs the evaluate blocks of a file on what was trained before, and renews the report of that run. Exit status as `adac run`.
 
@@ -73,7 +74,12 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
     for (const plan of chosen) {
       const place = await folderOf(plan, folders, out);
       if (!place.ok) return problem(place.error);
-      const result = await evaluateOn(opened, plan, (from) => sourceOf(from, folders, out), streams);
+      const result = await evaluateOn(
+        opened,
+        plan,
+        { find: (from) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) },
+        streams,
+      );
       if (!result.ok) return problem(result.problem);
       if (!request.json) streams.out.write(evaluationText(plan.program.name, result.value.evaluation));
       const written = await writeEvaluation(place.value, plan, result.value);

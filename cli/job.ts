@@ -6,7 +6,7 @@ import { createSession } from "../runtime/execute/session.ts";
 import { openProgress, type Progress } from "../runtime/log/progress.ts";
 import type { EvaluationOfRun } from "../runtime/report/report.ts";
 import { type Evaluation, evaluate } from "../runtime/train/evaluate.ts";
-import { type FindSource, loadModels } from "../runtime/train/models.ts";
+import { loadModels, type ModelSources } from "../runtime/train/models.ts";
 import { openDataset } from "../runtime/train/sources.ts";
 
 // What `adac run` and `adac eval` share: how a file becomes plans, what they print, and one evaluation from plan to numbers.
@@ -57,7 +57,7 @@ export type EvaluatedResult = { readonly ok: true; readonly value: EvaluationOfR
 export async function evaluateOn(
   opened: OpenedDevice,
   plan: EvaluateProgram,
-  find: FindSource,
+  sources: ModelSources,
   streams: Streams,
   signal?: AbortSignal,
 ): Promise<EvaluatedResult> {
@@ -85,7 +85,7 @@ export async function evaluateOn(
     progress = openProgress({ what: `evaluating ${program.name}: batch`, total, from: 0, stream: streams.err });
     const outcome = await evaluate(session, data?.loader ?? null, {
       progress,
-      prepare: () => loadModels(session, program, find),
+      prepare: () => loadModels(session, program, sources),
       ...(signal === undefined ? {} : { signal }),
     });
     if (!outcome.ok) return { ok: false, problem: outcome.failure };

@@ -4,6 +4,8 @@ import type { NdArray } from "../compiler/ir/ops/row.ts";
 import type { Graph, GraphResult, Value } from "../compiler/ir/value.ts";
 import { graphValues, rebuild } from "../compiler/ir/walk.ts";
 import type { UniformDecl } from "../compiler/plan/host.ts";
+import type { PlanPrompt } from "../compiler/plan/plan.ts";
+import { promptArrays, type Tokenizer } from "../compiler/plan/prompt.ts";
 import { centralDifferences } from "../compiler/reference/differences.ts";
 import { evaluate, evaluateValues } from "../compiler/reference/evaluate.ts";
 import type { Span } from "../dsl/span.ts";
@@ -35,6 +37,10 @@ const deviceGradTolerance = 2e-3;
 
 export async function judge(program: TestProgram, sample: Sample, onDevice: OnDevice): Promise<Verdict> {
   const inputs = inputsOf(program, sample);
+  for (const prompt of program.prompts) {
+    const tooLong = addPrompt(prompt, program.seed, inputs);
+    if (tooLong !== null) return { kind: "fails", failing: { span: null, lines: [tooLong] } };
+  }
   return program.gradients ? judgeGradients(program, program.gradients, inputs, onDevice) : judgeChecks(program, inputs, onDevice);
 }
 
@@ -48,8 +54,34 @@ function inputsOf(program: TestProgram, sample: Sample): Record<string, NdArray>
     };
   const starts = evaluate({ name: "init", results: program.leaves.map((leaf) => ({ name: leaf.path, value: leaf.init })) }, {});
   Object.assign(inputs, starts);
-  for (const { from, to } of program.copies) inputs[to] = inputs[from]!;
   return inputs;
+}
+
+/** Tests know no vocabulary: a word is a token, equal words are equal tokens, and all are less than 64. */
+const wordTokens: Tokenizer = {
+  begin: 1,
+  end: 2,
+  pad: 0,
+  filler: 3,
+  encode: (text) =>
+    (text.match(/\S+/g) ?? []).map((word) => 4 + [...word].reduce((hash, letter) => (31 * hash + letter.codePointAt(0)!) % 60, 0)),
+};
+
+/** The inputs that a prompt becomes; a prompt without room for its words gives what is wrong. */
+function addPrompt(prompt: PlanPrompt, seed: number, inputs: Record<string, NdArray>): string | null {
+  const made = promptArrays(prompt, { seed, microStep: 0, update: 0, progress: 0 }, wordTokens);
+  if (!made.ok) return `a prompt has ${made.tokens} tokens, of which ${made.most} have room: ${made.text}`;
+  const rows = prompt.elements.length;
+  for (const [part, array] of Object.entries(made.arrays)) {
+    const each = array.length / rows;
+    const whole = part === "end" || part.endsWith(".words");
+    inputs[`${prompt.name}.${part}`] = {
+      dtype: array instanceof Float32Array ? "f32" : "i32",
+      shape: whole ? prompt.shape : [...prompt.shape, each],
+      data: Float64Array.from(array),
+    };
+  }
+  return null;
 }
 
 // ---- claims ----

@@ -6,7 +6,7 @@ import { createSession } from "../runtime/execute/session.ts";
 import { readRows } from "../runtime/log/jsonl.ts";
 import { clockText, openProgress, type Progress } from "../runtime/log/progress.ts";
 import { type EvaluationOfRun, writeReport } from "../runtime/report/report.ts";
-import { loadModels } from "../runtime/train/models.ts";
+import { loadModels, type ModelSources } from "../runtime/train/models.ts";
 import {
   createRunFolder,
   latestRun,
@@ -31,6 +31,7 @@ import {
   type TrainProgram,
 } from "./job.ts";
 import { profileRun, WaitClock } from "./profileRun.ts";
+import { surgeonFor } from "./surgeon.ts";
 
 // `adac run FILE`: trains the train blocks of a file, evaluates what was trained and writes a report. Exit status: 0 done (or stopped by the
 // user and saved), 1 something is wrong with the program, the data or the machine, 2 wrong usage.
@@ -205,7 +206,7 @@ async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly Eval
       const result = await evaluateOn(
         opened,
         evaluation,
-        (from) => sourceOf(from, job.folders, request.out ?? "runs"),
+        modelSources(job, evaluation),
         streams,
         job.signal,
       );
@@ -266,7 +267,7 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
       folder,
       progress,
       signal: job.signal,
-      prepare: () => loadModels(session, program, (source) => sourceOf(source, job.folders, request.out ?? "runs")),
+      prepare: () => loadModels(session, program, modelSources(job, plan)),
       ...(resume === null ? {} : { resume: resume.value }),
       ...(request.steps === undefined ? {} : { steps: request.steps }),
       ...(request.keepLast === undefined ? {} : { keepLast: request.keepLast }),
@@ -286,6 +287,14 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
     await resume?.value.close();
     session.dispose();
   }
+}
+
+/** Where the models of a block come from, and who fits them to it. */
+function modelSources({ request, folders, overrides }: Job, plan: TrainProgram | EvaluateProgram): ModelSources {
+  return {
+    find: (from) => sourceOf(from, folders, request.out ?? "runs"),
+    surgeon: surgeonFor(request.file, overrides, plan),
+  };
 }
 
 /** Where the source of a model lies: a run of this command, else the latest run of that block, else a path. */

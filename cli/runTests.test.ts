@@ -36,6 +36,21 @@ const wrongDevice: OnDevice = async (graph, inputs) =>
 
 describe("what holds", () => {
   test.each([
+    [
+      "prompts, a word a token",
+      'prompt me(who: Text) = "hello {who} {face:2} too"\n' +
+        'test "a" { let p = me("old man", length: 12) expect near(p.face, [4, 5]) expect near(sum(p.plain), 6) expect p.ids[tokens: 0] == 1 }',
+    ],
+    [
+      "a module made of another by a surgery",
+      "module Net(rows: Int) { param weight: f32[out: rows, c: 3] = draw(normal, [out: rows, c: 3])\n" +
+        "forward(x: real[...b, c: 3]) -> real[...b, out: rows] { return dot(x, weight, over: c) |> order([...b, out]) } }\n" +
+        "fn repeat_rows(old: f32[rows, c], times: Dim) -> f32[rows: rows * times, c] {\n" +
+        "return expand(old, [copy: times, rows, c]) |> view(`copy rows c -> rows=(copy rows) c`) }\n" +
+        "surgery grow for Net { weight = repeat_rows() }\n" +
+        'test "a" { let a = fresh(Net(2), seed: 1) let b = fresh(Net(6), from: a, surgery: grow)\n' +
+        "let y = a([1, 2, 3]) expect near(b([1, 2, 3]), concat([y, y, y], axis: out)) }",
+    ],
     ["near tensors, lists and records", 'test "a" { expect near({ a: [1, 2], b: 3 }, { a: [1, 2.00001], b: 3 }, 1e-4) }'],
     ["a relative tolerance", 'test "a" { expect near(1000, 1009, relative: 0.01) }'],
     ["near within another claim", 'test "a" { let x = draw(normal, [n: 4])\n expect near(x, x) and not near(x, x + 1) }'],

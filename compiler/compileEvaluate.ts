@@ -59,5 +59,6 @@ export function compileEvaluate(evaluation: EvaluateProgram, sourceHash: string,
     models: evaluation.models,
     measures: evaluation.measures.map(({ name, metric, args }) => ({ name, metric, args })),
     report: evaluation.report,
+    ...(evaluation.prompts.length === 0 ? {} : { prompts: evaluation.prompts }),
   });
 }

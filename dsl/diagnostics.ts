@@ -108,6 +108,10 @@ export const diagnosticTable = {
   "index/out-of-range": error("index {index} is outside of 0..{size}"),
   "type/no-field": error("{what} has no field `{name}`"),
   "bind/two-for-one": error("the parameters `{first}` and `{second}` have one key: {key}"),
+  "bind/surgery": error(
+    "surgery `{surgery}` cannot make `{path}`, {to}, of the file's {from}: {problem}",
+    "a rule is a function from the file's tensor to the parameter; a size that it leaves open must take the one's shape to the other's",
+  ),
   "bind/template": error("this key cannot be computed: {problem}"),
   "tap/missing": error("{part} has no tap and no part `{name}`", "a tap is written `tap name = …` in the part's module"),
   "call/too-deep": error("calls are nested more than {most} deep", "a function must not call itself: loops are `fold` and `for`"),

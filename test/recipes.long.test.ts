@@ -32,7 +32,7 @@ describe("the recipe", () => {
     expect(graphsOf(first, "distill")).toBe(13);
     expect(waitsOf(first, "distill")).toBe(0);
     const second = elaborated("stage1.ada", "round2");
-    expect(second.models.find((m) => m.name === "encoder")).toMatchObject({ from: "round1", surgery: "widen_kv" });
+    expect(second.models.find((m) => m.name === "encoder")).toMatchObject({ from: "round1", surgery: { name: "widen_kv" } });
     const rows = (program: TrainProgram) =>
       program.leaves.find((l) => l.path.startsWith("encoder.") && l.path.endsWith("layers[11].self_attn.k_proj.weight"))!.shape[0];
     expect([rows(first), rows(second)]).toEqual([768, 4 * 768]);

@@ -107,6 +107,8 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
     }
     case "optimizer":
       return { ...callee, args, caller: scope, span };
+    case "surgery":
+      return { ...callee, args, span };
     case "dataset":
       return applyDataset(callee, args, span);
     case "promptItem":

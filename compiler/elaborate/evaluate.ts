@@ -2,16 +2,17 @@ import type { EvaluateItem, EvaluateMember, Expr, MeasureStmt } from "../../dsl/
 import type { Resolution } from "../../dsl/names.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
-import type { GraphResult } from "../ir/value.ts";
+import type { GraphResult, Value } from "../ir/value.ts";
 import type { PlanMeasureArg } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
 import { castTo } from "./arithmetic.ts";
 import { argumentValue, readArgs } from "./calls.ts";
 import { batchOf, datasetSpec } from "./datasets.ts";
-import { evaluate } from "./expressions.ts";
+import { compileCondition, evaluate } from "./expressions.ts";
 import { attempt, fail, unsupported } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
-import { collectLeaves, modelsInOrder } from "./leaves.ts";
+import { collectLeaves } from "./leaves.ts";
+import { plannedModels } from "./plannedModels.ts";
 import { precisionOf } from "./precision.ts";
 import type { Elaborated, EvaluateProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
@@ -73,6 +74,15 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
   const collected: GraphResult[] = [];
   const measures: EvaluateProgram["measures"][number][] = [];
   let report: string | null = null;
+  session.takesPrompts = true;
+  session.measure = (member, inner) => {
+    if (member.when !== null && !compileCondition(member.when, inner)) return;
+    const turns = session.stream.flatMap((step) => /^\[(\d+)\]$/.exec(step)?.[1] ?? []);
+    const made = measure(member, [member.name.name, ...turns].join("."), inner, batch, collected);
+    if (measures.some((other) => other.name === made.name)) fail("name/duplicate", member.name.span, { name: made.name });
+    measures.push(made);
+  };
+  let ended = false;
   session.inBody("evaluate", [name], () => {
     for (const member of item.members) {
       switch (member.kind) {
@@ -84,12 +94,14 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
           report = member.to.value;
           break;
         case "measure":
-          measures.push(measure(member, scope, batch, collected));
-          break;
+        case "for":
+        case "if":
+        case "require":
         case "let": {
-          if (isBatch(member)) break;
+          if (isBatch(member) || ended) break;
           const flow = runStatement(member, scope);
           if (flow.kind === "on") scope = flow.scope;
+          else ended = true;
           break;
         }
         default:
@@ -99,12 +111,13 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
   });
   if (measures.length === 0)
     fail("elaborate/missing-setting", item.name.span, { name: `evaluate ${name}`, setting: "anything to `measure`" });
+  const leaves = collectLeaves(session, () => 0);
   return {
     kind: "evaluate",
     name,
     builder: session.builder,
-    leaves: collectLeaves(session, () => 0),
-    models: modelsInOrder(session).map((m) => ({ name: m.name, module: m.module, mode: "frozen", from: m.from })),
+    leaves,
+    models: plannedModels(files, leaves, fileScope),
     dataset: data ? { setting: data.setting, spec: datasetSpec(data.dataset, data.read, item.span) } : null,
     batch,
     seed,
@@ -112,6 +125,7 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
     uniforms: session.uniforms,
     measures,
     report,
+    prompts: session.prompts.all,
     precision: precisionOf([], program.files.get(program.entry)!.ast.items, read.precision),
   };
 }
@@ -140,10 +154,14 @@ function dataOf(item: EvaluateItem, scope: Scope): DataBinding | null {
   return { setting: first.name.name, dataset: value, read: new Set() };
 }
 
-function measure(member: MeasureStmt, scope: Scope, batch: number, collected: GraphResult[]): EvaluateProgram["measures"][number] {
+function measure(
+  member: MeasureStmt,
+  name: string,
+  scope: Scope,
+  batch: number,
+  collected: GraphResult[],
+): EvaluateProgram["measures"][number] {
   const { value, span } = member;
-  const name = member.name.name;
-  if (member.when !== null) unsupported("`measure … when`", member.when.span);
   const metric = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : null;
   const params = metric === null ? undefined : metrics[metric];
   if (value.kind !== "call" || metric === null || params === undefined) {
@@ -182,11 +200,20 @@ function measure(member: MeasureStmt, scope: Scope, batch: number, collected: Gr
         );
       }
       const label = arg.source.kind === "expr" && isName(arg.source.expr) ? arg.source.expr.name : `${name}.${param}`;
-      if (!collected.some((r) => r.name === `collect.${label}`))
-        collected.push({ name: `collect.${label}`, value: castTo(scope.session, given, "f32").value });
-      return { kind: "collected", name: label };
+      return { kind: "collected", name: collect(castTo(scope.session, given, "f32").value, label, collected) };
     }),
   };
+}
+
+/** The name under which a value's rows are collected: `label`, numbered where another value has it. */
+function collect(value: Value, label: string, collected: GraphResult[]): string {
+  const prefix = "collect.";
+  const known = collected.find((r) => r.value === value);
+  if (known) return known.name.slice(prefix.length);
+  let name = label;
+  for (let n = 2; collected.some((r) => r.name === prefix + name); n++) name = `${label}#${n}`;
+  collected.push({ name: prefix + name, value });
+  return name;
 }
 
 function isName(expr: Expr): expr is Extract<Expr, { kind: "name" }> {

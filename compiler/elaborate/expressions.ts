@@ -1,11 +1,12 @@
 import type { Axis, BracketExpr, Expr, IfExpr, ListComp } from "../../dsl/ast.ts";
+import { builtins } from "../../dsl/builtins.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
 import { applyBinary, applyNot, applyUnary, castTo } from "./arithmetic.ts";
 import { axisItems } from "./axes.ts";
 import { call, readArgs, rowOf, valueArg } from "./calls.ts";
 import { dataCall } from "./dataValues.ts";
-import { Failure, fail, PathEnd } from "./failure.ts";
+import { Failure, fail, PathEnd, unsupported } from "./failure.ts";
 import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
 import { memberOf } from "./modules.ts";
@@ -115,6 +116,7 @@ function nameValue(name: string, span: Span, scope: Scope): Val {
       { size: name },
       { label: "no use of it says so", help: "a part takes its sizes from what goes through it: call it first, or give the size" },
     );
+  if (builtins.has(name)) unsupported(`\`${name}\` here`, span);
   const near = nearest(name, scope.names());
   fail("name/unknown", span, { name }, near ? { help: `did you mean \`${near}\`?` } : {});
 }
@@ -136,7 +138,7 @@ function settle(val: Val, scope: Scope): Val {
   return val;
 }
 
-function calleeValue(callee: Expr, scope: Scope): Val {
+export function calleeValue(callee: Expr, scope: Scope): Val {
   // a schedule that is applied must not turn into its number first
   if (callee.kind === "name") return scope.lookupCallable(callee.name) ?? nameValue(callee.name, callee.span, scope);
   return evaluate(callee, scope);

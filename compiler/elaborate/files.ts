@@ -2,9 +2,8 @@ import type { Item, KeysItem } from "../../dsl/ast.ts";
 import type { Program, SourceFileId } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
 import { builtinNames, isBuiltin } from "./builtins/table.ts";
-import { readArgs } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
-import { fail, unsupported } from "./failure.ts";
+import { fail } from "./failure.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
 import { place } from "./modules.ts";
 import { readGrammar } from "./prompts.ts";
@@ -134,7 +133,7 @@ export class Files {
           return used.kind === "const" ? this.constant(used, usedScope) : this.model(used, item.kind === "model" ? item : null, usedScope);
         });
       case "surgery":
-        return unsupported("`surgery` outside of a `model`", item.name.span);
+        return { kind: "surgery", item, scope, args: [], span: item.name.span };
       default:
         return undefined;
     }
@@ -212,21 +211,15 @@ export class Files {
   private surgeryOf(item: ModelItem, module: string, scope: Scope): ModelRoot["surgery"] {
     const expr = item.surgery;
     if (expr === null) return null;
-    const callee = expr.kind === "call" ? expr.callee : expr;
-    const found = callee.kind === "name" ? this.itemsOf(expr.span.file).get(callee.name) : undefined;
-    if (found?.item.kind !== "surgery")
+    const surgery = evaluate(expr, scope);
+    if (surgery.kind !== "surgery")
       fail("type/mismatch", expr.span, {
-        found: "this",
+        found: describe(surgery),
         expected: "a `surgery` block: `surgery widen_kv` or `surgery widen_kv(noise: 0)`",
       });
-    if (found.item.for.name !== module)
-      fail("type/mismatch", expr.span, { found: `surgery of \`${found.item.for.name}\``, expected: `surgery of \`${module}\`` });
-    return {
-      item: found.item,
-      args: expr.kind === "call" ? readArgs(expr.args, scope) : [],
-      scope: this.scope(found.file),
-      span: expr.span,
-    };
+    if (surgery.item.for.name !== module)
+      fail("type/mismatch", expr.span, { found: `surgery of \`${surgery.item.for.name}\``, expected: `surgery of \`${module}\`` });
+    return { ...surgery, span: expr.span };
   }
 }
 

@@ -15,4 +15,5 @@ export {
   type TestCase,
   type TestProgram,
 } from "./tests.ts";
+export { elaborateSurgery, type SurgeryRequest } from "./surgeryProgram.ts";
 export { elaborateTrain, listEntries } from "./train.ts";

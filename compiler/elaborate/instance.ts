@@ -1,9 +1,8 @@
-import type { KeysItem, LeafDecl, ModuleItem, SurgeryItem } from "../../dsl/ast.ts";
+import type { KeysItem, LeafDecl, ModuleItem } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
-import type { CallArg } from "./calls.ts";
 import type { Scope } from "./scope.ts";
-import type { Val } from "./values.ts";
+import type { SurgeryVal, Val } from "./values.ts";
 
 /** A model of the program: the root of a tree of instances. */
 export interface ModelRoot {
@@ -12,7 +11,7 @@ export interface ModelRoot {
   readonly trained: boolean;
   readonly from: string | null;
   readonly keys: KeysItem | null;
-  readonly surgery: { readonly item: SurgeryItem; readonly args: readonly CallArg[]; readonly scope: Scope; readonly span: Span } | null;
+  readonly surgery: SurgeryVal | null;
   readonly value: Val;
   readonly span: Span;
 }

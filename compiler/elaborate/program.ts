@@ -4,7 +4,7 @@ import type { Span } from "../../dsl/span.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
-import type { PlanDataset, PlanFileKey, PlanMeasureArg, PlanMix, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
+import type { PlanDataset, PlanMeasureArg, PlanMix, PlanModel, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
 import type { RematPolicy } from "../remat.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
@@ -90,14 +90,7 @@ export interface TrainProgram {
   readonly gradient: Graph | null;
   readonly uniforms: readonly UniformDecl[]; // every uniform input leaf of every graph, by name
   readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
-  readonly models: readonly {
-    readonly name: string;
-    readonly module: string;
-    readonly mode: "frozen" | "trained";
-    readonly from: string | null;
-    readonly keys?: readonly PlanFileKey[];
-    readonly surgery?: string;
-  }[];
+  readonly models: readonly PlanModel[];
   readonly prompts: readonly PlanPrompt[];
   readonly tables: readonly PlanTable[];
   /** Leaves that begin as what other leaves are when the run starts. */
@@ -118,7 +111,7 @@ export interface EvaluateProgram {
   readonly name: string;
   readonly builder: Builder;
   readonly leaves: readonly Leaf[];
-  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen"; readonly from: string | null }[];
+  readonly models: readonly PlanModel[];
   readonly dataset: { readonly setting: string; readonly spec: PlanDataset } | null;
   readonly batch: number;
   readonly seed: number;
@@ -132,8 +125,16 @@ export interface EvaluateProgram {
     readonly span: Span;
   }[];
   readonly report: string | null; // path of the report, relative to the run folder
+  readonly prompts: readonly PlanPrompt[];
   readonly precision: PrecisionPolicy;
 }
+/** What a surgery does to the tensors of one file: a graph for each parameter, from the input `old` to the result `new`. */
+export interface SurgeryProgram {
+  readonly name: string;
+  readonly builder: Builder;
+  readonly params: readonly { readonly key: string; readonly graph: Graph }[];
+}
+
 /** A function of a file elaborated alone, for tests and conformance: `fn` of tensors with given sizes. */
 export interface FunctionProgram {
   readonly builder: Builder;

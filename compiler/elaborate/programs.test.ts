@@ -147,7 +147,7 @@ step fit(face: faces) {
   });
   test("outside of a step there is no host that makes tokens", () => {
     const text = 'prompt hello = "hello"\nfn entry() -> real { return sum(hello.ids) }';
-    expect(run(text, "entry").error).toContain("a prompt outside of the steps of a `train` block is not available");
+    expect(run(text, "entry").error).toContain("a prompt outside of steps, evaluations and tests is not available");
   });
   test("a prompt that has no room says how long it is", () => {
     const { program } = elaborated(

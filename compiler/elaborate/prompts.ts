@@ -179,7 +179,7 @@ function readTemplate(text: string, span: Span): readonly Bit[] {
 export function promptField(prompt: PromptVal, name: string, span: Span, scope: Scope): TensorVal {
   const { session } = scope;
   if (!session.takesPrompts)
-    unsupported("a prompt outside of the steps of a `train` block", span, "tokens are made by the host for each step");
+    unsupported("a prompt outside of steps, evaluations and tests", span, "tokens are made by the host for each step");
   const made = session.at(span, () => session.prompts.field(session.builder, prompt, name));
   if (made) return made;
   const known = ["ids", "plain", "end", ...prompt.slots.keys()];

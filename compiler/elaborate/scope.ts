@@ -14,6 +14,7 @@ const callable: ReadonlySet<Val["kind"]> = new Set([
   "scheduleItem",
   "schedule",
   "optimizer",
+  "surgery",
   "dataset",
   "promptItem",
   "tableMethod",

@@ -1,3 +1,4 @@
+import type { MeasureStmt } from "../../dsl/ast.ts";
 import type { Diagnostic } from "../../dsl/diagnostic.ts";
 import type { Span } from "../../dsl/span.ts";
 import { Builder } from "../ir/builder.ts";
@@ -10,6 +11,7 @@ import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
 import type { ArenaLayout } from "./program.ts";
 import { Prompts } from "./promptInputs.ts";
+import type { Scope } from "./scope.ts";
 import type { TableRoot } from "./tableState.ts";
 import type { TensorVal, Val } from "./values.ts";
 
@@ -66,6 +68,8 @@ export class Session {
   readonly prompts = new Prompts();
   /** Whether a host will be there that turns prompts into tokens. */
   takesPrompts = false;
+  /** Takes what an `evaluate` block measures, wherever in it that stands. */
+  measure: ((statement: MeasureStmt, scope: Scope) => void) | null = null;
   /** Parts that begin as copies of other parts. */
   readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];
   readonly tables = new Map<string, TableRoot>();

@@ -112,6 +112,7 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
     }
     case "logStmt":
       requirePlace("log", statement.span, scope);
+      if (session.body === "evaluate") unsupported("`log` in an `evaluate` block", statement.span, "`measure` gives a number a name");
       for (const field of statement.record.fields) {
         const value = evaluate(field.value ?? { kind: "name", name: field.name.name, span: field.name.span }, scope);
         if (isScalar(value) && scalarType(value) === "text" && session.body === "step") {
@@ -133,13 +134,17 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
         const flow = session.inStream(`[${i}]`, () =>
           runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope))),
         );
-        if (flow.kind !== "on") return flow;
+        // In an evaluation a requirement ends one turn of the innermost loop: the next subject may have what this one lacks.
+        if (flow.kind === "ended" && session.body === "evaluate") session.effects.ended = null;
+        else if (flow.kind !== "on") return flow;
       }
       return on();
     }
     case "measure":
       requirePlace("measure", statement.span, scope);
-      return unsupported("`measure` inside a block", statement.span, "write it directly in the `evaluate` block");
+      if (session.measure === null) throw new Error("internal: nobody takes what is measured");
+      session.measure(statement, scope);
+      return on();
     case "expect":
       requirePlace("expect", statement.span, scope);
       addCheck("expect", statement.condition, statement.span, scope);

@@ -6,6 +6,7 @@ import { gradient } from "../autodiff.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Value } from "../ir/value.ts";
 import type { UniformDecl } from "../plan/host.ts";
+import type { PlanPrompt } from "../plan/plan.ts";
 import { probeLoss } from "../reference/differences.ts";
 import { toTensor } from "./arithmetic.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
@@ -14,11 +15,12 @@ import { evaluate } from "./expressions.ts";
 import { attempt, fail, unsupported } from "./failure.ts";
 import { Files } from "./files.ts";
 import { collectLeaves } from "./leaves.ts";
-import type { Elaborated, Leaf, TrainProgram } from "./program.ts";
+import type { Elaborated, Leaf } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
 import { compileNumber, sizeOf } from "./sizes.ts";
 import { runStatements } from "./statements.ts";
+import { copiesBegun } from "./surgery.ts";
 import { copiedLeaves } from "./train.ts";
 import { type AxisItem, bool, describe, isNumeric, number, tensor, type Val } from "./values.ts";
 
@@ -59,9 +61,10 @@ export interface TestProgram {
   readonly inputs: readonly { readonly name: string; readonly axes: readonly AxisItem[]; readonly dtype: "f32" | "i32" | "bool" }[];
   readonly leaves: readonly Leaf[];
   readonly uniforms: readonly UniformDecl[];
-  /** Leaves that begin as copies of others, by path. */
-  readonly copies: TrainProgram["copies"];
   readonly checks: readonly Check[];
+  /** Texts that become inputs, and the seed by which they are drawn. */
+  readonly prompts: readonly PlanPrompt[];
+  readonly seed: number;
   /** Of a gradcheck: a scalar that depends on every result, and its derivatives. */
   readonly gradients: { readonly loss: Value; readonly of: readonly { readonly input: string; readonly value: Value }[] } | null;
 }
@@ -255,6 +258,7 @@ class TestSpace {
     const { item, kind } = this.#test;
     const inputs: TestProgram["inputs"][number][] = [];
     const { axes: shapes, scope } = this.#axesAt(sample);
+    session.takesPrompts = true;
     const { value: gradients, effects } = session.inBody("test", [kind], () => {
       const values = new Map<string, Val>();
       for (const one of this.#declared) {
@@ -279,14 +283,16 @@ class TestSpace {
       runStatements(item.kind === "property" ? item.body : item.body.statements, scope.child({ values }));
       return null;
     });
-    const leaves = collectLeaves(session, () => 0);
+    const own = collectLeaves(session, () => 0);
+    const leaves = copiesBegun(session, own, copiedLeaves(session, own));
     return {
       builder: session.builder,
       inputs,
       leaves,
       uniforms: session.uniforms,
-      copies: copiedLeaves(session, leaves),
       checks: effects.checks,
+      prompts: session.prompts.all,
+      seed: session.seed,
       gradients,
     };
   }

@@ -12,9 +12,9 @@ import { evaluate } from "./expressions.ts";
 import { attempt, Failure, fail, unsupported } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
-import { fileKeys } from "./keys.ts";
-import { collectLeaves, layOutArena, modelsInOrder, pathMatches, reachedParams } from "./leaves.ts";
+import { collectLeaves, layOutArena, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
+import { plannedModels } from "./plannedModels.ts";
 import { precisionOf } from "./precision.ts";
 import type { Elaborated, Leaf, StepKind, TrainProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
@@ -151,14 +151,7 @@ function trainProgram(program: Program, session: Session, name: string, override
     gradient,
     uniforms: session.uniforms,
     datasets: [...data.values()].map((d) => ({ setting: d.setting, spec: datasetSpec(d.dataset, d.read, item.span) })),
-    models: modelsInOrder(session).map((m) => ({
-      name: m.name,
-      module: m.module,
-      mode: m.trained ? "trained" : "frozen",
-      from: m.from,
-      ...(m.surgery === null ? {} : { surgery: m.surgery.item.name.name }),
-      ...(m.keys === null ? {} : { keys: fileKeys(m.keys, m.name, leaves, scope) }),
-    })),
+    models: plannedModels(files, leaves, scope),
     prompts: session.prompts.all,
     tables: planTables(session),
     copies,

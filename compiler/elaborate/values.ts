@@ -8,6 +8,7 @@ import type {
   PatternLit,
   PromptItem,
   ScheduleItem,
+  SurgeryItem,
   TypeNode,
 } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
@@ -197,6 +198,14 @@ export interface OptimizerVal {
   readonly caller: Scope;
   readonly span: Span;
 }
+/** What makes parameters of the tensors of a file. */
+export interface SurgeryVal {
+  readonly kind: "surgery";
+  readonly item: SurgeryItem;
+  readonly scope: Scope;
+  readonly args: readonly CallArg[];
+  readonly span: Span;
+}
 export interface DatasetVal {
   readonly kind: "dataset";
   readonly item: DatasetItem;
@@ -255,6 +264,7 @@ export type Val =
   | ScheduleVal
   | ScheduleItemVal
   | OptimizerVal
+  | SurgeryVal
   | DatasetVal
   | BatchVal
   | PictureVal
@@ -351,6 +361,8 @@ export function describe(val: Val): string {
       return "a schedule";
     case "optimizer":
       return `the optimiser \`${val.item.name.name}\``;
+    case "surgery":
+      return `the surgery \`${val.item.name.name}\``;
     case "dataset":
       return `the data set \`${val.item.name.name}\``;
     case "batch":

@@ -144,21 +144,34 @@ export interface TrainPlan {
   readonly updateLeg: string; // gradient transforms and the optimiser; outputs `log.<name>`
   readonly stored: readonly StoredTensor[];
   readonly datasets: readonly { readonly setting: string; readonly spec: PlanDataset }[];
-  readonly models: readonly {
-    readonly name: string;
-    readonly module: string;
-    readonly mode: "frozen" | "trained";
-    readonly from: string | null;
-    readonly keys?: readonly PlanFileKey[];
-    /** The `surgery` that makes parameters of the file's tensors. */
-    readonly surgery?: string;
-  }[];
+  readonly models: readonly PlanModel[];
   readonly unreached: readonly string[];
   /** Texts that become inputs of legs, by the name of the input without what follows its dot. */
   readonly prompts?: readonly PlanPrompt[];
   readonly tables?: readonly PlanTable[];
   /** The leg that fills copies of models, after everything is loaded and before the first step. */
   readonly copyLeg?: string;
+}
+
+/** A model of a program, and where its values come from. */
+export interface PlanModel {
+  readonly name: string;
+  readonly module: string;
+  readonly mode: "frozen" | "trained";
+  readonly from: string | null;
+  readonly keys?: readonly PlanFileKey[];
+  readonly surgery?: PlanSurgery;
+}
+
+/** Which parameters a `surgery` makes of the file's tensors. What makes them is compiled when the file's shapes are known. */
+export interface PlanSurgery {
+  readonly name: string;
+  readonly params: readonly {
+    readonly key: string; // in `stored`
+    readonly path: string; // as the program writes it
+    readonly axes: readonly string[];
+    readonly rule: number; // of the surgery's rules
+  }[];
 }
 
 /** Where a parameter of a model lies in the file that the model begins from. */
@@ -216,9 +229,11 @@ export interface EvaluatePlan {
   readonly stored: readonly StoredTensor[]; // to be filled from checkpoints
   readonly initLeg: string;
   readonly dataset: { readonly setting: string; readonly spec: PlanDataset } | null;
-  readonly models: readonly { readonly name: string; readonly module: string; readonly mode: "frozen"; readonly from: string | null }[];
+  readonly models: readonly PlanModel[];
   readonly measures: readonly { readonly name: string; readonly metric: string; readonly args: readonly PlanMeasureArg[] }[];
   readonly report: string | null;
+  /** Texts that become inputs of the leg, as in a train plan. */
+  readonly prompts?: readonly PlanPrompt[];
 }
 export type PlanMeasureArg =
   | { readonly kind: "collected"; readonly name: string }

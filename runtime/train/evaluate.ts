@@ -1,10 +1,13 @@
+import type { HostEnvironment } from "../../compiler/plan/host.ts";
 import type { EvaluatePlan } from "../../compiler/plan/plan.ts";
+import type { Tokenizer } from "../../compiler/plan/prompt.ts";
 import type { DatasetError } from "../dataset/folder.ts";
 import type { Batch, FieldValue } from "../dataset/loader.ts";
 import { RuntimeFailure } from "../execute/failure.ts";
 import type { PendingRead, Session } from "../execute/session.ts";
 import { noProgress, type Progress } from "../log/progress.ts";
 import { type Collected, type Measured, measure } from "./metrics.ts";
+import { promptInput } from "./prompts.ts";
 import { uniformWords } from "./schedule.ts";
 import type { TrainFailure } from "./trainer.ts";
 
@@ -23,6 +26,8 @@ export interface EvaluationOptions {
   readonly prepare?: () => Promise<TrainFailure | null>;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
+  /** For programs with prompts. */
+  readonly tokenizer?: Tokenizer;
 }
 export interface MeasuredRow {
   readonly name: string;
@@ -50,7 +55,7 @@ export async function evaluate(
   const program = session.plan.program;
   if (program.kind !== "evaluate") throw new Error(`internal: evaluate() was given a plan to ${program.kind}`);
   try {
-    session.writeUniforms(wordsOf(session, program, 0));
+    session.writeUniforms(wordsOf(session, environmentOf(program, 0, null)));
     session.run(program.initLeg);
     const failure = (await options.prepare?.()) ?? null;
     if (failure !== null) return { ok: false, failure };
@@ -86,10 +91,28 @@ export function metricsOf(measures: readonly MeasuredRow[]): Record<string, numb
   );
 }
 
-function wordsOf(session: Session, program: EvaluatePlan, batch: number): Uint32Array {
+function wordsOf(session: Session, environment: HostEnvironment): Uint32Array {
   const words = new Uint32Array(session.plan.uniforms.length);
-  uniformWords(session.plan.uniforms, { seed: program.seed, microStep: batch, update: batch, progress: 0 }, words);
+  uniformWords(session.plan.uniforms, environment, words);
   return words;
+}
+
+/** What is known of a batch before it is launched: its number, and what the host knows of its fields. */
+function environmentOf({ seed, dataset }: EvaluatePlan, index: number, batch: Batch | null): HostEnvironment {
+  const prefix = `${dataset?.setting}.`;
+  return {
+    seed,
+    microStep: index,
+    update: index,
+    progress: 0,
+    known: {
+      field: (field, at) => (field.startsWith(prefix) ? batch?.fields[field.slice(prefix.length)]?.[at] : undefined),
+      read: () => undefined,
+      holds: () => false,
+      row: () => 0,
+      taken: () => undefined,
+    },
+  };
 }
 
 interface UnderWay {
@@ -131,12 +154,15 @@ async function collect(
     if (options.signal?.aborted) return { message: "the evaluation was stopped", help: "run it again with `adac eval`" };
     const batch = source === null ? null : await session.opened.wait(source.batch(index));
     if (batch?.kind === "error") return { message: batch.message, help: batch.help };
+    const environment = environmentOf(program, index, batch);
     for (const input of leg.inputs) {
-      const values = batch?.fields[input.name.slice(input.name.indexOf(".") + 1)];
+      const made = promptInput(program.prompts, input.name, environment, options.tokenizer);
+      if (!made.ok) return made.failure;
+      const values = made.array ?? batch?.fields[input.name.slice(input.name.indexOf(".") + 1)];
       if (values === undefined || Array.isArray(values)) throw new Error(`internal: the batch has no numbers for ${input.name}`);
       session.writeInput(leg.name, input.name, values);
     }
-    session.writeUniforms(wordsOf(session, program, index));
+    session.writeUniforms(wordsOf(session, environment));
     session.run(leg.name);
     const read = session.readLater(leg.name, names);
     const asked = source?.itemsOf(index);

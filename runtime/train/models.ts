@@ -1,9 +1,10 @@
-import type { EvaluatePlan, PlanFileKey, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { EvaluatePlan, PlanFileKey, PlanModel, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
 import { floatTypes, readFloats } from "../checkpoint/floats.ts";
 import { openSafetensors, type SafetensorsFile } from "../checkpoint/safetensors.ts";
 import type { Session } from "../execute/session.ts";
+import { operate, type Place, type Surgeon } from "./surgery.ts";
 import type { TrainFailure } from "./trainer.ts";
 
 // Models that begin from something: a run's checkpoint, or a file of tensors. In: a plan and where its sources are. Out: the values in the
@@ -12,39 +13,34 @@ import type { TrainFailure } from "./trainer.ts";
 /** Where the source of a model lies on disk, for a name of a train block or a path as the program says it. */
 export type FindSource = (from: string) => Promise<Checked<string>>;
 
+/** What loading needs from outside of the plan. */
+export interface ModelSources {
+  readonly find: FindSource;
+  readonly surgeon: Surgeon;
+}
+
 /** Puts the values of every model with a source in place. */
-export async function loadModels(session: Session, program: TrainPlan | EvaluatePlan, find: FindSource): Promise<TrainFailure | null> {
+export async function loadModels(session: Session, program: TrainPlan | EvaluatePlan, sources: ModelSources): Promise<TrainFailure | null> {
   for (const model of program.models) {
     if (model.from === null) continue;
-    const loaded = await loadModel(session, program.stored, { ...model, from: model.from }, find);
+    const loaded = await loadModel(session, program.stored, { ...model, from: model.from }, sources);
     if (!loaded.ok) return { message: `model ${model.name}: ${loaded.error.message}`, help: loaded.error.help };
   }
   return null;
 }
 
-interface Model {
-  readonly name: string;
-  readonly from: string;
-  readonly keys?: readonly PlanFileKey[];
-  readonly surgery?: string;
-}
+type Model = PlanModel & { readonly from: string };
 
-async function loadModel(session: Session, stored: readonly StoredTensor[], model: Model, find: FindSource): Promise<Checked<number>> {
+async function loadModel(session: Session, stored: readonly StoredTensor[], model: Model, sources: ModelSources): Promise<Checked<number>> {
   const { name, from } = model;
-  if (model.surgery !== undefined)
-    return fail(
-      "surgery",
-      `its surgery \`${model.surgery}\` cannot be run by this version`,
-      "begin from a file whose tensors have the model's shapes",
-    );
-  const source = await find(from);
+  const source = await sources.find(from);
   if (!source.ok) return source;
   const wanted = stored.filter((tensor) => tensor.role !== "optimizer" && tensor.key.startsWith(`${name}.`));
   if (source.value.endsWith(".safetensors")) {
     const file = await openSafetensors(source.value);
     if (!file.ok) return file;
     try {
-      return await copyModel(session, file.value, name, placesIn(file.value, model, wanted));
+      return await copyModel(session, file.value, model, placesIn(file.value, name, model.keys, wanted), sources.surgeon);
     } finally {
       await file.value.close();
     }
@@ -54,31 +50,26 @@ async function loadModel(session: Session, stored: readonly StoredTensor[], mode
   const checkpoint = await openCheckpoint(folder.value);
   if (!checkpoint.ok) return checkpoint;
   try {
-    return await copyModel(session, checkpoint.value.model, name, placesIn(checkpoint.value.model, { ...model, keys: undefined }, wanted));
+    const file = checkpoint.value.model;
+    return await copyModel(session, file, model, placesIn(file, name, undefined, wanted), sources.surgeon);
   } finally {
     await checkpoint.value.close();
   }
 }
 
-/** A tensor of the program and where it lies in the file. */
-interface Place {
-  readonly tensor: StoredTensor;
-  readonly key: string;
-  readonly shape: readonly number[];
-}
-
 /** By the model's `keys`, or by name: a checkpoint of ours names the model first; a file of one model alone does not. */
 function placesIn(
   file: SafetensorsFile,
-  model: Omit<Model, "keys"> & { readonly keys?: Model["keys"] | undefined },
+  name: string,
+  given: readonly PlanFileKey[] | undefined,
   wanted: readonly StoredTensor[],
 ): Place[] {
-  const keys = model.keys && new Map(model.keys.map((one) => [one.key, one]));
+  const keys = given && new Map(given.map((one) => [one.key, one]));
   return wanted.flatMap((tensor): readonly Place[] => {
-    const given = keys?.get(tensor.key);
-    if (given?.file === null) return [];
-    if (given) return [{ tensor, key: given.file!, shape: given.shape }];
-    const key = file.tensors.has(tensor.key) ? tensor.key : tensor.key.slice(model.name.length + 1);
+    const found = keys?.get(tensor.key);
+    if (found?.file === null) return [];
+    if (found) return [{ tensor, key: found.file!, shape: found.shape }];
+    const key = file.tensors.has(tensor.key) ? tensor.key : tensor.key.slice(name.length + 1);
     return [{ tensor, key, shape: tensor.shape }];
   });
 }
@@ -100,7 +91,13 @@ function closest(key: string, names: readonly string[]): string | undefined {
   return best !== undefined && shared(best) > 0.6 * key.length ? best : undefined;
 }
 
-async function copyModel(session: Session, file: SafetensorsFile, name: string, places: readonly Place[]): Promise<Checked<number>> {
+async function copyModel(
+  session: Session,
+  file: SafetensorsFile,
+  { name, surgery }: Model,
+  places: readonly Place[],
+  surgeon: Surgeon,
+): Promise<Checked<number>> {
   const unbound = places.filter(({ key }) => !file.tensors.has(key));
   if (unbound.length > 0) {
     const used = new Set(places.map(({ key }) => key));
@@ -118,8 +115,10 @@ async function copyModel(session: Session, file: SafetensorsFile, name: string, 
         : `${free.length} tensors of the file are nobody's: a \`keys\` block says which is which`,
     );
   }
+  const operated = new Set(surgery?.params.map((one) => one.key));
   for (const { tensor, key, shape } of places) {
     const entry = file.tensors.get(key)!;
+    if (operated.has(tensor.key) && floatTypes.includes(entry.dtype)) continue;
     if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== shape.join())
       return fail(
         "wrong shape",
@@ -127,7 +126,15 @@ async function copyModel(session: Session, file: SafetensorsFile, name: string, 
         "give the module the sizes that the file was made with",
       );
   }
+  const made = places.filter(({ tensor }) => operated.has(tensor.key));
+  if (made.length > 0) {
+    const plan = surgeon(name, new Map(made.map(({ tensor, key }) => [tensor.key, file.tensors.get(key)!.shape])));
+    if (!plan.ok) return plan;
+    const done = await operate(session, plan.value, file, made);
+    if (!done.ok) return done;
+  }
   for (const { tensor, key } of places) {
+    if (operated.has(tensor.key)) continue;
     let offset = 0;
     for await (const piece of readFloats(file, key)) {
       session.writeFloats(tensor, piece, offset);

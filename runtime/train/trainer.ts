@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
 import type { HostEnvironment } from "../../compiler/plan/host.ts";
-import type { PlanPrompt, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
-import { promptArrays, type Tokenizer } from "../../compiler/plan/prompt.ts";
+import type { StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { Tokenizer } from "../../compiler/plan/prompt.ts";
 import {
   type CheckpointCounters,
   loadTensors,
@@ -18,6 +18,7 @@ import type { HostArray, PendingRead, Session } from "../execute/session.ts";
 import { MetricsWriter } from "../log/jsonl.ts";
 import { noProgress, type Progress } from "../log/progress.ts";
 import { EventWriter } from "../log/tensorboard.ts";
+import { promptInput } from "./prompts.ts";
 import { type MicroStep, microStepOf, uniformWords, type Way, waysOf } from "./schedule.ts";
 import { Tables } from "./tables.ts";
 import { MeanWindow } from "./window.ts";
@@ -288,32 +289,12 @@ class Run {
   #writeInputs(leg: string, micro: MicroStep, environment: HostEnvironment, batch: Batch): void {
     const { binder } = micro.step.dataset;
     for (const input of this.#session.plan.legs.find((candidate) => candidate.name === leg)!.inputs) {
-      const dot = input.name.indexOf(".");
-      const prompt = this.#program.prompts?.find((one) => one.name === input.name.slice(0, dot));
-      const values = prompt
-        ? this.#promptArray(prompt, input.name.slice(dot + 1), environment)
-        : batch.fields[input.name.slice(binder.length + 1)];
+      const made = promptInput(this.#program.prompts, input.name, environment, this.#options.tokenizer);
+      if (!made.ok) throw new RunEnd(made.failure);
+      const values = made.array ?? batch.fields[input.name.slice(binder.length + 1)];
       if (values === undefined || Array.isArray(values)) throw new Error(`internal: the host has no numbers for ${input.name}`);
       this.#session.writeInput(leg, input.name, values);
     }
-  }
-
-  #promptArray(prompt: PlanPrompt, part: string, environment: HostEnvironment): HostArray {
-    const { tokenizer } = this.#options;
-    if (tokenizer === undefined)
-      throw new RunEnd({
-        message: "the program has prompts, and there is no tokenizer",
-        help: "prompts need the vocabulary of the text model: vocab.json and merges.txt",
-      });
-    const made = promptArrays(prompt, environment, tokenizer);
-    if (!made.ok)
-      throw new RunEnd({
-        message: `a prompt has ${made.tokens} tokens, of which ${made.most} have room: ${made.text}`,
-        help: "shorten its texts, or give it more room: `length:`",
-      });
-    const array = made.arrays[part];
-    if (array === undefined) throw new Error(`internal: the prompt ${prompt.name} has no ${part}`);
-    return array;
   }
 
   #readLater(leg: string): PendingRead | null {

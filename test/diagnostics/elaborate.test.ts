@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { elaborateEvaluate, elaborateTrain, listEntries } from "../../compiler/elaborate/index.ts";
+import { elaborateEvaluate, elaborateTest, elaborateTrain, listEntries, listTests } from "../../compiler/elaborate/index.ts";
 import type { Diagnostic } from "../../dsl/diagnostic.ts";
 import { resolveNames } from "../../dsl/names.ts";
 import { loadProgram } from "../../dsl/program.ts";
@@ -31,6 +31,7 @@ function elaborate(file: string): string {
   const made = [
     ...train.map((name) => elaborateTrain(program, resolution, name, set)),
     ...evaluate.map((name) => elaborateEvaluate(program, resolution, name, set)),
+    ...listTests(program).map((test) => elaborateTest(program, test, { sizes: {}, rows: {}, values: {} }, 0)),
   ];
   const found = made.flatMap((one): readonly Diagnostic[] => (one.ok ? one.warnings : one.diagnostics));
   return `${renderDiagnostics(found, (id) => program.files.get(id)?.text)}\n`;

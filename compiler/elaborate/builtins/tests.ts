@@ -1,7 +1,7 @@
 import { applyBinary, applyUnary } from "../arithmetic.ts";
 import { valueArg } from "../calls.ts";
 import { pairUp, type Side } from "../checks.ts";
-import { fail, unsupported } from "../failure.ts";
+import { fail } from "../failure.ts";
 import { place } from "../modules.ts";
 import { bool, describe, number, tensor, type Val } from "../values.ts";
 import { type BuiltinCall, type BuiltinRow, callBuiltin } from "./table.ts";
@@ -31,7 +31,6 @@ function fresh(c: BuiltinCall): Val {
   const value = c.value("module");
   if (value.kind !== "instance")
     fail("type/mismatch", c.spanOf("module"), { found: describe(value), expected: "a module with its arguments" });
-  if (c.has("surgery")) unsupported("`surgery` of a fresh module", c.spanOf("surgery"));
   const seed = c.has("seed") ? `[${c.compile("seed")}]` : "";
   let name = `fresh${seed}`;
   for (let n = 2; session.models.has(name); n++) name = `fresh${seed}#${n}`;
@@ -43,13 +42,19 @@ function fresh(c: BuiltinCall): Val {
     session.copies.push({ from: from.instance, to: value.instance });
   }
   const { module } = value.instance;
+  const surgery = c.optional("surgery") ?? null;
+  if (surgery !== null && (surgery.kind !== "surgery" || surgery.item.for.name !== module.name.name || !from))
+    fail("type/mismatch", c.spanOf("surgery"), {
+      found: describe(surgery),
+      expected: `a surgery of \`${module.name.name}\`, and \`from\` what it is done to`,
+    });
   session.models.set(name, {
     name,
     module: module.name.name,
     trained: true,
     from: null,
     keys: null,
-    surgery: null,
+    surgery,
     value,
     span: c.span,
   });

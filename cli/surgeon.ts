@@ -1,0 +1,40 @@
+import { compileSurgery } from "../compiler/compileSurgery.ts";
+import { elaborateSurgery } from "../compiler/elaborate/index.ts";
+import { TooLarge } from "../compiler/memory/windows.ts";
+import type { Diagnostic } from "../dsl/diagnostic.ts";
+import { fail, good } from "../runtime/checkpoint/files.ts";
+import type { Surgeon } from "../runtime/train/surgery.ts";
+import { checkFile, placesIn } from "./compileFile.ts";
+import type { EvaluateProgram, TrainProgram } from "./job.ts";
+
+/** Compiles the surgeries of a block, each when a file's header says what it has to work on. */
+export function surgeonFor(file: string, overrides: Readonly<Record<string, string>>, plan: TrainProgram | EvaluateProgram): Surgeon {
+  const { program, target } = plan;
+  return (model, shapes) => {
+    const read = checkFile({ file, overrides });
+    if (!read.ok) return fail("surgery", `the program has changed since it was compiled: ${read.text.trim()}`, "run it again");
+    const wrong = ({ message, span, help }: Diagnostic) =>
+      fail("surgery", `${message} (${placesIn(read.checked)(span)})`, help ?? "begin from a file whose tensors have the model's shapes");
+    const planned = program.models.find((one) => one.name === model)?.surgery;
+    if (planned === undefined) throw new Error(`internal: the model ${model} has no surgery`);
+    const stored = new Map(program.stored.map((tensor) => [tensor.key, tensor]));
+    const made = elaborateSurgery(read.checked.program, {
+      block: program.name,
+      model,
+      surgery: planned.name,
+      seed: program.kind === "train" ? program.settings.seed : program.seed,
+      overrides,
+      params: planned.params.flatMap((param) => {
+        const inFile = shapes.get(param.key);
+        return inFile === undefined ? [] : [{ ...param, shape: stored.get(param.key)!.shape, inFile }];
+      }),
+    });
+    if (!made.ok) return wrong(made.diagnostics[0]!);
+    try {
+      return good(compileSurgery(made.value, target, { placeOf: placesIn(read.checked) }));
+    } catch (error) {
+      if (error instanceof TooLarge) return wrong(error.diagnostic);
+      throw error;
+    }
+  };
+}

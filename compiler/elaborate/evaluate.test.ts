@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { elaborateEvaluate } from "./index.ts";
+import { programOf, render } from "./testing.ts";
+
+const head = `
+prompt hello(who: Text) = "hello {who} {face:2}"
+dataset faces(root: Path) {
+  source folders(root, files: "*.png")
+  order sequential
+  field who:   Int = subject
+  field name:  Text = folder_name
+  field image: f32[c: 3, h: 2, w: 2] = load(file) |> resize_to(2) |> to_range(-1..1)
+}
+module Net() {
+  param weight: f32[f: 4, c: 3] = draw(normal, [f: 4, c: 3])
+  forward(x: real[...b, c: 3]) -> real[...b, f: 4] { return dot(x, weight, over: c) |> order([...b, f]) }
+}
+model net = Net() frozen
+evaluate held_out {
+  data face = faces("faces")
+  let batch = 3
+  let y = net(mean(face.image, over: [h, w]))
+`;
+function elaborated(body: string) {
+  const { program, resolution } = programOf(`${head}${body}\n}`);
+  const made = elaborateEvaluate(program, resolution, "held_out");
+  return made.ok ? { program: made.value, error: "" } : { program: null, error: render(program, made.diagnostics) };
+}
+const shown = (body: string) => {
+  const { program, error } = elaborated(body);
+  if (program === null) throw new Error(error);
+  return program.measures.map((m) => [m.name, m.args.map((a) => (a.kind === "number" ? a.value : a.name)).join()]);
+};
+
+describe("evaluate blocks", () => {
+  test("loops over what is known are unrolled; a measure in a turn has its number, a value is collected once", () => {
+    expect(
+      shown(`
+  measure plain: verification(y, face.who)
+  for k in 1..3 {
+    let z = y + k
+    measure auc: verification(z, face.who)
+    measure same: verification(y, face.who)
+  }`),
+    ).toEqual([
+      ["plain", "y,who"],
+      ["auc.0", "z,who"],
+      ["same.0", "y,who"],
+      ["auc.1", "z#2,who"],
+      ["same.1", "y,who"],
+    ]);
+  });
+  test("two values under one name are both collected", () => {
+    const { program } = elaborated("measure a: verification(y, face.who)\n  let y = 2 * y\n  measure b: verification(y, face.who)");
+    expect(program!.graph.results.map((r) => r.name)).toEqual(["collect.y", "collect.y#2"]);
+    expect(program!.graph.results[0]!.value).not.toBe(program!.graph.results[1]!.value);
+  });
+  test("`when` and `if` ask for what is known, `require` ends a turn", () => {
+    const body = (condition: string) => `
+  for (k, there) in [(1, true), (2, false), (3, true)] {
+    require k != 1 as "not the first"
+    if k < 3 { measure early: verification(k * y, face.who) }
+    measure late: verification(k * y, face.who) when ${condition}
+  }`;
+    expect(shown(body("there")).map(([name]) => name)).toEqual(["early.1", "late.2"]);
+    expect(elaborated(body("mean(y) > 0")).error).toContain("time/host-value-needed");
+  });
+  test("prompts are inputs, with texts of the batch", () => {
+    const { program, error } = elaborated(`
+  let p = hello(face.name, length: 8)
+  measure auc: verification(y + 0.5 * sum(p.face, over: slot), face.who)`);
+    expect(error).toBe("");
+    expect(program!.prompts).toMatchObject([{ length: 8, shape: [3], slots: [{ name: "face", count: 2, words: false }] }]);
+    expect(program!.dataset!.spec.fields.map((field) => field.name)).toEqual(["who", "name", "image"]);
+  });
+  test("what an evaluation does not do is said where it stands", () => {
+    expect(elaborated("for k in 1..3 { log { k } }").error).toContain("`log` in an `evaluate` block is not available");
+    expect(elaborated('for k in 1..3 { write y to "a.png" }').error).toContain("`write` is not available");
+  });
+});
