@@ -1,4 +1,4 @@
-import { compileSurgery } from "../compiler/compileSurgery.ts";
+import { compileSurgery } from "../compiler/compile.ts";
 import { elaborateSurgery } from "../compiler/elaborate/index.ts";
 import { TooLarge } from "../compiler/memory/windows.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";

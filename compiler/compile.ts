@@ -11,6 +11,7 @@ import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
 
 export { compileEvaluate } from "./compileEvaluate.ts";
 export type { CompileOptions, Stage } from "./compileOptions.ts";
+export { compileSurgery } from "./compileSurgery.ts";
 export { compileTrain } from "./compileTrain.ts";
 
 const isGradient = (result: string): boolean => result.startsWith("grad.");

@@ -73,6 +73,15 @@ describe("evaluate blocks", () => {
     expect(program!.prompts).toMatchObject([{ length: 8, shape: [3], slots: [{ name: "face", count: 2, words: false }] }]);
     expect(program!.dataset!.spec.fields.map((field) => field.name)).toEqual(["who", "name", "image"]);
   });
+  test("models from files of others say where their tensors lie", () => {
+    const text = head.replace("model net = Net() frozen", 'keys theirs for Net { weight -> "w" }\nmodel net = Net() from "a.safetensors" keys theirs frozen');
+    const { program, resolution } = programOf(`${text} measure auc: verification(y, face.who)\n}`);
+    const made = elaborateEvaluate(program, resolution, "held_out");
+    if (!made.ok) throw new Error(render(program, made.diagnostics));
+    expect(made.value.models).toEqual([
+      { name: "net", module: "Net", mode: "frozen", from: "a.safetensors", keys: [{ key: "net.weight", file: "w", shape: [4, 3] }] },
+    ]);
+  });
   test("what an evaluation does not do is said where it stands", () => {
     expect(elaborated("for k in 1..3 { log { k } }").error).toContain("`log` in an `evaluate` block is not available");
     expect(elaborated('for k in 1..3 { write y to "a.png" }').error).toContain("`write` is not available");

@@ -19,7 +19,7 @@ import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
 import { type Overrides, readOverrides } from "./settings.ts";
 import { compileNumber } from "./sizes.ts";
-import { runStatement } from "./statements.ts";
+import { endedAtMost, runStatement } from "./statements.ts";
 import type { DataBinding } from "./steps.ts";
 import { listEntries, replacing } from "./train.ts";
 import { describe, describeTensor, type Val } from "./values.ts";
@@ -99,7 +99,7 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
         case "require":
         case "let": {
           if (isBatch(member) || ended) break;
-          const flow = runStatement(member, scope);
+          const flow = endedAtMost(() => runStatement(member, scope));
           if (flow.kind === "on") scope = flow.scope;
           else ended = true;
           break;

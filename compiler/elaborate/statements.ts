@@ -56,6 +56,16 @@ export function runBody(block: Block, scope: Scope): Val {
   return runBlock(block, scope).value;
 }
 
+/** A `require` deep inside of an expression ends what is run here. */
+export function endedAtMost(run: () => Flow): Flow {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof PathEnd) return { kind: "ended" };
+    throw error;
+  }
+}
+
 export function runStatements(statements: readonly Stmt[], scope: Scope): Flow {
   let inner = scope;
   for (const statement of statements) {
@@ -132,7 +142,7 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       const items = loopItems(evaluate(statement.over, scope), statement.over.span, scope);
       for (const [i, item] of items.entries()) {
         const flow = session.inStream(`[${i}]`, () =>
-          runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope))),
+          endedAtMost(() => runStatements(statement.body.statements, bindNames(statement.binder, item, withElementSizes(item, scope)))),
         );
         // In an evaluation a requirement ends one turn of the innermost loop: the next subject may have what this one lacks.
         if (flow.kind === "ended" && session.body === "evaluate") session.effects.ended = null;

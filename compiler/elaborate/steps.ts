@@ -4,12 +4,11 @@ import type { GraphResult } from "../ir/value.ts";
 import { applyBinary } from "./arithmetic.ts";
 import { explore } from "./choices.ts";
 import { batchOf } from "./datasets.ts";
-import { fail, PathEnd, withCaller } from "./failure.ts";
+import { fail, withCaller } from "./failure.ts";
 import type { Files } from "./files.ts";
 import type { Alternative, StepKind } from "./program.ts";
-import type { Scope } from "./scope.ts";
 import type { Effects } from "./session.ts";
-import { runStatements } from "./statements.ts";
+import { endedAtMost, runStatements } from "./statements.ts";
 import type { DatasetVal, TensorVal, Val } from "./values.ts";
 
 /** A data setting of the block, and the fields of it that are read. */
@@ -60,7 +59,7 @@ export function elaborateStep(
       session.choices = choices;
       try {
         const { effects } = session.inBody("step", [name], () =>
-          withCaller(item.name.span, `in step \`${name}\``, () => runPath(item, scope)),
+          withCaller(item.name.span, `in step \`${name}\``, () => endedAtMost(() => runStatements(item.body.statements, scope))),
         );
         const results = stepResults(files, effects, item);
         const { ended, tables } = effects;
@@ -84,15 +83,6 @@ export function elaborateStep(
     choices: explored.choices,
     alternatives: explored.alternatives.map(({ key, value }) => ({ key, ...value })),
   };
-}
-
-/** A `require` deep inside of an expression ends the whole path. */
-function runPath(item: StepItem, scope: Scope): void {
-  try {
-    runStatements(item.body.statements, scope);
-  } catch (error) {
-    if (!(error instanceof PathEnd)) throw error;
-  }
 }
 
 function stepResults(files: Files, effects: Effects, item: StepItem): GraphResult[] {
