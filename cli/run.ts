@@ -203,13 +203,7 @@ async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly Eval
   const measured: EvaluationOfRun[] = [];
   if (outcome.kind === "finished")
     for (const evaluation of evaluations) {
-      const result = await evaluateOn(
-        opened,
-        evaluation,
-        modelSources(job, evaluation),
-        streams,
-        job.signal,
-      );
+      const result = await evaluateOn(opened, evaluation, modelSources(job, evaluation), streams, job.signal);
       if (!result.ok) return failed(result.problem);
       streams.out.write(evaluationText(evaluation.program.name, result.value.evaluation));
       const written = await writeEvaluation(folder, evaluation, result.value);

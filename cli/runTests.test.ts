@@ -49,7 +49,7 @@ describe("what holds", () => {
         "return expand(old, [copy: times, rows, c]) |> view(`copy rows c -> rows=(copy rows) c`) }\n" +
         "surgery grow for Net { weight = repeat_rows() }\n" +
         'test "a" { let a = fresh(Net(2), seed: 1) let b = fresh(Net(6), from: a, surgery: grow)\n' +
-        "let y = a([1, 2, 3]) expect near(b([1, 2, 3]), concat([y, y, y], axis: out)) }",
+        "let y = a(expand(2, [c: 3])) expect near(b(expand(2, [c: 3])), concat([y, y, y], axis: out)) }",
     ],
     ["near tensors, lists and records", 'test "a" { expect near({ a: [1, 2], b: 3 }, { a: [1, 2.00001], b: 3 }, 1e-4) }'],
     ["a relative tolerance", 'test "a" { expect near(1000, 1009, relative: 0.01) }'],

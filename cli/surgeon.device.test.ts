@@ -97,6 +97,8 @@ it("a model grows between two rounds", async () => {
 it("a model that cannot grow so is refused with both shapes, before anything is trained", async () => {
   const { status, err } = await run(3);
   expect(status).toBe(1);
-  expect(err).toContain("model net: surgery `grow` cannot make `net.weight`, [3, 3], of the file's [2, 3]: no whole `times` makes an axis of 3");
+  expect(err).toContain(
+    "model net: surgery `grow` cannot make `net.weight`, [3, 3], of the file's [2, 3]: no whole `times` makes an axis of 3",
+  );
   expect(err).toMatch(/grow\.ada:\d+:\d+/);
 });

@@ -27,5 +27,5 @@ export function compileSurgery(surgery: SurgeryProgram, target: PlanTarget, opti
     const results = new Map(graph.results.map((r) => [r.name, place("output", bytesOf(r.value))]));
     builder.leg({ name: key, graph, inputs, results, written: new Set(inputs.keys()), read: new Set(results.keys()) });
   }
-  return builder.finish({ kind: "function", name: surgery.name });
+  return builder.finish({ kind: "surgery", name: surgery.name });
 }

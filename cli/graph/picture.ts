@@ -226,7 +226,7 @@ const placeKey = (at: PlanBinding): string => `${at.buffer}:${at.offset}`;
 function placeNames(plan: Plan, legName: string): Map<string, string> {
   const leg = legOf(plan, legName);
   const names = new Map<string, string>();
-  if (plan.program.kind !== "function") {
+  if ("stored" in plan.program) {
     const grads = plan.buffers.find((b) => b.name === "grads" && b.use === "persistent");
     const params = plan.buffers.find((b) => b.name === "params" && b.use === "persistent");
     for (const { key, at } of plan.program.stored) {

@@ -74,7 +74,10 @@ describe("evaluate blocks", () => {
     expect(program!.dataset!.spec.fields.map((field) => field.name)).toEqual(["who", "name", "image"]);
   });
   test("models from files of others say where their tensors lie", () => {
-    const text = head.replace("model net = Net() frozen", 'keys theirs for Net { weight -> "w" }\nmodel net = Net() from "a.safetensors" keys theirs frozen');
+    const text = head.replace(
+      "model net = Net() frozen",
+      'keys theirs for Net { weight -> "w" }\nmodel net = Net() from "a.safetensors" keys theirs frozen',
+    );
     const { program, resolution } = programOf(`${text} measure auc: verification(y, face.who)\n}`);
     const made = elaborateEvaluate(program, resolution, "held_out");
     if (!made.ok) throw new Error(render(program, made.diagnostics));

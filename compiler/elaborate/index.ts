@@ -4,6 +4,7 @@ export { elaborateEvaluate } from "./evaluate.ts";
 export { elaborateFunction, elaborateOptimizerAlone, type FunctionArgument, type FunctionOptions, type PlainValue } from "./function.ts";
 export type * from "./program.ts";
 export { checkOverrides, type GivenOverride, type Overrides } from "./settings.ts";
+export { elaborateSurgery, type SurgeryRequest } from "./surgeryProgram.ts";
 export {
   type Drawn,
   type Draws,
@@ -15,5 +16,4 @@ export {
   type TestCase,
   type TestProgram,
 } from "./tests.ts";
-export { elaborateSurgery, type SurgeryRequest } from "./surgeryProgram.ts";
 export { elaborateTrain, listEntries } from "./train.ts";

@@ -36,7 +36,7 @@ surgery grow(noise: Real = 0.1) for Net {
   **.gain          = 3
 }
 model net = Net([2, 2]) from "net.safetensors" trained
-step fit(d: blank) { minimize net([1, 2, 3]) }
+step fit(d: blank) { minimize net(expand(2, [c: 3])) }
 train run {
   model net = Net([4, 6]) from "net.safetensors" surgery grow(noise: 0.5) trained
   data d = blank("none")

@@ -81,7 +81,8 @@ export function applyRule(surgery: OpenedSurgery, rule: SurgeryItem["rules"][num
     if (!isNumeric(made)) fail("type/mismatch", span, { found: describe(made), expected: "a number or a tensor" });
     return session.at(span, () => {
       if (made.kind === "tensor") {
-        if (made.value.shape.join() !== wanted.shape.join()) unfit(surgery, rule.value, old, wanted, `the rule makes ${shown(made.value.shape)}`);
+        if (made.value.shape.join() !== wanted.shape.join())
+          unfit(surgery, rule.value, old, wanted, `the rule makes ${shown(made.value.shape)}`);
         return castTo(session, tensor(made.value, wanted.axes), "f32").value;
       }
       const axes = wanted.axes.map((axis, i) => ({ name: axis, size: wanted.shape[i]! }));
@@ -161,7 +162,9 @@ const shown = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 export function copiesBegun(session: Session, leaves: readonly Leaf[], copies: TrainProgram["copies"]): Leaf[] {
   const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
   const sourceOf = new Map(copies.map(({ from, to }) => [to, from]));
-  const surgeries = [...session.models.values()].flatMap((m) => (m.surgery === null ? [] : [{ model: m, surgery: openSurgery(m.surgery) }]));
+  const surgeries = [...session.models.values()].flatMap((m) =>
+    m.surgery === null ? [] : [{ model: m, surgery: openSurgery(m.surgery) }],
+  );
   const made = new Map<string, Value>();
   const initOf = (leaf: Leaf): Value => {
     const known = made.get(leaf.path);
@@ -181,7 +184,10 @@ export function copiesBegun(session: Session, leaves: readonly Leaf[], copies: T
       if (rule) return applyRule(surgery, rule, old, wanted);
     }
     if (old.shape.join() !== leaf.shape.join())
-      fail("type/mismatch", leaf.span, { found: `${leaf.path} with ${shown(leaf.shape)}`, expected: `the shape that it is copied from, ${shown(old.shape)}` });
+      fail("type/mismatch", leaf.span, {
+        found: `${leaf.path} with ${shown(leaf.shape)}`,
+        expected: `the shape that it is copied from, ${shown(old.shape)}`,
+      });
     return old;
   };
   return leaves.map((leaf) => ({ ...leaf, init: initOf(leaf) }));

@@ -130,7 +130,7 @@ function addPlanTypes(file: SourceFile): void {
 const readonlyPlain = (name: string, type: string): Property => ({ name, type, isReadonly: true });
 
 function addBlock(file: SourceFile, plan: Plan): void {
-  const stored = plan.program.kind === "function" ? [] : plan.program.stored;
+  const stored = "stored" in plan.program ? plan.program.stored : [];
   const name = interfaceName(plan);
   const keys = (wanted: readonly { readonly key: string }[]) =>
     wanted.length === 0 ? "never" : wanted.map(({ key }) => JSON.stringify(key)).join(" | ");

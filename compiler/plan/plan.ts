@@ -11,7 +11,7 @@ export interface Plan {
   readonly buffers: readonly PlanBuffer[];
   readonly legs: readonly PlanLeg[];
   readonly uniforms: readonly UniformDecl[]; // element i of the uniform buffer, in order; 0 elements: no uniform buffer
-  readonly program: TrainPlan | EvaluatePlan | FunctionPlan;
+  readonly program: TrainPlan | EvaluatePlan | SurgeryPlan | FunctionPlan;
 }
 /** What kind of adapter: schedules, and what is worth fusing, differ by it. */
 export type AdapterClass = "cpu-subgroups" | "cpu" | "gpu";
@@ -239,6 +239,12 @@ export type PlanMeasureArg =
   | { readonly kind: "collected"; readonly name: string }
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "number"; readonly value: number };
+
+/** What a surgery does to one file: a leg for each parameter, named by its key, from the input `old` to the output `new`. */
+export interface SurgeryPlan {
+  readonly kind: "surgery";
+  readonly name: string;
+}
 
 /** A bare graph: leg `main` from inputs to outputs. For tests, conformance and benchmarks. */
 export interface FunctionPlan {

@@ -276,6 +276,10 @@ function verifyProgram(plan: Plan, report: Report): void {
     case "function":
       needLeg("main", "a function plan");
       return;
+    case "surgery":
+      for (const leg of plan.legs)
+        if (!leg.outputs.some((output) => output.name === "new")) report("a surgery's leg has no output `new`", leg.name);
+      return;
     case "evaluate": {
       verifyStored(plan, program.stored, needLeg(program.initLeg, "the start"), report);
       const leg = needLeg(program.leg, "the evaluation");

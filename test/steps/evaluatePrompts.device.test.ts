@@ -60,7 +60,11 @@ const tokenizer: Tokenizer = {
   end: 2,
   pad: 0,
   filler: 3,
-  encode: (words) => words.trim().split(/\s+/).flatMap((word) => (word.length > 5 ? [4, 5, 6] : [4])),
+  encode: (words) =>
+    words
+      .trim()
+      .split(/\s+/)
+      .flatMap((word) => (word.length > 5 ? [4, 5, 6] : [4])),
 };
 
 let opened: OpenedDevice;
