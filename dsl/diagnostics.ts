@@ -171,10 +171,14 @@ export const diagnosticTable = {
   "effect/undeclared": error("{what}, but `{body}` does not say so", "write `{effect}` before the `->` of its signature"),
   "effect/not-here": error("{what} cannot stand in {place}"),
   "effect/not-state": error("`{name}` is no state, so it cannot be updated"),
+  "prompt/too-long": error(
+    "in its longest form this prompt has at least {least} tokens, of which {room} have room",
+    "whatever the tokenizer, every word is a token, and so are its begin and end; shorten it, or say `length:`",
+  ),
   "train/missing-setting": error("train block `{name}` does not say `{setting}`"),
   "train/doubled-setting": error("`{setting}` is said twice"),
   "train/wrong-data": error("step `{step}` reads `{setting}` from `{wanted}`, but the train block gives it {found}"),
-  "train/bad-weights": error("the weights of these steps are {problem}", "weights are not negative, and at least one is more than 0"),
+  "train/bad-weights": error("the weights of {what} are {problem}", "weights are not negative, and at least one is more than 0"),
   "train/bad-number": error("{setting} must be {expected}, not {found}"),
   "train/not-each": error(
     "`{name}` is the same for all parameters, so it cannot be set for a group",

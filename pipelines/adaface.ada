@@ -55,10 +55,10 @@ fn jitter(v: real[...b, layer: 16, slot, width], p: Real) random -> real[...b, l
 fn skip_weights() random -> real[last: 3] { return draw(dirichlet(clip_skip), [last: 3]) }
 
 /// Prompts -> what each cross-attention layer reads. Slots the prompts do not have take no vectors: `p`'s type says which.
-fn encode(p: Prompt[...b], mix: real[last], face: real[...b, layer: 16, slot: 16, width]? = none,
-          bg: real[...b, layer: 16, slot: 4, width]? = none)
-    -> real[...b, layer: 16, tokens: 77, width] {
-  let x = expand(text.embed(p), [...b, layer: 16, tokens, width])
+fn encode(p: Prompt[...b], mix: real[last], face: real[...b, layer: 16, slot: 16, width: 768]? = none,
+          bg: real[...b, layer: 16, slot: 4, width: 768]? = none)
+    -> real[...b, layer: 16, tokens: 77, width: 768] {
+  let x = expand(text.embed(p), [...b, layer: 16, tokens, width: 768])
   let x = if has(face) { put(x, tokens: p.face, face) } else { x }
   let x = if has(bg) { put(x, tokens: p.bg, bg) } else { x }
   return text(x, mix: mix)

@@ -28,6 +28,8 @@ export const groupNotes: Readonly<Record<string, string>> = {
     "A function says in its signature whether it draws random numbers (`random`) or changes module state (`updates`), so that a reader of a call knows.",
   bind: "A `keys` block says where each parameter of a module lies in a file. Rules apply outermost first, each replacing the part of the path that no outer rule has replaced; the alternatives of a template go with those of its path.",
   tap: "`m(x) watch { paths as layers }` gives the parts that the paths name; each offers its taps and its parts as fields.",
+  prompt:
+    "A prompt has 77 tokens unless `length:` says otherwise. What can be said without the tokenizer is said by the checker; a text that has more tokens than words may still be too long when it is drawn, and then ends the run with its text.",
   train: "A `train` block names data, batch, length, steps, and one optimiser.",
   schedule: "A schedule is a function of progress: spans that follow each other, of which the last reaches to the end.",
 };

@@ -1,6 +1,7 @@
 import type { GrammarBit, GrammarItem, GrammarSeq, NamedType, TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
+import { positionsOf, readTemplate, templateForms } from "../../dsl/template.ts";
 import type { HostBit, HostExpr, HostGrammar, HostSequence } from "../plan/host.ts";
 import type { PromptPiece } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
@@ -64,8 +65,9 @@ export function applyPrompt(prompt: PromptItemVal, args: readonly CallArg[], spa
       const piece: PromptPiece = { kind: "text", text: hostConstant(bit.text) };
       return () => [piece];
     }
+    if (bit.kind === "wrong") fail("type/mismatch", bit.span, { found: `\`${bit.text}\``, expected: templateForms });
     if (bit.kind === "slot") {
-      addSlot(bit.name, { count: bit.count, words: false }, bit.span);
+      addSlot(bit.name, { count: positionsOf(bit), words: false }, bit.span);
       const piece: PromptPiece = { kind: "slot", name: bit.name, count: bit.count };
       return () => [piece];
     }
@@ -80,7 +82,7 @@ export function applyPrompt(prompt: PromptItemVal, args: readonly CallArg[], spa
       );
     }
     if (bit.kind === "words") {
-      addSlot(bit.name, { count: bit.fillers + 1, words: true }, bit.span);
+      addSlot(bit.name, { count: positionsOf(bit), words: true }, bit.span);
       const texts = textsOf(value, bit.span);
       return (index) => [{ kind: "words", name: bit.name, text: pick(texts, axes, index), fillers: bit.fillers }];
     }
@@ -148,31 +150,6 @@ function pickFrom<T>(own: readonly AxisItem[], items: readonly T[], axes: readon
     rest = Math.floor(rest / axis.size!);
   }
   return items[own.reduce((n, axis) => n * axis.size! + at.get(axis.name)!, 0)]!;
-}
-
-type Bit =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "slot"; readonly name: string; readonly count: number; readonly span: Span }
-  | { readonly kind: "words"; readonly name: string; readonly fillers: number; readonly span: Span }
-  | { readonly kind: "part"; readonly name: string; readonly span: Span };
-
-/** The pieces of a template. */
-function readTemplate(text: string, span: Span): readonly Bit[] {
-  const bits: Bit[] = [];
-  let from = 0;
-  for (const match of text.matchAll(/\{([^{}]*)\}/g)) {
-    if (match.index > from) bits.push({ kind: "text", text: text.slice(from, match.index) });
-    const at: Span = { file: span.file, start: span.start + 1 + match.index, end: span.start + 1 + match.index + match[0].length };
-    const read = /^\s*([A-Za-z_]\w*)\s*(?:([:+])\s*(\d+)\s*)?$/.exec(match[1]!);
-    if (!read) fail("type/mismatch", at, { found: `\`${match[0]}\``, expected: "`{text}`, `{slot:16}` or `{words+15}`" });
-    const name = read[1]!;
-    if (read[2] === ":") bits.push({ kind: "slot", name, count: Number(read[3]), span: at });
-    else if (read[2] === "+") bits.push({ kind: "words", name, fillers: Number(read[3]), span: at });
-    else bits.push({ kind: "part", name, span: at });
-    from = match.index + match[0].length;
-  }
-  if (from < text.length) bits.push({ kind: "text", text: text.slice(from) });
-  return bits;
 }
 
 /** `p.ids`, `p.face`: an input that the host makes of a prompt. */

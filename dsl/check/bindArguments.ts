@@ -137,7 +137,7 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
     }
     const have = given.get(param.name)!;
     if (have.kind === "error") failed = true;
-    if (isSilent(have)) vague = true;
+    if (isSilent(have) || (have.kind === "prompt" && have.axes === null)) vague = true;
     const problem = assign(state, want, have);
     if (!problem) continue;
     failed = true;
@@ -158,7 +158,8 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   for (const param of callee.params) {
     const want = unifier.type(wants.get(param.name)!);
     const have = given.get(param.name);
-    const keepGiven = have && (["list", "axes", "module", "unknown", "realNumber"].includes(param.type.kind) || isSilent(have));
+    const keepGiven =
+      have && (["list", "axes", "module", "unknown", "realNumber", "prompt", "textValue"].includes(param.type.kind) || isSilent(have));
     inner.set(param.name, keepGiven ? have : want.kind === "optional" && have?.kind === "none" ? have : want);
   }
   return { state, map, inner, given, failed, vague, made };

@@ -103,8 +103,13 @@ export function checkDefaults(session: Session, params: FunctionInfo["params"], 
   for (const param of params) {
     if (!param.default || param.type.kind === "axes") continue;
     const type = evaluate(param.default, scope);
-    if (param.type.kind === "int" && type.kind === "int") continue;
-    const problem = assign(new CallState(session, new Set()), param.type, type);
+    // What a default is says nothing of the value that the body is checked for: it may be any.
+    const want = param.type.kind === "optional" ? param.type.of : param.type;
+    if (type.kind === "none" && param.type.kind === "optional") continue;
+    if ((want.kind === "int" && type.kind === "int") || (want.kind === "bool" && type.kind === "bool")) continue;
+    const state = new CallState(session, new Set());
+    state.isMaybe = true; // a default asks nothing of the calls that give something else
+    const problem = assign(state, want, type);
     if (problem && problem.kind !== "size") {
       reportMismatch(session, problem, {
         span: param.default.span,

@@ -1,7 +1,7 @@
 import type { FnExpr, FnItem, LossItem } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { printSize } from "../types/printSize.ts";
-import { anySize, type Size, substituteSize } from "../types/size.ts";
+import { anySize, constantOf, type Size, substituteSize } from "../types/size.ts";
 import {
   type AxisItem,
   axisKey,
@@ -22,9 +22,10 @@ import { evaluateBody } from "./expressions.ts";
 import { bodyScope, type FunctionInfo, functionInfo, type ParamInfo } from "./functions.ts";
 import { fileScope } from "./globals.ts";
 import { callModule, instantiate, methodInfo, moduleMap } from "./modules.ts";
+import { callPrompt } from "./prompts.ts";
 import { bind, type Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
-
+import { callTable } from "./tables.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
 // Calls: which argument belongs to which parameter, whether it suits, and what comes out, under the caller's names.
@@ -48,8 +49,14 @@ export function callType(callee: Type, args: readonly CallArg[], span: Span, sco
     case "optional":
       return callType(callee.of, args, span, scope);
     case "promptKind":
+      return callPrompt(callee.item, callee.file, args, span, scope);
+    case "prompt":
+      if (callee.item) return callPrompt(callee.item.item, callee.item.file, args, span, scope);
       silentArgs(args);
-      return { kind: "prompt" };
+      session.report("call/not-callable", span, { what: describeType(callee) });
+      return errorType;
+    case "tableMethod":
+      return callTable(callee.table, callee.name, args, span, scope);
     case "scheduleKind": {
       const given = matchParams(
         callee.item.name.name,
@@ -70,7 +77,6 @@ export function callType(callee: Type, args: readonly CallArg[], span: Span, sco
       return callItem(callee, args, span, scope);
     case "error":
     case "unknown":
-    case "prompt":
       return silentArgs(args);
     default:
       silentArgs(args);
@@ -153,16 +159,34 @@ function callItem(
   return callee.kind === "datasetKind" ? { kind: "dataset", item: callee.item, file: callee.file } : unknownType;
 }
 /** Calls a function with a declared type. */
-export function callFunction(info: FunctionInfo, instance: TypeMap | null, args: readonly CallArg[], span: Span, scope: Scope): Type {
+export function callFunction(
+  info: FunctionInfo,
+  instance: TypeMap | null,
+  args: readonly CallArg[],
+  span: Span,
+  scope: Scope,
+  onBound?: (bound: Bound) => void,
+): Type {
   const { session } = scope;
   const bound = bindArguments({ ...info, outer: bodyScope(info), solvesDims: true }, instance, args, span, scope);
+  onBound?.(bound);
   requireEffects(info, span, scope);
   if (bound.failed) return errorType;
   if (!bound.vague && !discharge(info, bound, span, scope)) return errorType;
   if (info.inline || info.result === null) return inlineCall(info, bound, span, scope);
-  if (info.rowsOfPrompts && hasRows(info.result)) return unknownType;
   const result = mapType(info.result, { ...bound.map, axisName: (name) => bound.state.toCaller.get(name) ?? name });
-  return finish(session, result, bound);
+  const made = finish(session, result, bound);
+  return isWhole(made, span, session) ? made : errorType;
+}
+/** A quotient in a result's size must be whole; reported where it is known not to be. */
+function isWhole(type: Type, span: Span, session: Session): boolean {
+  for (const item of type.kind === "tensor" ? type.axes : []) {
+    const size = item.kind === "axis" ? constantOf(item.size) : undefined;
+    if (item.kind !== "axis" || !size || (size.d === 1n && size.n >= 0n)) continue;
+    session.report("shape/not-whole", span, { what: `the size of \`${item.name}\``, value: printSize(item.size) });
+    return false;
+  }
+  return true;
 }
 
 /** What leaves a call: solved, with nothing open that only this call knew. */
@@ -186,18 +210,6 @@ function finish(session: Session, result: Type, bound: Bound): Type {
 /** Open sizes become unknown ones: nothing will settle them any more. */
 export function forgetOpen(size: Size): Size {
   return substituteSize(size, { variable: (v) => (v.kind === "open" ? anySize() : undefined) });
-}
-
-function hasRows(type: Type): boolean {
-  let found = false;
-  mapType(type, {
-    size: (s) => s,
-    row: (row) => {
-      found = true;
-      return [{ kind: "row", row }];
-    },
-  });
-  return found;
 }
 
 const deepestInlining = 12;
@@ -267,7 +279,6 @@ function callClosure(node: FnExpr, closure: Scope, args: readonly CallArg[], spa
       bodyContext: closure.body,
       span: node.span,
       obligations: [],
-      rowsOfPrompts: false,
     };
     const bound = bindArguments({ ...info, outer: closure }, null, args, span, scope);
     return bound.failed ? errorType : inlineCall(info, bound, span, scope);

@@ -11,8 +11,11 @@ import { indexed } from "./indexing.ts";
 import { join } from "./join.ts";
 import { memberOf } from "./modules.ts";
 import { binaryType, negated, notOf } from "./operators.ts";
+import { promptField } from "./prompts.ts";
 import { bind, type Scope, sizeOfNumber } from "./scope.ts";
 import { runBlock } from "./statements.ts";
+import { tableField } from "./tables.ts";
+import { tappedField, watchType } from "./watch.ts";
 
 // The type of an expression. Whatever is not modelled is unknown, and nothing is said about it.
 
@@ -106,19 +109,8 @@ function typeOf(expr: Expr, scope: Scope): Type {
       return indexed(expr, evaluate(expr.base, scope), scope);
     case "field":
       return fieldType(evaluate(expr.base, scope), expr.name.name, expr.name.span, scope);
-    case "watch": {
-      const value = evaluate(expr.base, scope);
-      return isSilent(value)
-        ? value
-        : {
-            kind: "record",
-            name: null,
-            fields: new Map([
-              ["value", value],
-              [expr.as.name, unknownType],
-            ]),
-          };
-    }
+    case "watch":
+      return watchType(expr, scope);
     case "with": {
       const base = evaluate(expr.base, scope);
       const changes = evaluate(expr.changes, scope);
@@ -336,9 +328,23 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
 function ifType(expr: IfExpr, scope: Scope): Type {
   const truth = conditionOf(expr.condition, scope);
   const inner = mentionsTraining(expr.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-  const then = evaluateBody(expr.then, presentIn(expr.condition, true, inner));
-  const otherwise = expr.otherwise ? evaluateBody(expr.otherwise, presentIn(expr.condition, false, inner)) : unknownType;
-  return truth === null ? errorType : join(scope.session, then, otherwise, truth);
+  const known = truth && knownTruth(truth, scope);
+  const branch = (body: Expr | Block, holds: boolean) =>
+    taken(known, holds, scope, () => evaluateBody(body, presentIn(expr.condition, holds, inner)));
+  const then = branch(expr.then, true);
+  const otherwise = expr.otherwise ? branch(expr.otherwise, false) : unknownType;
+  if (truth === null) return errorType;
+  if (scope.session.isQuiet && expr.otherwise && known !== undefined) return known ? then : otherwise;
+  return join(scope.session, then, otherwise, truth);
+}
+/** Whether a condition holds, where that is known. */
+export function knownTruth(truth: Size, scope: Scope): boolean | undefined {
+  const constant = constantOf(scope.session.unifier.size(truth));
+  return constant && constant.n !== 0n;
+}
+/** Looks at a branch. In a body that is looked at for one call, a branch that this call never takes is no concern of it. */
+export function taken<T>(known: boolean | null | undefined, holds: boolean, { session }: Scope, run: () => T): T {
+  return session.isQuiet && known === !holds ? session.ignoring(run) : run();
 }
 /**
  * The scope of the branch that is taken where a condition holds, or where it does not: what `has` asks for is present there. Where it is known
@@ -380,6 +386,12 @@ export function fieldType(base: Type, name: string, span: Span, scope: Scope): T
       return fieldType(base.of, name, span, scope);
     case "module":
       return memberOf(base, name, span, scope);
+    case "prompt":
+      return promptField(base, name, span, scope);
+    case "tapped":
+      return tappedField(base, name, span, scope);
+    case "table":
+      return tableField(base, name, span, checker);
     case "record": {
       const field = base.fields.get(name);
       if (field) return field;

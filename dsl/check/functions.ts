@@ -24,7 +24,7 @@ export interface FunctionInfo {
   readonly declared: Declared;
   readonly random: boolean;
   readonly updates: boolean;
-  /** The result depends on more than the types of the arguments (axes given as a value, axes that the body makes). */
+  /** The result depends on more than the types of the arguments (axes given as a value, axes that the body makes, slots of prompts). */
   readonly inline: boolean;
   /** Variables that belong to each element of a list. */
   readonly perElement: ReadonlySet<string>;
@@ -34,8 +34,6 @@ export interface FunctionInfo {
   readonly span: Span;
   /** Equations between its sizes that its callers must fulfil; known once the body is checked. */
   readonly obligations: Obligation[];
-  /** Prompts bring axes into its rows, and those are not followed. */
-  readonly rowsOfPrompts: boolean;
 }
 
 /** Types of parameters; those that may be sizes come first, so that shapes can use them. */
@@ -80,18 +78,18 @@ export function functionInfo(node: FnItem | LossItem | ForwardDecl, name: string
     declared,
     random,
     updates,
-    inline: declared.fromBody.size > 0 || params.some((p) => p.type.kind === "axes"),
+    inline: declared.fromBody.size > 0 || params.some(({ type }) => type.kind === "axes" || isPrompt(type)),
     perElement: perElement(params),
     outer,
     body: node.body,
     bodyContext: { kind: node.kind, name, random, updates, training: false, span: signature.span },
     span: node.span,
     obligations: [],
-    rowsOfPrompts: signature.params.some(
-      (p) => p.type.kind === "namedType" && p.type.name.name === "Prompt" && (p.type.axes ?? []).some((a) => a.kind === "rowAxis"),
-    ),
   };
 }
+
+/** What a prompt offers depends on its slots, which are the argument's. */
+const isPrompt = (type: Type): boolean => type.kind === "prompt" || (type.kind === "optional" && isPrompt(type.of));
 
 function perElement(params: readonly ParamInfo[]): ReadonlySet<string> {
   const inside = new Set<string>();

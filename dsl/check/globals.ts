@@ -2,8 +2,10 @@ import type { ModelItem } from "../ast.ts";
 import { errorType, type Type, unknownType } from "../types/type.ts";
 import { builtinValue } from "./builtins.ts";
 import { evaluate } from "./expressions.ts";
+import { grammarValue, promptValue } from "./prompts.ts";
 import { type Body, Scope } from "./scope.ts";
 import type { Place, Session } from "./session.ts";
+import { tableOf } from "./tables.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
 // What the items of a file are as values, made when first asked for.
@@ -40,7 +42,7 @@ export function valueOfItem(session: Session, place: Place): Type | undefined {
     case "model":
       return modelType(session, item, file);
     case "prompt":
-      return { kind: "promptKind", item, file };
+      return promptValue(session, item, file);
     case "schedule":
       return { kind: "scheduleKind", item, file };
     case "dataset":
@@ -48,8 +50,9 @@ export function valueOfItem(session: Session, place: Place): Type | undefined {
     case "optimizer":
       return { kind: "optimizerKind", item, file };
     case "grammar":
-      return { kind: "distribution", dtype: "text", host: { kind: "textValue", text: null } };
+      return grammarValue(session, item);
     case "stateItem":
+      return tableOf(session, item, file);
     case "surgery":
       return unknownType;
     case "step":

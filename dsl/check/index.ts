@@ -41,8 +41,19 @@ export function checkProgram(program: Program): Diagnostic[] {
 export function checkTypes(program: Program): CheckResult {
   const session = new Session(program);
   for (const item of brokenItems(program)) session.markBroken(item.span);
-  for (const [id, file] of program.files)
+  for (const [id, file] of program.files) {
+    const precisions = file.ast.items.filter((item) => item.kind === "precision");
+    for (const again of precisions.slice(1)) {
+      const related = [{ span: precisions[0]!.span, label: "first said here" }];
+      session.report(
+        "name/duplicate",
+        again.span,
+        { name: "precision" },
+        { related, help: "a file has one; a `train` block may have its own" },
+      );
+    }
     for (const item of file.isHost ? [] : file.ast.items) if (!session.isBroken(item.span)) checkItem(session, item, id);
+  }
   checkUndetermined(session, program);
   return { diagnostics: ordered(program, session.diagnostics), typeOf: (node) => session.typeOf(node) };
 }

@@ -7,6 +7,7 @@ import { type AxisItem, axis, describeType, errorType, printType, type TensorTyp
 import { evaluate } from "./expressions.ts";
 import { showAxes } from "./match.ts";
 import { reportAlign } from "./mismatch.ts";
+import { indexPrompt } from "./prompts.ts";
 import { type Scope, sizeOfNumber } from "./scope.ts";
 
 // `x[axis: i]`: a number takes the axis away, a range keeps part of it, an i32 tensor replaces it by its own axes. Lists are indexed by
@@ -16,12 +17,20 @@ export function indexed(expr: IndexExpr, base: Type, scope: Scope): Type {
   switch (base.kind) {
     case "error":
     case "unknown":
-    case "prompt":
     case "dataset":
       for (const item of expr.indices) if (item.value && !item.row) evaluate(item.value, scope);
       return base.kind === "error" ? base : unknownType;
     case "optional":
       return indexed(expr, base.of, scope);
+    case "prompt":
+      return expr.indices.reduce<Type>((type, item) => {
+        const index = item.value && !item.row ? evaluate(item.value, scope) : null;
+        if (type.kind !== "prompt" || index === null) return type;
+        if (item.name) return indexPrompt(type, item.name.name, index, { name: item.name.span, index: item.value!.span }, scope);
+        const expected = "the name of an axis";
+        scope.session.report("type/mismatch", item.span, { found: "an index without a name", expected }, { label: describeType(type) });
+        return errorType;
+      }, base);
     case "tensor":
       return expr.indices.reduce<Type>(
         (type, item) => (type.kind === "tensor" ? indexTensor(type, item, expr.base.span, scope) : type),

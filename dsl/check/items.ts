@@ -8,9 +8,11 @@ import { checkModel } from "./models.ts";
 import { moduleInfo } from "./modules.ts";
 import { checkPrecision } from "./precision.ts";
 import { bodyOf, checkDataset, checkEvaluate, checkOptimizer, checkProperty, checkSchedule, checkStep } from "./programs.ts";
+import { checkPrompt } from "./prompts.ts";
 import { assignResult } from "./results.ts";
 import type { Session } from "./session.ts";
 import { runBlock } from "./statements.ts";
+import { checkTable } from "./tables.ts";
 import { checkTrain } from "./train.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
@@ -58,14 +60,18 @@ export function checkItem(session: Session, item: Item, file: string): void {
     case "precision":
       checkPrecision(session, item);
       return;
-    // Prompts, grammars, keys, surgery and tables are looked at when the program is compiled.
+    case "prompt":
+      checkPrompt(session, item, file);
+      return;
+    case "stateItem":
+      checkTable(session, item, file);
+      return;
+    // Grammars, keys and surgery are looked at when the program is compiled.
     case "import":
     case "type":
-    case "prompt":
     case "grammar":
     case "keys":
     case "surgery":
-    case "stateItem":
     case "gradcheck":
     case "errorItem":
       return;

@@ -1,5 +1,7 @@
+import { longer } from "../longest.ts";
 import { anySize, chooseSize, constantSize, isAny, type Size, sameSize } from "../types/size.ts";
 import { axis, axisKey, bool, type DType, int, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
+import { joinPrompts } from "./prompts.ts";
 import type { Session } from "./session.ts";
 
 // The type of a choice: `if truth { a } else { b }`. Sizes that differ become choices themselves; kinds that differ are not followed (each
@@ -28,7 +30,10 @@ export function join(session: Session, a: Type, b: Type, truth: Size): Type {
   if ((a.kind === "int" || a.kind === "realNumber") && (b.kind === "int" || b.kind === "realNumber"))
     return { kind: "realNumber", value: size(a.value, b.value) };
   if (a.kind === "bool" && b.kind === "bool") return bool(size(a.truth, b.truth));
-  if (a.kind === "textValue" && b.kind === "textValue") return { kind: "textValue", text: a.text === b.text ? a.text : null };
+  if (a.kind === "textValue" && b.kind === "textValue") {
+    const longest = longer(a.text ?? a.longest ?? "", b.text ?? b.longest ?? "");
+    return { kind: "textValue", text: a.text === b.text ? a.text : null, longest };
+  }
   if (a.kind === "tensor" && b.kind === "tensor") {
     const [left, right] = [unifier.axes(a.axes), unifier.axes(b.axes)];
     if (left.length !== right.length || left.some((item, i) => axisKey(item) !== axisKey(right[i]!))) return unknownType;
@@ -64,7 +69,12 @@ export function join(session: Session, a: Type, b: Type, truth: Size): Type {
     const sizes = new Map([...a.sizes].map(([name, s]) => [name, b.sizes.has(name) ? size(s, b.sizes.get(name)!) : anySize()]));
     return { ...a, arguments: args, sizes };
   }
-  if (a.kind === b.kind && ["path", "schedule", "pattern", "prompt"].includes(a.kind)) return a;
+  if (a.kind === "prompt" && b.kind === "prompt") return joinPrompts(a, b);
+  if (a.kind === "tapped" && b.kind === "tapped") {
+    const part = again(a.part, b.part);
+    return part.kind === "module" ? { ...a, part } : unknownType;
+  }
+  if (a.kind === b.kind && ["path", "schedule", "pattern"].includes(a.kind)) return a;
   return unknownType;
 }
 const constantOne = constantSize(1);

@@ -14,6 +14,7 @@ export type Mismatch =
   | { readonly kind: "row"; readonly problem: AlignProblem; readonly before: readonly AxisItem[]; readonly now: readonly AxisItem[] }
   | { readonly kind: "host"; readonly what: string }
   | { readonly kind: "whole"; readonly value: Size }
+  | { readonly kind: "slot"; readonly name: string; readonly count: number }
   | { readonly kind: "field"; readonly name: string; readonly wanted: Type }
   | { readonly kind: "inField"; readonly name: string; readonly inner: Mismatch }
   | { readonly kind: "element"; readonly index: number; readonly inner: Mismatch };
@@ -93,8 +94,14 @@ export function assign(state: CallState, want: Type, have: Type): Mismatch | nul
         : { kind: "type" };
     case "schedule":
       return ["schedule", "scheduleKind", "int", "realNumber"].includes(have.kind) ? null : { kind: "type" };
-    case "prompt":
-      return ["prompt", "promptKind", "tuple", "list", "textValue"].includes(have.kind) ? null : { kind: "type" };
+    case "prompt": {
+      if (have.kind !== "prompt") return { kind: "type" };
+      for (const [name, { count }] of have.slots === null ? [] : (want.slots ?? [])) {
+        const slot = have.slots!.get(name);
+        if (!slot || (slot.count !== null && slot.count !== count)) return { kind: "slot", name, count: count! };
+      }
+      return want.axes && have.axes ? assignAxes(state, want.axes, have.axes) : null;
+    }
     case "list":
       return assignList(state, want.element, have);
     case "tuple": {
@@ -186,7 +193,8 @@ function assignTensor(state: CallState, want: TensorType, have: Type): Mismatch 
       const [only] = want.axes;
       if (want.axes.length === 1 && only?.kind === "axis") {
         const before = unifier.size(only.size);
-        if (!isAny(have.length) && unifier.equate(only.size, have.length) === "differ") {
+        const verdict = isAny(have.length) ? "open" : unifier.equate(only.size, have.length, state.isMaybe ? "maybe" : "call");
+        if (verdict === "differ" && !state.isMaybe) {
           return { kind: "size", axis: only.name, left: have.length, right: before, wanted: only.size };
         }
       }

@@ -78,6 +78,11 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
     case "whole":
       session.report("type/mismatch", place.span, { found: printSize(problem.value), expected: "a whole number" }, { related });
       return;
+    case "slot": {
+      const expected = `a prompt with the slot \`{${problem.name}:${problem.count}}\``;
+      session.report("type/mismatch", place.span, { found: describeType(unifier.type(place.have)), expected }, { related });
+      return;
+    }
     case "field":
       session.report("type/missing-field", place.span, { name: problem.name }, { related, label });
       return;
@@ -109,6 +114,7 @@ export function reportMismatch(session: Session, problem: Mismatch, place: Misma
 function typeHelp(have: Type, want: Type): string | undefined {
   if (want.kind === "tensor" && want.dtype === "i32" && have.kind === "tensor") return "`floor`, `ceil` or `round` make whole numbers";
   if (want.kind === "tensor" && want.dtype === "bool" && have.kind === "tensor") return "a comparison makes a condition: `x > 0`";
+  if (have.kind === "promptKind") return `give its arguments: \`${have.item.name.name}(…)\``;
   if (have.kind === "moduleKind") return `give its arguments: \`${have.item.name.name}()\``;
   if (have.kind === "function") return `call it: \`${have.item.name.name}(…)\``;
   return undefined;

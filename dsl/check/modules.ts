@@ -2,7 +2,17 @@ import type { FnItem, ForwardDecl, LossItem, ModuleItem, PartDecl } from "../ast
 import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { anySize, constantSize, flagTest, type Size, substituteSize, testsOf, variableSize, variablesOf } from "../types/size.ts";
-import { bool, describeType, errorType, type ModuleType, mapType, type Type, type TypeMap, unknownType } from "../types/type.ts";
+import {
+  type AxisItem,
+  bool,
+  describeType,
+  errorType,
+  type ModuleType,
+  mapType,
+  type Type,
+  type TypeMap,
+  unknownType,
+} from "../types/type.ts";
 import type { CallArg } from "./arguments.ts";
 import { bindArguments } from "./bindArguments.ts";
 import { callFunction } from "./calls.ts";
@@ -183,6 +193,13 @@ export function instantiate(callee: Extract<Type, { kind: "moduleKind" }>, args:
       param.type.kind === "optional" && have === undefined ? { kind: "none" } : param.type.kind === "optional" && have ? have : inner,
     );
   }
+  for (const param of info.params) {
+    const left = bound.inner.get(param.name);
+    const isDim = param.node.kind === "namedType" && param.node.name.name === "Dim";
+    if (session.isQuiet || !isDim || param.default || bound.given.has(param.name) || left?.kind !== "int") continue;
+    for (const v of variablesOf(unifier.size(left.value)))
+      if (v.kind === "open") session.noteLeftOut(v.id, { name: param.name, callee: name, span, declared: param.span });
+  }
   const sizes = new Map<string, Size>();
   for (const size of info.instanceNames) {
     const variable = unifier.fresh(size, "open");
@@ -202,9 +219,35 @@ export function callModule(type: ModuleType, args: readonly CallArg[], span: Spa
     return errorType;
   }
   const forward = info.forward.inline ? { ...info.forward, outer: instanceScope(session, info, type) } : info.forward;
-  const result = callFunction({ ...forward, updates: false }, moduleMap(session, type), args, span, scope);
+  const result = callFunction({ ...forward, updates: false }, moduleMap(session, type), args, span, scope, (bound) => {
+    const rows = new Map<string, readonly AxisItem[]>();
+    for (const [row, items] of forward.declared.rows) {
+      const found = items.flatMap((item) => (item.kind === "row" ? bound.map.row(item.row) : [item]));
+      const solved = session.unifier.axes(found);
+      if (!solved.some((item) => item.kind === "row" && item.row.kind === "open")) rows.set(row, solved);
+      if (
+        scope.body.kind === "forward" &&
+        !session.isQuiet &&
+        (solved.length !== 1 || solved[0]!.kind !== "row" || solved[0]!.row.name !== row)
+      )
+        session.noteOwnRows(type.item);
+    }
+    session.noteRows(span, rows);
+    if (bound.vague || bound.failed) unfollowed(session, type);
+  });
   session.noteUses(span);
   return result;
+}
+
+/** A use that is not followed might settle any of an instance's sizes. */
+function unfollowed(session: Session, type: ModuleType): void {
+  mapType(session.unifier.type(type), {
+    size: (size) => {
+      for (const v of variablesOf(size)) session.forgetLeftOut(v.id);
+      return size;
+    },
+    row: (row) => [{ kind: "row", row }],
+  });
 }
 
 /** A function of an instance. */

@@ -46,6 +46,15 @@ export interface Operand {
   readonly span: Span;
 }
 
+/** A schedule stands for its number now where there is a now: functions take the number as an argument. */
+export function scheduleStands(span: Span, { body, session }: Scope): boolean {
+  if (body.kind !== "fn" && body.kind !== "loss" && body.kind !== "forward") return true;
+  const help = "apply it, as `s(0.5)`, or let the step pass its number as an argument";
+  const place = body.kind === "forward" ? "a module's `forward`" : `a \`${body.kind}\``;
+  session.report("effect/not-here", span, { what: "the value of a schedule", place }, { help });
+  return false;
+}
+
 /** An operand as a tensor, a host number or a condition; null after reporting that it is none of them. */
 export function asNumeric(operand: Operand, scope: Scope): Type | null {
   const { type } = operand;
@@ -59,7 +68,7 @@ export function asNumeric(operand: Operand, scope: Scope): Type | null {
       return type;
     case "schedule":
     case "scheduleKind":
-      return { kind: "realNumber", value: anySize() };
+      return scheduleStands(operand.span, scope) ? { kind: "realNumber", value: anySize() } : errorType;
     case "optional":
       return asNumeric({ ...operand, type: type.of }, scope);
     case "error":

@@ -4,7 +4,7 @@ import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, di
 import type { Program } from "../program.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size, substituteSize, variablesOf } from "../types/size.ts";
-import { mapType, type Type, unknownType, weightOf } from "../types/type.ts";
+import { type AxisItem, mapType, type Type, unknownType, weightOf } from "../types/type.ts";
 import { Unifier } from "../types/unify.ts";
 
 // What one check of a program shares: the unifier, what was found, the types of expressions, and the items of all files.
@@ -27,6 +27,14 @@ interface FirstUse {
   readonly name: string;
   readonly module: string;
   readonly span: Span | null;
+}
+
+/** A `Dim` that a module's arguments leave out. */
+export interface LeftOut {
+  readonly name: string;
+  readonly callee: string;
+  readonly span: Span;
+  readonly declared: Span;
 }
 
 export class Session {
@@ -113,6 +121,16 @@ export class Session {
     const text = (this.program.files.get(span.file)?.text ?? "").slice(span.start, span.end).replace(/\s+/g, " ");
     return text.length === 0 || text.length > 40 ? "…" : text;
   }
+  /** Looks at a branch that is never taken here: nothing is said about it, not even in the call. */
+  ignoring<T>(run: () => T): T {
+    const outer = this.#collected;
+    this.#collected = null;
+    try {
+      return this.quietly(run);
+    } finally {
+      this.#collected = outer;
+    }
+  }
   /** Runs without reporting or recording: the same text is reported where it stands. */
   quietly<T>(run: () => T): T {
     this.#muted++;
@@ -176,6 +194,39 @@ export class Session {
       if (use?.span) return { ...use, span: use.span };
     }
     return undefined;
+  }
+  readonly #rowsOfCalls = new Map<string, ReadonlyMap<string, readonly AxisItem[]>>();
+  /** Remembers what the rows of a called model's forward stand for. */
+  noteRows(span: Span, rows: ReadonlyMap<string, readonly AxisItem[]>): void {
+    this.#rowsOfCalls.set(`${span.file} ${span.start} ${span.end}`, rows);
+  }
+  /** What they stood for when the call was last looked at. */
+  rowsOfCall(span: Span): ReadonlyMap<string, readonly AxisItem[]> {
+    return this.#rowsOfCalls.get(`${span.file} ${span.start} ${span.end}`) ?? new Map();
+  }
+  readonly #ownRows = new Set<object>();
+  /** Remembers that a module is called with other leading axes than the module around it has. */
+  noteOwnRows(item: object): void {
+    this.#ownRows.add(item);
+  }
+  hasOwnRows(item: object): boolean {
+    return this.#ownRows.has(item);
+  }
+  readonly #leftOut = new Map<string, LeftOut>();
+  /** Remembers a size that a call leaves out, to be asked for when everything has been looked at. */
+  noteLeftOut(id: string, leftOut: LeftOut): void {
+    this.#leftOut.set(id, leftOut);
+  }
+  /** Nothing is claimed any more of what a size is: a use of it is not followed. */
+  forgetLeftOut(id: string): void {
+    this.#leftOut.delete(id);
+  }
+  /** The sizes left out that nothing has settled. */
+  get leftOut(): LeftOut[] {
+    const asked = new Set(
+      this.unifier.obligations.flatMap(({ left, right }) => [...variablesOf(left), ...variablesOf(right)].map((v) => v.id)),
+    );
+    return [...this.#leftOut].flatMap(([id, one]) => (this.unifier.isSolved(id) || asked.has(id) ? [] : [one]));
   }
   record(expr: Expr, type: Type): Type {
     if (this.#muted === 0) this.types.set(expr, type);

@@ -3,12 +3,13 @@ import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./effects.ts";
-import { conditionOf, elementOf, evaluate, mentionsTraining, presentIn } from "./expressions.ts";
+import { conditionOf, elementOf, evaluate, knownTruth, mentionsTraining, presentIn, taken } from "./expressions.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";
 import { reportAlign, reportMismatch } from "./mismatch.ts";
 import { assignResult } from "./results.ts";
 import { type Body, bind, type Scope } from "./scope.ts";
+import { updateTable } from "./tables.ts";
 
 // Statements of a body, in order. A `let` is in force below itself; the result is what `return` gives.
 
@@ -48,8 +49,11 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
     } else if (statement.kind === "if") {
       const condition = conditionOf(statement.condition, scope) ?? anySize();
       const inner = mentionsTraining(statement.condition) ? scope.child({}, { ...scope.body, training: true }) : scope;
-      const then = runBlock(statement.then, presentIn(statement.condition, true, inner));
-      const otherwise = statement.otherwise ? runBlock(statement.otherwise, presentIn(statement.condition, false, inner)) : null;
+      const known = knownTruth(condition, scope);
+      const branch = (block: Block, holds: boolean) =>
+        taken(known, holds, scope, () => runBlock(block, presentIn(statement.condition, holds, inner)));
+      const then = branch(statement.then, true);
+      const otherwise = statement.otherwise ? branch(statement.otherwise, false) : null;
       returns.push(...then.returns, ...(otherwise?.returns ?? []));
       if (then.type && otherwise?.type) add(join(scope.session, then.type, otherwise.type, condition));
       else if (then.type) {
@@ -165,6 +169,11 @@ function runUpdate(statement: UpdateStmt, scope: Scope): Scope {
   const { session } = scope;
   const value = evaluate(statement.value, scope);
   const { target } = statement;
+  const table = target.kind === "index" ? evaluate(target.base, scope) : null;
+  if (table?.kind === "table") {
+    updateTable(table, statement, value, scope);
+    return scope;
+  }
   if (scope.body.kind === "fn" || scope.body.kind === "loss" || scope.body.kind === "forward")
     requireUpdates("`update` changes state", statement.span, scope);
   else allowed("update", statement.span, ["step", "optimizer", "forward"], scope);

@@ -245,7 +245,8 @@ function checkMix(session: Session, mix: Mix, scope: Scope): void {
   const known = weights.filter((w) => w !== undefined && w !== "none");
   const negative = known.some((w) => typeof w === "object" && w.n < 0n);
   const allZero = known.length > 0 && known.length === weights.length && known.every((w) => typeof w === "object" && w.n === 0n);
-  if (negative || allZero) session.report("train/bad-weights", mix.span, { problem: negative ? "not all from 0 on" : "all 0" });
+  if (negative || allZero)
+    session.report("train/bad-weights", mix.span, { what: "these steps", problem: negative ? "not all from 0 on" : "all 0" });
 }
 function stepsOf(mix: Mix): Extract<Mix, { kind: "mixOf" }>["choices"][number]["step"][] {
   return mix.kind === "mixEvery" ? [...stepsOf(mix.mix), ...stepsOf(mix.otherwise)] : mix.choices.map((c) => c.step);

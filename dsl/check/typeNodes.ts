@@ -8,6 +8,7 @@ import {
   errorType,
   type ModuleType,
   realType,
+  type SlotType,
   type Type,
   tensor,
   textType,
@@ -82,7 +83,10 @@ function requiredType(node: Exclude<TypeNode, { kind: "error" }>, scope: Scope, 
 function namedType(node: NamedType, scope: Scope, declared: Declared, name: string): Type {
   const word = node.name.name;
   const dtype = tensorNames[word];
-  if (dtype) return tensor(dtype, node.axes ? axesOfNodes(node.axes, node, scope, declared) : []);
+  if (dtype) {
+    const axes = node.axes ? axesOfNodes(node.axes, node, scope, declared) : [];
+    return node.axes?.some(isUnnamed) ? errorType : tensor(dtype, axes);
+  }
   const host = perSample[word];
   if (host && node.axes) return tensor(host, axesOfNodes(node.axes, node, scope, declared), "host");
   switch (word) {
@@ -102,7 +106,7 @@ function namedType(node: NamedType, scope: Scope, declared: Declared, name: stri
     case "Schedule":
       return { kind: "schedule" };
     case "Prompt":
-      return { kind: "prompt" };
+      return promptOfNode(node, scope, declared);
     case "List": {
       const inner = node.args[0]?.value;
       if (!inner || inner.kind === "number") return unknownType;
@@ -115,6 +119,22 @@ function namedType(node: NamedType, scope: Scope, declared: Declared, name: stri
       return type;
     }
   }
+}
+
+/** `Prompt<face: 16>[...b]`: slots that it must have, with these numbers of positions; without any, whatever slots it has. */
+function promptOfNode(node: NamedType, scope: Scope, declared: Declared): Type {
+  const slots = new Map<string, SlotType>();
+  for (const arg of node.args)
+    if (arg.name && arg.value.kind === "number") slots.set(arg.name.name, { count: arg.value.value, words: false, isCertain: true });
+  return {
+    kind: "prompt",
+    axes: node.axes ? axesOfNodes(node.axes, node, scope, declared) : null,
+    slots: slots.size === 0 ? null : slots,
+    length: anySize(),
+    longest: "",
+    positions: 0,
+    item: null,
+  };
 }
 
 function itemType(word: string, scope: Scope, declared: Declared): Type {
@@ -139,6 +159,9 @@ function itemType(word: string, scope: Scope, declared: Declared): Type {
   return type.kind === "record" ? { ...type, name: word } : type;
 }
 
+/** An axis of which only the size is said. */
+const isUnnamed = (one: Axis) => one.kind === "namedAxis" && one.name === null && one.value.kind !== "name" && one.value.kind !== "error";
+
 function axesOfNodes(axes: readonly Axis[], node: NamedType, scope: Scope, declared: Declared): AxisItem[] {
   return axes.flatMap((one): readonly AxisItem[] => {
     if (one.kind === "rowAxis") {
@@ -150,6 +173,9 @@ function axesOfNodes(axes: readonly Axis[], node: NamedType, scope: Scope, decla
       return row;
     }
     if (one.name === null) {
+      if (isUnnamed(one)) {
+        scope.session.report("shape/unnamed-axis", one.span, {});
+      }
       if (one.value.kind !== "name") return [];
       const name = one.value.name;
       const value = scope.lookup(name);

@@ -10,6 +10,10 @@ import type { Session } from "./session.ts";
 
 /** Reports them for all modules of a program. */
 export function checkUndetermined(session: Session, program: Program): void {
+  for (const { name, callee, span, declared } of session.leftOut) {
+    const help = `say it: \`${callee}(…, ${name}: 4)\`; it was left out, and no use says it`;
+    session.report("shape/not-determined", span, { size: name }, { help, related: [{ span: declared, label: "declared here" }] });
+  }
   const mentioned = mentionedNames(program);
   for (const [id, file] of program.files) {
     for (const item of file.ast.items) {

@@ -1,4 +1,4 @@
-import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PromptItem, ScheduleItem } from "../ast.ts";
+import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PromptItem, ScheduleItem, StateItem } from "../ast.ts";
 import { printSize } from "./printSize.ts";
 import { anySize, constantOf, type Size } from "./size.ts";
 
@@ -24,6 +24,8 @@ export interface TensorType {
   readonly axes: readonly AxisItem[];
   /** host: known before the step is launched, as a data field of type Bool is. */
   readonly time: "host" | "device";
+  /** Of texts: a long one among those that it may hold. */
+  readonly longest?: string;
 }
 export interface IntType {
   readonly kind: "int";
@@ -60,11 +62,43 @@ export interface ModuleType {
   readonly arguments: ReadonlyMap<string, Type>;
   readonly sizes: ReadonlyMap<string, Size>;
 }
+export interface SlotType {
+  /** null: not the same in all that this may be. */
+  readonly count: number | null;
+  readonly words: boolean;
+  /** Whatever this is, it has the slot. */
+  readonly isCertain: boolean;
+}
+/** A prompt with its slots; what is not known is null. */
+export interface PromptType {
+  readonly kind: "prompt";
+  readonly axes: readonly AxisItem[] | null;
+  readonly slots: ReadonlyMap<string, SlotType> | null;
+  readonly length: Size;
+  /** A long text that it may hold, and how many positions there are besides. */
+  readonly longest: string;
+  readonly positions: number;
+  /** The item of a prompt without arguments, which may still be called for its `length`. */
+  readonly item: { readonly item: PromptItem; readonly file: string } | null;
+}
+/** A part of a model during a watched call; `rows` are what the rows of the model's forward stand for there. */
+export interface TappedType {
+  readonly kind: "tapped";
+  readonly part: ModuleType;
+  readonly rows: ReadonlyMap<string, readonly AxisItem[]>;
+}
+/** Records by key. */
+export interface TableType {
+  readonly kind: "table";
+  readonly item: StateItem;
+  readonly record: RecordType | null; // null: not readable
+}
 /** What can be called, by where its meaning is found. */
 export type CallableType =
   | { readonly kind: "builtin"; readonly name: string }
   | { readonly kind: "function"; readonly item: FnItem | LossItem; readonly file: string; readonly of: ModuleType | null }
   | { readonly kind: "closure"; readonly node: FnExpr; readonly scope: object }
+  | { readonly kind: "tableMethod"; readonly table: TableType; readonly name: "has" | "take" }
   | { readonly kind: "moduleKind"; readonly item: ModuleItem; readonly file: string }
   | { readonly kind: "promptKind"; readonly item: PromptItem; readonly file: string }
   | { readonly kind: "scheduleKind"; readonly item: ScheduleItem; readonly file: string }
@@ -75,7 +109,7 @@ export type Type =
   | { readonly kind: "unknown" }
   | { readonly kind: "none" }
   | RealType
-  | { readonly kind: "textValue"; readonly text: string | null } // host `Text`
+  | { readonly kind: "textValue"; readonly text: string | null; readonly longest?: string } // host `Text`; a long one among those it may be
   | { readonly kind: "path" }
   | { readonly kind: "axes"; readonly axes: readonly AxisItem[] | null } // null: not known here
   | { readonly kind: "schedule" }
@@ -83,7 +117,9 @@ export type Type =
   | { readonly kind: "distribution"; readonly dtype: DType; readonly host: Type }
   | { readonly kind: "optional"; readonly of: Type; readonly present: Size }
   | { readonly kind: "tuple"; readonly elements: readonly Type[] }
-  | { readonly kind: "prompt" }
+  | PromptType
+  | TappedType
+  | TableType
   | { readonly kind: "dataset"; readonly item: DatasetItem; readonly file: string }
   | { readonly kind: "range"; readonly from: Size; readonly to: Size | null; readonly whole: boolean }
   | TensorType
@@ -149,6 +185,8 @@ function partsOf(type: Type): readonly Type[] {
       return [...type.arguments.values()];
     case "function":
       return type.of ? [type.of] : [];
+    case "tapped":
+      return [type.part];
     default:
       return [];
   }
@@ -188,6 +226,10 @@ export function mapType(type: Type, map: TypeMap): Type {
       return mapModule(type, map);
     case "function":
       return type.of ? { ...type, of: mapModule(type.of, map) } : type;
+    case "prompt":
+      return { ...type, axes: type.axes && mapAxes(type.axes, map), length: map.size(type.length) };
+    case "tapped":
+      return { ...type, part: mapModule(type.part, map), rows: new Map([...type.rows].map(([name, axes]) => [name, mapAxes(axes, map)])) };
     default:
       return type;
   }
@@ -246,7 +288,13 @@ export function printType(type: Type): string {
     case "tuple":
       return `(${type.elements.map(printType).join(", ")})`;
     case "prompt":
-      return "Prompt";
+      return printPrompt(type);
+    case "tapped":
+      return `watched ${type.part.item.name.name}`;
+    case "table":
+      return `table ${type.item.name.name}`;
+    case "tableMethod":
+      return `fn ${type.table.item.name.name}.${type.name}`;
     case "dataset":
       return `dataset ${type.item.name.name}`;
     case "range":
@@ -284,6 +332,10 @@ export function printType(type: Type): string {
     default:
       return type satisfies never;
   }
+}
+function printPrompt({ slots, axes }: PromptType): string {
+  const known = [...(slots ?? [])].map(([name, slot]) => `${name}: ${slot.count ?? "?"}`);
+  return `Prompt${known.length === 0 ? "" : `<${known.join(", ")}>`}${axes && axes.length > 0 ? `[${printAxes(axes)}]` : ""}`;
 }
 /** The type for a message, with the number where a host whole number is known: `Int (3)`. */
 export function describeType(type: Type): string {

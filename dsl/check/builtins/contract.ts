@@ -1,6 +1,17 @@
 import { printSize } from "../../types/printSize.ts";
 import { addSizes, anySize, constantSize, divideSizes, floorSize, multiplySizes, type Size, subtractSizes } from "../../types/size.ts";
-import { axis, axisKey, errorType, printType, realType, type Type, tensor, unknownType } from "../../types/type.ts";
+import {
+  type AxisItem,
+  axis,
+  axisKey,
+  errorType,
+  printType,
+  realType,
+  type TensorType,
+  type Type,
+  tensor,
+  unknownType,
+} from "../../types/type.ts";
 import { argType } from "../arguments.ts";
 import { hasOpenRow, missingAxis } from "../indexing.ts";
 import { commonDType } from "../join.ts";
@@ -125,7 +136,38 @@ function put(c: BuiltinCall): Type {
     missingAxis(arg.name, axes, arg.nameSpan, c.scope, x);
     return errorType;
   }
-  return x;
+  const [at] = c.rest;
+  return at?.name && c.has("value") && !fillsRows(c, x, axes, at.name, argType(at)) ? errorType : x;
+}
+/** Where rows are put, the axis is replaced by the index's own axes; what is put there has these or fewer, in any order. */
+function fillsRows(c: BuiltinCall, x: TensorType, axes: readonly AxisItem[], name: string, index: Type): boolean {
+  const { session } = c.scope;
+  const value = c.type("value");
+  if (index.kind !== "tensor" || value.kind !== "tensor") return true;
+  const [own, rows] = [session.unifier.axes(index.axes), session.unifier.axes(value.axes)];
+  if (hasOpenRow(axes) || hasOpenRow(own) || hasOpenRow(rows)) return true;
+  const fresh = own.filter((a) => !axes.some((b) => axisKey(b) === axisKey(a) && axisKey(b) !== name));
+  const wanted = axes.flatMap((a) => (axisKey(a) === name ? fresh : [a]));
+  const bySize = new Map(wanted.map((a) => [axisKey(a), a] as const));
+  const place = {
+    span: c.spanOf("value"),
+    left: wanted,
+    right: rows,
+    leftSpan: c.spanOf("x"),
+    leftLabel: `rows of ${printType(x)} at ${printType(index)}`,
+  };
+  for (const row of rows) {
+    const other = bySize.get(axisKey(row));
+    if (!other) {
+      if (row.kind === "row" || axes.some((a) => a.kind === "row")) return true;
+      reportAlign(session, { kind: "missing", inLeft: [row.name], inRight: [] }, place);
+      return false;
+    }
+    if (row.kind === "row" || other.kind === "row" || session.unifier.equate(other.size, row.size, "here") !== "differ") continue;
+    reportAlign(session, { kind: "size", axis: row.name, left: other.size, right: row.size }, place);
+    return false;
+  }
+  return true;
 }
 
 function running(c: BuiltinCall): Type {

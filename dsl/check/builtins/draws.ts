@@ -1,3 +1,4 @@
+import { constantOf } from "../../types/size.ts";
 import {
   boolType,
   type DType,
@@ -11,7 +12,8 @@ import {
   unknownType,
 } from "../../types/type.ts";
 import { requireRandom } from "../effects.ts";
-import { elementOf } from "../expressions.ts";
+import { elementOf, elementsOf } from "../expressions.ts";
+import { scheduleStands } from "../operators.ts";
 import { givenAxes } from "./axes.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
 
@@ -38,7 +40,9 @@ function draw(c: BuiltinCall): Type {
   if (!c.has("axes")) return from.host;
   const axes = givenAxes(c, "axes", []);
   if (c.failed) return errorType;
-  return axes ? tensor(from.dtype, axes, from.dtype === "text" ? "host" : "device") : unknownType;
+  if (!axes) return unknownType;
+  const longest = from.host.kind === "textValue" ? (from.host.text ?? from.host.longest) : undefined;
+  return { ...tensor(from.dtype, axes, from.dtype === "text" ? "host" : "device"), ...(longest === undefined ? {} : { longest }) };
 }
 
 function uniform(dtype: DType, host: Type): BuiltinRule {
@@ -59,6 +63,23 @@ const scheduleOf = (params: string): BuiltinRule => ({
   },
 });
 
+/** Weights: as many as there are elements, none negative, not all 0. */
+function checkWeights(c: BuiltinCall, count: number | undefined): boolean {
+  const weights = c.type("weights");
+  if (!c.has("weights") || weights.kind !== "list" || weights.elements === null) return true;
+  if (count !== undefined && weights.elements.length !== count) {
+    const args = { found: `a list of ${weights.elements.length}`, expected: `${count} weights, as there are elements` };
+    c.scope.session.report("type/mismatch", c.spanOf("weights"), args);
+    return false;
+  }
+  const values = weights.elements.map((w) => (w.kind === "int" || w.kind === "realNumber" ? constantOf(w.value) : undefined));
+  const negative = values.some((v) => v && v.n < 0n);
+  if (!negative && !(values.length > 0 && values.every((v) => v?.n === 0n))) return true;
+  const problem = negative ? "not all from 0 on" : "all 0";
+  c.scope.session.report("train/bad-weights", c.spanOf("weights"), { what: "this `pick`", problem });
+  return false;
+}
+
 /** A fixed result, after looking at the arguments. */
 function after(c: BuiltinCall, type: Type): Type {
   c.evaluateAll();
@@ -73,6 +94,7 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
     params: "p",
     type: (c) => {
       const p = c.type("p");
+      if ((p.kind === "schedule" || p.kind === "scheduleKind") && !scheduleStands(c.spanOf("p"), c.scope)) return errorType;
       if (p.kind === "tensor" || p.kind === "textValue" || p.kind === "range") return c.mismatch("p", "a probability on the host");
       return distribution("bool", boolType);
     },
@@ -82,6 +104,7 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
     type: (c) => {
       const list = c.type("list");
       c.evaluateAll();
+      if (!checkWeights(c, elementsOf(list)?.length)) return errorType;
       const element = elementOf(list);
       if (element === null) return c.mismatch("list", "a list");
       const host: Type =

@@ -196,6 +196,20 @@ export const listRules: Readonly<Record<string, BuiltinRule>> = {
   has: { params: "x", type: has },
   read: { params: "x", type: read },
   copy: { params: "model", type: (c) => c.type("model") },
+  words: {
+    params: "slot",
+    type: (c) => {
+      const x = c.tensor("slot");
+      if (!x) return c.silent("slot");
+      const axes = c.scope.session.unifier.axes(x.axes);
+      if (axes.some((a) => axisKey(a) === "slot"))
+        return tensor(
+          "i32",
+          axes.filter((a) => axisKey(a) !== "slot"),
+        );
+      return hasOpenRow(axes) ? unknownType : c.mismatch("slot", "the positions of a prompt's words, as `words(p.class)`");
+    },
+  },
   present: {
     params: "list",
     type: (c) => (c.type("list").kind === "list" ? listOf(null, elementOf(c.type("list"))!, anySize()) : c.silent("list")),

@@ -1,5 +1,5 @@
 import { printSize } from "../../types/printSize.ts";
-import { addSizes, anySize, ceilSize, constantSize, divideSizes, isAny, type Size } from "../../types/size.ts";
+import { addSizes, anySize, ceilSize, constantOf, constantSize, divideSizes, isAny, type Size, wholeOf } from "../../types/size.ts";
 import {
   type AxisItem,
   axis,
@@ -16,6 +16,7 @@ import { argType } from "../arguments.ts";
 import { elementsOf } from "../expressions.ts";
 import { hasOpenRow, missingAxis } from "../indexing.ts";
 import { commonDType } from "../join.ts";
+import { stackPrompts } from "../prompts.ts";
 import { hasRow, unique } from "./axes.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
 
@@ -29,6 +30,7 @@ function stack(c: BuiltinCall): Type {
   if (name?.kind !== "axis") return unknownType;
   const elements = elementsOf(list) ?? [list.element];
   const front = axis(name.name, list.length);
+  if (elements.every((e) => e.kind === "prompt")) return stackPrompts(elements, front, c.spanOf("list"), c.scope.session);
   const same = sameAxes(c, elements, null);
   if (same === null || same === undefined) return same === null ? errorType : unknownType;
   return unique(c, [front, ...same.axes], tensor(same.dtype, [front, ...same.axes], same.time));
@@ -117,6 +119,12 @@ function split(c: BuiltinCall): Type {
   const n = parts.kind === "int" ? parts.value : anySize();
   const item = axes[at]!;
   const size = item.kind === "axis" ? divideSizes(item.size, n) : anySize();
+  const [each, all] = [constantOf(size), item.kind === "axis" ? wholeOf(item.size) : undefined];
+  if (each && each.d !== 1n && all !== undefined && item.kind === "axis") {
+    const count = printSize(n);
+    c.scope.session.report("shape/does-not-divide", c.spanOf("parts"), { axis: item.name, size: all, parts: count, product: count });
+    return errorType;
+  }
   const piece = tensor(
     x.dtype,
     axes.map((a, i) => (i === at && a.kind === "axis" ? axis(a.name, size) : a)),

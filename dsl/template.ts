@@ -1,0 +1,38 @@
+import type { Span } from "./span.ts";
+
+// The text of a prompt as pieces: `{face:16}` is a slot, `{class+15}` are words and fillers, `{frame}` a text or another prompt.
+
+export type TemplateBit =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "slot"; readonly name: string; readonly count: number; readonly span: Span }
+  | { readonly kind: "words"; readonly name: string; readonly fillers: number; readonly span: Span }
+  | { readonly kind: "part"; readonly name: string; readonly span: Span }
+  /** Braces that hold none of these. */
+  | { readonly kind: "wrong"; readonly text: string; readonly span: Span };
+
+/** The positions of a slot, or of words once they are one row. */
+export function positionsOf(bit: Extract<TemplateBit, { kind: "slot" | "words" }>): number {
+  return bit.kind === "slot" ? bit.count : bit.fillers + 1;
+}
+
+/** The pieces of a template, in order; `span` is that of the text with its quotes. */
+export function readTemplate(text: string, span: Span): readonly TemplateBit[] {
+  const bits: TemplateBit[] = [];
+  let from = 0;
+  for (const match of text.matchAll(/\{([^{}]*)\}/g)) {
+    if (match.index > from) bits.push({ kind: "text", text: text.slice(from, match.index) });
+    const start = span.start + 1 + match.index;
+    const at: Span = { file: span.file, start, end: start + match[0].length };
+    const read = /^\s*([A-Za-z_]\w*)\s*(?:([:+])\s*(\d+)\s*)?$/.exec(match[1]!);
+    if (!read) bits.push({ kind: "wrong", text: match[0], span: at });
+    else if (read[2] === ":") bits.push({ kind: "slot", name: read[1]!, count: Number(read[3]), span: at });
+    else if (read[2] === "+") bits.push({ kind: "words", name: read[1]!, fillers: Number(read[3]), span: at });
+    else bits.push({ kind: "part", name: read[1]!, span: at });
+    from = match.index + match[0].length;
+  }
+  if (from < text.length) bits.push({ kind: "text", text: text.slice(from) });
+  return bits;
+}
+
+/** What stands for braces that cannot be read. */
+export const templateForms = "`{text}`, `{slot:16}` or `{words+15}`";

@@ -1,0 +1,3 @@
+precision { compute: f16 }
+const width = 4
+precision { frozen: f16 }
