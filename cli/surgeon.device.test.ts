@@ -5,6 +5,7 @@ import sharp from "sharp";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
 import { readFloats } from "../runtime/checkpoint/floats.ts";
+import { saveSafetensors, type TensorSource } from "../runtime/checkpoint/safetensors.ts";
 import { compileFile } from "./compileFile.ts";
 import type { Streams } from "./job.ts";
 import { runCommand } from "./run.ts";
@@ -58,9 +59,9 @@ train large like small {
 }
 `;
 
-async function run(rows: number) {
+async function run(text: string) {
   const file = join(folder, "grow.ada");
-  await writeFile(file, program(rows));
+  await writeFile(file, text);
   let err = "";
   const stream = (keep: boolean) =>
     ({
@@ -74,6 +75,13 @@ async function run(rows: number) {
   const status = await runCommand({ file, out: join(folder, "runs"), streams }, compileFile);
   return { status, err };
 }
+const tensorOf = (name: string, shape: readonly number[], values: Float32Array): TensorSource => ({
+  name,
+  shape,
+  read: async function* () {
+    yield new Uint8Array(values.buffer);
+  },
+});
 async function saved(run: string, key: string): Promise<number[]> {
   const found = await findCheckpoint(join(folder, "runs", run));
   if (!found.ok) throw new Error(found.error.message);
@@ -86,7 +94,7 @@ async function saved(run: string, key: string): Promise<number[]> {
 }
 
 it("a model grows between two rounds", async () => {
-  const { status, err } = await run(4);
+  const { status, err } = await run(program(4));
   expect(err).not.toContain("error");
   expect(status).toBe(0);
   const small = await saved("small-1", "net.weight");
@@ -94,8 +102,19 @@ it("a model grows between two rounds", async () => {
   expect(await saved("large-1", "net.weight")).toEqual([...small, ...small]);
   expect(await saved("large-1", "net.scale")).toEqual(await saved("small-1", "net.scale"));
 });
+it("a file with names of its own is operated on by what its `keys` say", async () => {
+  const theirs = Float32Array.from([1, -2, 3, 0.5, 0.25, -0.125]);
+  const path = join(folder, "theirs.safetensors");
+  await saveSafetensors(path, [tensorOf("body.w", [2, 3], theirs), tensorOf("body.s", [], Float32Array.from([2]))]);
+  const keyed = `keys theirs for Net under "body." { weight -> "w" scale -> "s" }`;
+  const { status, err } = await run(program(6).replace("from small surgery", `from "${path}" keys theirs surgery`) + keyed);
+  expect(err).not.toContain("error");
+  expect(status).toBe(0);
+  expect(await saved("large-1", "net.weight")).toEqual([...theirs, ...theirs, ...theirs]);
+  expect(await saved("large-1", "net.scale")).toEqual([2]);
+});
 it("a model that cannot grow so is refused with both shapes, before anything is trained", async () => {
-  const { status, err } = await run(3);
+  const { status, err } = await run(program(3));
   expect(status).toBe(1);
   expect(err).toContain(
     "model net: surgery `grow` cannot make `net.weight`, [3, 3], of the file's [2, 3]: no whole `times` makes an axis of 3",
