@@ -33,6 +33,10 @@ import type { ScheduleTarget } from "./target.ts";
 // adapters whose workgroups are wide; or each invocation what it needs itself.
 // Operands may be any expression over stored tensors (fuse on read), outputs any elementwise function of the result (fuse on write).
 
+/** Bytes of the right operand's columns that are taken to stay near while a tile of rows after the other needs them. */
+const columnCache = 768 * 1024;
+const elements = (v: Value): number => v.shape.reduce((a, b) => a * b, 1);
+
 export function lowerContract(
   region: Region,
   emitter: Emitter,
@@ -60,6 +64,10 @@ export function lowerContract(
   const tilesN = Math.ceil(columns / tileColumns);
   const tilesM = Math.ceil(M / tileRows);
   const tiles = tilesM * tilesN * sizeOf(gemm.batch);
+  // Tiles that share columns follow each other where these columns stay in a cache and the right operand would otherwise be read again more often
+  // than the left one is now: 1.1 to 1.4 times as fast on lavapipe for products with large weights.
+  const columnBytes = 16 * tileColumns * sizeOf(shape.k);
+  const downward = columnBytes <= columnCache && tilesM * elements(gemm.right) > tilesN * elements(gemm.left);
   const perGroup = holder === "invocation" ? schedule.workgroup : 1;
   const { grid, number } = foldGrid(Math.ceil(tiles / perGroup), target.maxWorkgroupsPerDimension);
   const exact = grid[0] * grid[1] * perGroup === tiles;
@@ -78,7 +86,12 @@ export function lowerContract(
   const body = (inside: t.Block) => {
     const scope = new Scope(inside);
     emitter.define("tile", tileNumber);
-    const [batchIx, tileRow, tileColumn] = unflatten(ixVar("tile", 0, tiles - 1), [sizeOf(gemm.batch), tilesM, tilesN]) as [Ix, Ix, Ix];
+    const batch = sizeOf(gemm.batch);
+    const [batchIx, outer, nested] = unflatten(
+      ixVar("tile", 0, tiles - 1),
+      downward ? [batch, tilesN, tilesM] : [batch, tilesM, tilesN],
+    ) as [Ix, Ix, Ix];
+    const [tileRow, tileColumn] = downward ? [nested, outer] : [outer, nested];
     /** Computes an index once and makes it a variable. */
     const settle = (wish: string, ix: Ix, where: Scope = scope): Ix => {
       if (
