@@ -1,4 +1,5 @@
 import type { FnExpr, FnItem, LossItem } from "../ast.ts";
+import type { Diagnostic } from "../diagnostic.ts";
 import type { Span } from "../span.ts";
 import { printSize } from "../types/printSize.ts";
 import { anySize, constantOf, type Size, substituteSize } from "../types/size.ts";
@@ -25,6 +26,7 @@ import { callModule, instantiate, methodInfo, moduleMap } from "./modules.ts";
 import { callPrompt } from "./prompts.ts";
 import { bind, type Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
+import { runBlock } from "./statements.ts";
 import { callTable } from "./tables.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
 
@@ -174,10 +176,29 @@ export function callFunction(
   if (bound.failed) return errorType;
   if (!bound.vague && !discharge(info, bound, span, scope)) return errorType;
   if (info.inline || info.result === null) return inlineCall(info, bound, span, scope);
+  const absent = info.params.filter((p) => isAbsent(bound.inner.get(p.name), session)).map((p) => p.name);
+  const mistake = absent.length === 0 ? null : withoutThem(info, absent, session);
+  if (mistake) {
+    session.reportInCall(mistake, span, info.name);
+    return errorType;
+  }
   const result = mapType(info.result, { ...bound.map, axisName: (name) => bound.state.toCaller.get(name) ?? name });
   const made = finish(session, result, bound);
   return isWhole(made, span, session) ? made : errorType;
 }
+function isAbsent(type: Type | undefined, session: Session): boolean {
+  return type?.kind === "none" || (type?.kind === "optional" && constantOf(session.unifier.size(type.present))?.n === 0n);
+}
+/** What is wrong with a body where some arguments are absent; looked at once for each combination that occurs. */
+function withoutThem(info: FunctionInfo, absent: readonly string[], session: Session): Diagnostic | null {
+  const { body } = info;
+  if (body.kind !== "block" || !session.isShallow || session.hasFoundIn(body.span)) return null;
+  return session.once(body, `without ${absent.join()}`, null, (): Diagnostic | null => {
+    const scope = bodyScope(info).child({ values: new Map(absent.map((name): [string, Type] => [name, { kind: "none" }])) });
+    return session.unifier.aside(() => session.tentatively(() => runBlock(body, scope))).mistake;
+  });
+}
+
 /** A quotient in a result's size must be whole; reported where it is known not to be. */
 function isWhole(type: Type, span: Span, session: Session): boolean {
   for (const item of type.kind === "tensor" ? type.axes : []) {

@@ -54,6 +54,15 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
         taken(known, holds, scope, () => runBlock(block, presentIn(statement.condition, holds, inner)));
       const then = branch(statement.then, true);
       const otherwise = statement.otherwise ? branch(statement.otherwise, false) : null;
+      if (scope.session.isQuiet && known !== undefined) {
+        // For this call only one branch is there.
+        const only = known ? then : otherwise;
+        if (!only) continue;
+        returns.push(...only.returns);
+        if (only.type) add(only.type);
+        if (only.ends) return { type, ends: true, scope, returns };
+        continue;
+      }
       returns.push(...then.returns, ...(otherwise?.returns ?? []));
       if (then.type && otherwise?.type) add(join(scope.session, then.type, otherwise.type, condition));
       else if (then.type) {

@@ -169,6 +169,16 @@ export class Unifier {
     return "same";
   }
 
+  /** Looks at something whose obligations are asked elsewhere. */
+  aside<T>(run: () => T): T {
+    const before = this.#obligations;
+    this.#obligations = [...before];
+    try {
+      return run();
+    } finally {
+      this.#obligations = before;
+    }
+  }
   /** The obligations that arose since there were `from` of them. */
   obligationsSince(from: number): Obligation[] {
     return this.#obligations.slice(from);

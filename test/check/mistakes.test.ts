@@ -70,6 +70,12 @@ const types: readonly Mistake[] = [
     "c",
     "type P = { a: real[n] }\nfn f(p: P, x: real[n]) -> real { return mean((p with { c: x }).a) }",
   ],
+  [
+    "what is absent is used",
+    "type/mismatch",
+    "shifted(x)",
+    "fn shifted(x: real[n], by: real[n]? = none) -> real[n] { return x + by }\nfn f(x: real[n]) -> real { return mean(shifted(x, x) + shifted(x)) }",
+  ],
   ["an index that is not whole", "type/mismatch", "at", "fn f(x: real[n, c], at: real[m]) -> real[m, c] { return x[n: at] }"],
   ["an index outside", "index/out-of-range", "4", "fn f(x: real[n: 4]) -> real { return x[n: 4] }"],
   ["a range outside", "index/out-of-range", "2..5", "fn f(x: real[n: 4]) -> real { return mean(x[n: 2..5]) }"],

@@ -35,7 +35,7 @@ describe("shipped programs", () => {
       }
     }
     expect(lines).toBeGreaterThan(100);
-    expect(unknown / lines).toBeLessThan(0.2);
+    expect(unknown / lines).toBeLessThan(0.05);
   });
 });
 
