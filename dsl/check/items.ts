@@ -6,6 +6,7 @@ import { fileScope, valueOfItem } from "./globals.ts";
 import { reportMismatch } from "./mismatch.ts";
 import { checkModel } from "./models.ts";
 import { moduleInfo } from "./modules.ts";
+import { checkGrammar, checkPartPath } from "./paths.ts";
 import { checkPrecision } from "./precision.ts";
 import { bodyOf, checkDataset, checkEvaluate, checkOptimizer, checkProperty, checkSchedule, checkStep } from "./programs.ts";
 import { checkPrompt } from "./prompts.ts";
@@ -66,12 +67,18 @@ export function checkItem(session: Session, item: Item, file: string): void {
     case "stateItem":
       checkTable(session, item, file);
       return;
-    // Grammars, keys and surgery are looked at when the program is compiled.
+    case "grammar":
+      checkGrammar(session, item);
+      return;
+    // What their rules say is looked at when the program is compiled.
+    case "keys":
+    case "surgery": {
+      const module = session.lookup(file, item.for.name);
+      if (module?.item.kind === "module") for (const rule of item.rules) checkPartPath(session, rule.path, module.item, module.file);
+      return;
+    }
     case "import":
     case "type":
-    case "grammar":
-    case "keys":
-    case "surgery":
     case "gradcheck":
     case "errorItem":
       return;

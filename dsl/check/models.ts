@@ -30,6 +30,12 @@ export function checkModel(session: Session, item: ModelItem, file: string, isRe
     });
     return;
   }
+  const keys = item.keys ? session.lookup(file, item.keys.name) : undefined;
+  const meantFor = keys?.item.kind === "keys" ? session.lookup(keys.file, keys.item.for.name)?.item : undefined;
+  if (item.keys && type.kind === "module" && meantFor?.kind === "module" && meantFor !== type.item) {
+    const [found, expected] = [meantFor, type.item].map((module) => `\`keys\` of \`${module.name.name}\``);
+    session.report("type/mismatch", item.keys.span, { found: found!, expected: expected! });
+  }
   if (item.mode === "frozen") frozenUpdates(session, type, item.name.name, item.name.span, new Set());
 }
 // State of a frozen model must stay: an `update` that does not ask whether the model is trained is a mistake.

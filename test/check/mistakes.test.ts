@@ -253,6 +253,16 @@ const trains: readonly Mistake[] = [
   ["precision twice", "name/duplicate", "precision { frozen: f16 }", "precision { compute: f16 }\nprecision { frozen: f16 }"],
 ];
 
+const names: readonly Mistake[] = [
+  ["a key of no part", "type/no-field", "lair[i]", `${net}keys k for Net { lair[i].fc -> "a.{i}" }`],
+  ["a key of no part of a part", "type/no-field", "fd", `${net}keys k for Net { layer[i].{fd,more} -> "a.{i}.{0,1}" }`],
+  ["surgery on no parameter", "type/no-field", "wight", `${net}surgery s for Net { layer[*].fc.wight = 3 }`],
+  ["keys of another module", "type/mismatch", "k", `${net}keys k for Layer { }\nmodel n = Net() from "a" keys k frozen`],
+  ["a rule that a grammar lacks", "name/unknown", "othr", 'grammar g { start = "a" othr\n  other = "b" }'],
+  ["alternatives that are never drawn", "train/bad-weights", '"a"^0', 'grammar g { start = "a"^0 | "b"^0 }'],
+  ["a chance above 1", "train/bad-number", "[1.5]", 'grammar g { start = "a" [1.5] "b" }'],
+];
+
 describe.each([
   ["types", types],
   ["steps", steps],
@@ -260,6 +270,7 @@ describe.each([
   ["prompts", lists],
   ["taps", taps],
   ["training", trains],
+  ["names", names],
 ] as const)("%s", (_, mistakes) => {
   test.each(mistakes)("%s", (_name, code, at, program) => {
     const found = checkText(program).diagnostics.map((d) => [d.code, program.slice(d.span.start, d.span.end)]);
