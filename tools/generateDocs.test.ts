@@ -16,7 +16,7 @@ describe("generated documentation (`npm run docs` writes it)", () => {
     );
     expect(outdated.map(([file]) => file)).toEqual([]);
   });
-  test("has no page of a code that is gone", () => expect(stalePages(root, files)).toEqual([]));
+  test("has no page of a code or rule that is gone", () => expect(stalePages(root, files)).toEqual([]));
   test("has the page that `adac explain` prints for every code", () => {
     for (const code of Object.keys(diagnosticTable)) expect(files.has(pageOf(code)), code).toBe(true);
   });

@@ -9,8 +9,10 @@ import { type DiagnosticCode, diagnosticTable } from "../dsl/diagnostics.ts";
 import { packageRoot } from "../dsl/source.ts";
 import { groupNotes, notes } from "./diagnosticNotes.ts";
 import { grammarText } from "./grammarText.ts";
+import { syntaxDiagrams } from "./syntaxDiagrams.ts";
 
-// Writes what spec/ takes from tables: one page per diagnostic, the table of primitives in spec/ir.md, the grammar in spec/language.md. Examples are the recorded messages
+// Writes what spec/ takes from tables: one page per diagnostic, the table of primitives in spec/ir.md, the grammar in spec/language.md and as
+// diagrams in spec/grammar. Examples are the recorded messages
 // of test/diagnostics. Run it with `npm run docs`; a test says when a page is not current.
 
 /** All generated files: path relative to the root, and text. */
@@ -24,6 +26,7 @@ export function generatedDocs(root: string): ReadonlyMap<string, string> {
   files.set("spec/ir.md", withPart(read("spec/ir.md"), "the table of primitives", opTable()));
   const language = withPart(read("spec/language.md"), "the grammar", `\`\`\`text\n${grammarText()}\n\`\`\``);
   files.set("spec/language.md", withPart(language, "the table of known names", builtinTable()));
+  for (const [file, text] of syntaxDiagrams()) files.set(file, text);
   return files;
 }
 
@@ -116,13 +119,15 @@ function builtinTable(): string {
   return ["| name | kind | arguments | what it is |", "| --- | --- | --- | --- |", ...rows, ""].join("\n");
 }
 
-/** Pages of codes that are no longer there. */
+/** Pages of codes and pictures of rules that are no longer there. */
 export function stalePages(root: string, files: ReadonlyMap<string, string>): string[] {
-  const folder = path.join(root, "spec", "diagnostics");
-  if (!existsSync(folder)) return [];
-  return (readdirSync(folder, { recursive: true }) as string[])
-    .map((file) => `spec/diagnostics/${file.split(path.sep).join("/")}`)
-    .filter((file) => file.endsWith(".md") && !files.has(file));
+  return ["spec/diagnostics", "spec/grammar"].flatMap((name) => {
+    const folder = path.join(root, name);
+    if (!existsSync(folder)) return [];
+    return (readdirSync(folder, { recursive: true }) as string[])
+      .map((file) => `${name}/${file.split(path.sep).join("/")}`)
+      .filter((file) => /\.(?:md|svg)$/.test(file) && !files.has(file));
+  });
 }
 
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === path.resolve(process.argv[1])) {

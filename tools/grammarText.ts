@@ -1,68 +1,37 @@
-import type { IProduction, Rule as Production } from "chevrotain";
-import { adaParser } from "../dsl/grammar.ts";
-import { tokenRows } from "../dsl/tokens.ts";
+import { grammarShapes, type Shape } from "./grammarShapes.ts";
 
 // The parser's own grammar as text, so that what spec/language.md prints is what the parser reads. Written as EBNF: `x?`, `x*`, `x+`, `{x ","}`
 // for a list with commas that may be empty, `{x ","}+` for one that may not.
 
-const rowOf = new Map(tokenRows.map((row) => [row.name, row]));
-
 /** All rules of the parser, one line each, in the order of their definition. */
 export function grammarText(): string {
-  const productions = adaParser().getGAstProductions();
-  const width = Math.max(...Object.keys(productions).map((name) => name.length));
-  return Object.values(productions)
-    .map((rule: Production) => `${rule.name.padEnd(width)} = ${sequence(rule.definition)} .`)
-    .join("\n");
+  const shapes = grammarShapes();
+  const width = Math.max(...[...shapes.keys()].map((name) => name.length));
+  return [...shapes].map(([name, shape]) => `${name.padEnd(width)} = ${text(shape)} .`).join("\n");
 }
 
-function sequence(parts: readonly IProduction[]): string {
-  return parts.map((part) => text(part)).join(" ");
-}
-function bracketed(parts: readonly IProduction[]): string {
-  const inner = sequence(parts);
-  return parts.length === 1 && !inner.includes(" ") ? inner : `(${inner})`;
-}
-
-/** The fields of Chevrotain's productions that are read here. Its classes are told apart by name: each is what its constructor is called. */
-interface Parts {
-  readonly definition: readonly IProduction[];
-  readonly nonTerminalName: string;
-  readonly terminalType: { readonly name: string };
-  readonly separator: { readonly name: string };
-}
-
-function text(production: IProduction): string {
-  const p = production as unknown as Parts;
-  const kind = production.constructor.name;
-  switch (kind) {
-    case "NonTerminal":
-      return p.nonTerminalName;
-    case "Terminal":
-      return terminal(p.terminalType.name);
-    case "Alternative":
-      return sequence(p.definition);
-    case "Option":
-      return `${bracketed(p.definition)}?`;
-    case "Repetition":
-      return `${bracketed(p.definition)}*`;
-    case "RepetitionMandatory":
-      return `${bracketed(p.definition)}+`;
-    case "RepetitionWithSeparator":
-      return `{${sequence(p.definition)} ${terminal(p.separator.name)}}`;
-    case "RepetitionMandatoryWithSeparator":
-      return `{${sequence(p.definition)} ${terminal(p.separator.name)}}+`;
-    case "Alternation": {
-      const choices = p.definition.map(text);
-      return choices.length === 1 ? choices[0]! : `(${choices.join(" | ")})`;
+function text(shape: Shape): string {
+  switch (shape.kind) {
+    case "rule":
+      return shape.name;
+    case "token":
+      return shape.text === undefined ? shape.name : `"${shape.text}"`;
+    case "sequence":
+      return shape.parts.map(text).join(" ");
+    case "choice":
+      return `(${shape.parts.map(text).join(" | ")})`;
+    case "optional":
+      return `${bracketed(shape.part)}?`;
+    case "repeat": {
+      const plus = shape.least === 1 ? "+" : "";
+      if (shape.separator) return `{${text(shape.part)} ${text(shape.separator)}}${plus}`;
+      return `${bracketed(shape.part)}${plus || "*"}`;
     }
     default:
-      throw new Error(`internal: a production of the kind ${kind}`);
+      throw new Error(`internal: no text for ${shape satisfies never}`);
   }
 }
-
-/** A keyword or mark in quotes, anything else by its name. */
-function terminal(name: string): string {
-  const exact = rowOf.get(name)?.text;
-  return exact === undefined ? name : `"${exact}"`;
+function bracketed(part: Shape): string {
+  const inner = text(part);
+  return inner.includes(" ") && part.kind !== "choice" ? `(${inner})` : inner;
 }
