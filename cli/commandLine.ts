@@ -38,6 +38,8 @@ const target = () =>
   ]);
 const cached = () => new Option("--no-cache", "compile everything anew, and keep no plans");
 const tuned = () => new Option("--tuned <file>", "take the schedules that `adac tune` has written into this file");
+const tokenizer = () =>
+  new Option("--tokenizer <path>", "for prompts: a folder with merges.txt and vocab.json, or merges as published (.txt.gz)");
 const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "precise", "fused", "tiles", "plan", "wgsl"];
 
 interface BlockFlags {
@@ -172,6 +174,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--steps <n>", "stop after this many micro-steps", wholeNumber)
     .option("--out <dir>", "where run folders are made (default: runs)")
     .option("--keep-last <n>", "how many checkpoints stay", wholeNumber)
+    .addOption(tokenizer())
     .option("--profile", "time every kernel and line when training is over: a table, profile.json and profile.html", false)
     .addOption(block("train block"))
     .addOption(settings())
@@ -181,7 +184,8 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .action(
       async (
         file: string,
-        flags: BlockFlags & CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number; profile: boolean },
+        flags: BlockFlags &
+          CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number; tokenizer?: string; profile: boolean },
       ) => {
         const [{ runCommand }, compile] = await Promise.all([import("./run.ts"), compiler(flags)]);
         const { set, cache: _, ...rest } = flags;
@@ -192,16 +196,41 @@ export async function commandLine(words: readonly string[], output: OutputConfig
   command("eval <file>", "run the evaluate blocks on what was trained before", "adac eval pipelines/quickstart.ada --run runs/quickstart-1")
     .option("--run <dir>", "the run whose models are evaluated (default: the latest)")
     .option("--out <dir>", "where run folders are (default: runs)")
+    .addOption(tokenizer())
     .option("--json", "the metrics as JSON", false)
     .addOption(block("evaluate block"))
     .addOption(settings())
     .addOption(config())
     .addOption(driver())
     .addOption(cached())
-    .action(async (file: string, flags: BlockFlags & CacheFlags & { run?: string; out?: string; json: boolean }) => {
+    .action(async (file: string, flags: BlockFlags & CacheFlags & { run?: string; out?: string; tokenizer?: string; json: boolean }) => {
       const [{ evalCommand }, compile] = await Promise.all([import("./eval.ts"), compiler(flags)]);
       const { set, cache: _, ...rest } = flags;
       process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compile);
+    });
+
+  const tokenizers = command(
+    "tokenizer",
+    "make a small vocabulary from texts, or show the ids of a text",
+    "adac tokenizer train prompts.txt --out vocab",
+  );
+  tokenizers
+    .command("train <file...>")
+    .description("learn the merges of a vocabulary from the lines of files; the same lines give the same vocabulary")
+    .requiredOption("--out <dir>", "folder for merges.txt and vocab.json")
+    .option("--merges <n>", "at most so many", wholeNumber, 1000)
+    .action(async (files: string[], flags: { out: string; merges: number }) => {
+      const { trainTokenizerCommand } = await import("./tokenizer.ts");
+      process.exitCode = await trainTokenizerCommand({ files, ...flags });
+    });
+  tokenizers
+    .command("encode <text...>")
+    .description("print the ids of texts, without the marks of begin and end")
+    .addOption(tokenizer().makeOptionMandatory())
+    .option("--json", "a JSON array, a row per text", false)
+    .action(async (texts: string[], flags: { tokenizer: string; json: boolean }) => {
+      const { encodeCommand } = await import("./tokenizer.ts");
+      process.exitCode = await encodeCommand({ texts, ...flags });
     });
 
   if (words.includes("data")) {

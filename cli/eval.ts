@@ -11,6 +11,7 @@ import {
   problemText,
   processStreams,
   type Streams,
+  tokenizerFor,
 } from "./job.ts";
 import { sourceOf, writeEvaluation, writeRunReport } from "./run.ts";
 import { surgeonFor } from "./surgeon.ts";
@@ -26,6 +27,8 @@ export interface EvalRequest {
   readonly overrides?: Readonly<Record<string, string>>;
   readonly out?: string;
   readonly driver?: string;
+  /** Where the vocabulary of the text model lies, for programs with prompts; default: where the run found it. */
+  readonly tokenizer?: string;
   readonly json?: boolean;
   readonly streams?: Streams;
 }
@@ -40,6 +43,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
   };
   const folders = new Map<string, string>();
   let overrides = request.overrides ?? {};
+  let vocabulary = request.tokenizer;
   if (request.run !== undefined) {
     const folder = await runFolderOf(request.run);
     if (!folder.ok) return problem(folder.error);
@@ -47,6 +51,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
     if (!manifest.ok) return problem(manifest.error);
     folders.set(manifest.value.block, folder.value);
     overrides = { ...manifest.value.overrides, ...overrides };
+    vocabulary ??= manifest.value.tokenizer;
   }
   const opened = await openDevice(request.driver === undefined ? {} : { driver: request.driver });
   if (!opened.ok) return problem({ message: opened.reason, help: opened.help });
@@ -68,6 +73,8 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
         2,
       );
     }
+    const tokenizer = await tokenizerFor(vocabulary, chosen);
+    if (!tokenizer.ok) return problem(tokenizer.error);
     // Evaluations of one run share its report.
     const byFolder = new Map<string, EvaluationOfRun[]>();
     const blockOf = new Map<string, string>();
@@ -79,6 +86,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
         plan,
         { find: (from) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) },
         streams,
+        tokenizer.value,
       );
       if (!result.ok) return problem(result.problem);
       if (!request.json) streams.out.write(evaluationText(plan.program.name, result.value.evaluation));

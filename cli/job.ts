@@ -1,10 +1,12 @@
 import { basename } from "node:path";
 import type { EvaluatePlan, Plan, TrainPlan } from "../compiler/plan/plan.ts";
+import type { Tokenizer } from "../compiler/plan/prompt.ts";
 import type { DatasetProblem } from "../runtime/dataset/index.ts";
 import type { AdapterFacts, OpenedDevice } from "../runtime/device/openDevice.ts";
 import { createSession } from "../runtime/execute/session.ts";
 import { openProgress, type Progress } from "../runtime/log/progress.ts";
 import type { EvaluationOfRun } from "../runtime/report/report.ts";
+import { openTokenizer } from "../runtime/tokenizer/readTokenizer.ts";
 import { type Evaluation, evaluate } from "../runtime/train/evaluate.ts";
 import { loadModels, type ModelSources } from "../runtime/train/models.ts";
 import { openDataset } from "../runtime/train/sources.ts";
@@ -51,6 +53,23 @@ export function problemNotes(note: (text: string) => void): (problem: DatasetPro
   };
 }
 
+/** The tokenizer that programs ask for: none where no prompt is; a prompt without one is a problem before anything is run. */
+export async function tokenizerFor(
+  path: string | undefined,
+  plans: readonly (TrainProgram | EvaluateProgram)[],
+): Promise<{ readonly ok: true; readonly value: Tokenizer | undefined } | { readonly ok: false; readonly error: Problem }> {
+  const asking = plans.find(({ program }) => (program.prompts ?? []).length > 0);
+  if (asking === undefined) return { ok: true, value: undefined };
+  if (path !== undefined) return openTokenizer(path);
+  return {
+    ok: false,
+    error: {
+      message: `${asking.program.name} has prompts, and there is no tokenizer`,
+      help: "say where the text model's vocabulary lies: --tokenizer DIR, a folder with merges.txt and vocab.json, or the merges as published (.txt.gz)",
+    },
+  };
+}
+
 export type EvaluatedResult = { readonly ok: true; readonly value: EvaluationOfRun } | { readonly ok: false; readonly problem: Problem };
 
 /** One evaluate block on an open device. */
@@ -59,6 +78,7 @@ export async function evaluateOn(
   plan: EvaluateProgram,
   sources: ModelSources,
   streams: Streams,
+  tokenizer: Tokenizer | undefined,
   signal?: AbortSignal,
 ): Promise<EvaluatedResult> {
   const { program } = plan;
@@ -86,6 +106,7 @@ export async function evaluateOn(
     const outcome = await evaluate(session, data?.loader ?? null, {
       progress,
       prepare: () => loadModels(session, program, sources),
+      ...(tokenizer === undefined ? {} : { tokenizer }),
       ...(signal === undefined ? {} : { signal }),
     });
     if (!outcome.ok) return { ok: false, problem: outcome.failure };

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Tokenizer } from "../compiler/plan/prompt.ts";
 import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
 import { type Checked, good, jsonBytes, realFiles, replaceFile, writeError } from "../runtime/checkpoint/files.ts";
 import { type OpenedDevice, openDevice } from "../runtime/device/openDevice.ts";
@@ -29,6 +30,7 @@ import {
   processStreams,
   type Streams,
   type TrainProgram,
+  tokenizerFor,
 } from "./job.ts";
 import { profileRun, WaitClock } from "./profileRun.ts";
 import { surgeonFor } from "./surgeon.ts";
@@ -48,6 +50,8 @@ export interface RunRequest {
   /** The one train block to run; default: all of the file. */
   readonly block?: string;
   readonly driver?: string;
+  /** Where the vocabulary of the text model lies, for programs with prompts. */
+  readonly tokenizer?: string;
   /** Checkpoints that stay; null: all. */
   readonly keepLast?: number | null;
   /** Time every kernel when training is over. */
@@ -92,7 +96,20 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
         },
         2,
       );
-    const job: Job = { request, streams, opened, overrides, signal: stop.signal, folders: new Map(), resumed: resumed?.value ?? null };
+    const vocabulary = request.tokenizer ?? resumed?.value.manifest.tokenizer;
+    const tokenizer = await tokenizerFor(vocabulary, [...trains, ...compiled.evaluations]);
+    if (!tokenizer.ok) return problem(tokenizer.error);
+    const job: Job = {
+      request,
+      streams,
+      opened,
+      overrides,
+      vocabulary,
+      tokenizer: tokenizer.value,
+      signal: stop.signal,
+      folders: new Map(),
+      resumed: resumed?.value ?? null,
+    };
     for (const [i, plan] of trains.entries()) {
       const evaluations = compiled.evaluations.filter((candidate) => belongsTo(candidate, plan.program.name, i === trains.length - 1));
       const status = await runBlock(job, plan, evaluations);
@@ -115,6 +132,8 @@ interface Job {
   readonly streams: Streams;
   readonly opened: OpenedDevice;
   readonly overrides: Readonly<Record<string, string>>;
+  readonly vocabulary: string | undefined;
+  readonly tokenizer: Tokenizer | undefined;
   readonly signal: AbortSignal;
   /** Run folders made so far, by train block. */
   readonly folders: Map<string, string>;
@@ -176,6 +195,7 @@ async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly Eval
     file: request.file,
     block: program.name,
     overrides: job.overrides,
+    ...(job.vocabulary === undefined ? {} : { tokenizer: job.vocabulary }),
     compiler: plan.compiler,
     sourceHash: program.sourceHash,
     settings: program.settings,
@@ -203,7 +223,7 @@ async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly Eval
   const measured: EvaluationOfRun[] = [];
   if (outcome.kind === "finished")
     for (const evaluation of evaluations) {
-      const result = await evaluateOn(opened, evaluation, modelSources(job, evaluation), streams, job.signal);
+      const result = await evaluateOn(opened, evaluation, modelSources(job, evaluation), streams, job.tokenizer, job.signal);
       if (!result.ok) return failed(result.problem);
       streams.out.write(evaluationText(evaluation.program.name, result.value.evaluation));
       const written = await writeEvaluation(folder, evaluation, result.value);
@@ -263,6 +283,7 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
       signal: job.signal,
       prepare: () => loadModels(session, program, modelSources(job, plan)),
       ...(resume === null ? {} : { resume: resume.value }),
+      ...(job.tokenizer === undefined ? {} : { tokenizer: job.tokenizer }),
       ...(request.steps === undefined ? {} : { steps: request.steps }),
       ...(request.keepLast === undefined ? {} : { keepLast: request.keepLast }),
     });

@@ -22,6 +22,8 @@ export interface RunManifest {
   readonly block: string;
   /** `--set` values. */
   readonly overrides: Readonly<Record<string, string>>;
+  /** Where the vocabulary lay, for programs with prompts. */
+  readonly tokenizer?: string;
   readonly compiler: string;
   readonly sourceHash: string;
   readonly settings: TrainPlan["settings"];

@@ -16,6 +16,7 @@ import { pointwiseKinds } from "./kinds/pointwise.ts";
 import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
 import { trainingKinds } from "./kinds/training.ts";
+import { discoverLists } from "./lists.ts";
 import { type Execute, runWritten } from "./run.ts";
 import type { KindTable } from "./written.ts";
 
@@ -68,6 +69,17 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
     group[result.status]++;
     group.cases.push(result);
     options.onCase?.(one.group, result);
+  }
+  for (const list of discoverLists(root)) {
+    if (options.group !== undefined && list.group !== options.group) continue;
+    if (options.kind !== undefined && list.kind !== options.kind) continue;
+    groups[list.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
+    const group = groups[list.group]!;
+    for await (const result of list.run()) {
+      group[result.status]++;
+      group.cases.push(result);
+      options.onCase?.(list.group, result);
+    }
   }
   return groups;
 }
