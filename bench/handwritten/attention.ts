@@ -10,13 +10,14 @@ export function attentionKernel(shape: AttentionShape, lanes: number, perLane: n
   const { heads, queries, keys, width: size } = shape;
   const vectors = size / 4;
   const total = heads * keys * vectors;
-  const operand = (name: string): Operand => ({ name, width: vectors, rows: heads * keys, storage });
+  // Four keys' vectors follow each other: an operand is one long row, which a texture cuts where it must.
+  const operand = (name: string): Operand => ({ name, width: 1, rows: total, storage });
   const [k, v] = [operand("k"), operand("v")];
   const loads = Math.ceil((4 * vectors) / lanes);
   const part = (i: number): string => "xyzw"[i & 3]!;
   const load = (from: Operand, j: number): string => {
     const flat = `min(first + ${j * lanes}u, ${total - 1}u)`;
-    return from.storage === "buffer" ? `${from.name}[${flat}]` : read({ ...from, width: 1, rows: total }, flat, "0u");
+    return from.storage === "buffer" ? `${from.name}[${flat}]` : read(from, flat, "0u");
   };
   const shared = (name: string, key: number, d: number): string => {
     const item = key * vectors + (d >> 2);
