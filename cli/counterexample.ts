@@ -1,24 +1,24 @@
-import type { Draws, Sample, TestCase } from "../compiler/elaborate/index.ts";
+import type { Drawn, DrawnSizes, Draws, Form, Place, Sample, TestCase } from "../compiler/elaborate/index.ts";
 
 // A sample as a program: a `test` that can be put behind the file it came from and run again.
 
-type Shapes = ReadonlyMap<string, readonly { readonly name: string; readonly size: number | null }[]>;
-
 /** The text of a test with the sample's values written out. `source` is the text of the item's file. */
-export function counterexample(test: TestCase, draws: Draws, sample: Sample, shapes: Shapes, source: string): string {
+export function counterexample(test: TestCase, draws: Draws, sample: Sample, places: readonly Place[], source: string): string {
   const textOf = ({ start, end }: { readonly start: number; readonly end: number }): string => source.slice(start, end);
-  const axisNames = new Set([...shapes.values()].flatMap((axes) => axes.map((axis) => axis.name)));
-  const sizes = draws.sizes.filter(({ name }) => !axisNames.has(name));
-  const lines = sizes.map(({ name }) => `  let ${name} = ${sample.sizes[name]}`);
-  for (const one of draws.values) {
-    const given = sample.values[one.name]!;
-    const axes = shapes.get(one.name);
-    const written = axes
-      ? tensorText(given, axes, one.dtype === "bool")
-      : one.type === "bool"
-        ? String(given[0] !== 0)
-        : numberText(given[0]!);
-    lines.push(`  let ${one.name} = ${written}`);
+  const taken = new Set([...draws.values.keys(), ...places.flatMap(({ axes }) => axes.map((axis) => axis.name))]);
+  const lines: string[] = [];
+  const sizeLines = ({ sizes }: DrawnSizes, chosen: Readonly<Record<string, number>>): void => {
+    for (const name of sizes.keys()) {
+      if (!taken.has(name)) lines.push(`  let ${name} = ${chosen[name]}`);
+      taken.add(name);
+    }
+  };
+  sizeLines(draws, sample.sizes);
+  const at = new Map(places.map((place) => [place.path, numbersText(place, sample.values[place.path]!)]));
+  for (const [name, drawn] of draws.values) {
+    const form = sample.forms[name]!;
+    if (drawn.kind === "own" && form.kind === "own") sizeLines(drawn.own, form.own.sizes);
+    lines.push(`  let ${name} = ${valueText(drawn, form, name, at)}`);
   }
   const { item } = test;
   if (item.kind === "gradcheck")
@@ -28,6 +28,33 @@ export function counterexample(test: TestCase, draws: Draws, sample: Sample, sha
   return `test ${JSON.stringify(`${test.title} (counterexample)`)} {\n${lines.join("\n")}\n}\n`;
 }
 
+function valueText(drawn: Drawn, form: Form, path: string, at: ReadonlyMap<string, string>): string {
+  const inside = (one: Drawn, inner: Form, name: string | number): string => valueText(one, inner, `${path}.${name}`, at);
+  const fields = form.kind === "fields" ? form.fields : {};
+  const items = form.kind === "items" ? form.items : [];
+  if (form.kind === "none") return "none";
+  switch (drawn.kind) {
+    case "numbers":
+      return at.get(path)!;
+    case "optional":
+      return valueText(drawn.of, form, path, at);
+    case "own":
+      return valueText(drawn.of, form.kind === "own" ? form.of : form, path, at);
+    case "record":
+      return `{ ${[...drawn.fields].map(([name, field]) => `${name}: ${inside(field, fields[name]!, name)}`).join(", ")} }`;
+    case "tuple":
+      return `(${items.map((one, i) => inside(drawn.items[i]!, one, i)).join(", ")})`;
+    case "list":
+      return `[${items.map((one, i) => inside(drawn.element, one, i)).join(", ")}]`;
+    default:
+      return drawn satisfies never;
+  }
+}
+
+function numbersText({ numbers, axes }: Place, given: readonly number[]): string {
+  if (numbers.type === "tensor") return tensorText(given, axes, numbers.dtype === "bool");
+  return numbers.type === "bool" ? String(given[0] !== 0) : numberText(given[0]!);
+}
 const numberText = (value: number): string => (Number.isFinite(value) ? String(value) : value > 0 ? "inf" : "-inf");
 
 /** `stack([stack([1, 2], axis: w), …], axis: h)`; a tensor of equal elements as one number repeated. */

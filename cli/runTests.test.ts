@@ -61,6 +61,16 @@ describe("what holds", () => {
     ["what `require` leaves", 'property "a" { forall x: Real in -1..1\n require x > 0\n expect x > 0 }'],
     ["sizes that are written", 'property "a" { forall x: real[n: 4], y: real[n: 4]\n expect near(x + y, y + x) }'],
     [
+      "lists, whose elements have sizes of their own, records and tuples",
+      "type Pair = { a: real[n], b: real[n] }\n" +
+        "fn total(xs: List<real[n]>) -> real { return fold([for x in xs: sum(x)], 0, fn(so, one) => so + one) }\n" +
+        'property "a" { forall xs: List<real[n: 1..4]> in 0..1, p: Pair, q: (Real, Bool), ks: List<Int>, deep: List<List<{ x: real[m], y: Real }>>\n' +
+        "expect near(total(xs), total(reverse(xs))) and near(p.a + p.b, p.b + p.a)\n" +
+        "let (r, on) = q\n expect (on or r <= 1) and length(ks) <= 4 and ks[0] >= 1\n" +
+        "for row in deep { for one in row { expect near(one.x + one.y, one.y + one.x) } } }",
+    ],
+    ["what may be absent", 'property "a" { forall x: real[n], by: real[n]?\n expect near(if has(by) { x + by - by } else { x }, x) }'],
+    [
       "a fresh module and its copy",
       'module M(out: Dim) {\n param w: f32[out, n] = draw(normal, [out, n])\n forward(x: real[n]) -> real[out] { return dot(w, x, over: n) } }\ntest "a" { let a = fresh(M(2), seed: 1)\n let b = fresh(M(2), from: a)\n let x = draw(normal, [n: 3])\n expect near(a(x), b(x))\n expect not near(a(x), fresh(M(2), seed: 2)(x)) }',
     ],
@@ -79,6 +89,20 @@ describe("what does not hold", () => {
     const again = written.slice(written.indexOf('test "p (counterexample)"')).replace(/^ {7}/gm, "");
     expect(again.split("\n").length).toBeLessThan(6);
     expect((await run(again)).counts).toEqual({ passed: 0, failed: 1 });
+  });
+  test("a claim about lists and records, made smaller in length and in numbers", async () => {
+    const { counts, written } = await run(
+      'type Pair = { a: real[n], b: Bool }\nproperty "p" {\n  forall xs: List<Pair>, on: Real?\n  expect [for x in xs: max(abs(x.a))][length(xs) - 1] < 0.25\n}\n',
+    );
+    expect(counts).toEqual({ passed: 0, failed: 1 });
+    expect(written).toMatch(/let xs = \[\{ a: expand\(-?0\.25, \[n: 1\]\), b: false \}\]/);
+    expect(written).toContain("let on = none");
+    const again = written.slice(written.indexOf('test "p (counterexample)"')).replace(/^ {7}/gm, "");
+    expect((await run(again)).counts).toEqual({ passed: 0, failed: 1 });
+  });
+  test("a type that cannot be drawn", async () => {
+    const { written } = await run('property "p" { forall t: Text\n expect true }');
+    expect(written).toContain("lists, records and tuples of them are drawn");
   });
   test("the same seed gives the same sample", async () => {
     const text = 'property "p" { forall x: real[n: 1..9] in -2..2\n expect sum(x) < 1 }';

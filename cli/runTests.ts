@@ -1,5 +1,14 @@
 import fc from "fast-check";
-import { drawsOf, type Elaborated, elaborateTest, listTests, type Sample, shapesOf, type TestCase } from "../compiler/elaborate/index.ts";
+import {
+  drawsOf,
+  type Elaborated,
+  elaborateTest,
+  listTests,
+  placesIn,
+  type Sample,
+  type SampleForm,
+  type TestCase,
+} from "../compiler/elaborate/index.ts";
 import type { Program } from "../dsl/program.ts";
 import { positionAt, renderDiagnostics } from "../dsl/render.ts";
 import type { Span } from "../dsl/span.ts";
@@ -67,22 +76,18 @@ async function runTest(program: Program, test: TestCase, options: TestOptions): 
   };
   try {
     const draws = taken(drawsOf(program, test));
-    const shapesAt = (sample: Pick<Sample, "sizes" | "rows">) => taken(shapesOf(program, test, sample));
-    const countOf = (name: string, sample: Pick<Sample, "sizes" | "rows">): number =>
-      shapesAt(sample)
-        .get(name)
-        ?.reduce((count, axis) => count * axis.size!, 1) ?? 1;
+    const placesAt = (form: SampleForm) => taken(placesIn(program, test, form));
     const check = async (sample: Sample): Promise<boolean> => {
       const verdict = await judge(taken(elaborateTest(program, test, sample, options.seed)), sample, options.onDevice);
       if (verdict.kind === "fails") throw new SampleFails(verdict.failing);
       return verdict.kind === "holds";
     };
-    if (draws.values.length === 0) {
-      const holds = await check({ sizes: {}, rows: {}, values: {} }).catch(onlySampleFails);
+    if (draws.values.size === 0) {
+      const holds = await check({ sizes: {}, rows: {}, forms: {}, values: {} }).catch(onlySampleFails);
       if (holds instanceof SampleFails) return { ok: false, text: failureText(program, holds.failing) };
       return holds ? { ok: true, remark: "" } : { ok: false, text: "its `require` does not hold, so nothing was tested" };
     }
-    const property = fc.asyncProperty(samplesOf(draws, countOf), async (sample) => fc.pre(await check(sample)));
+    const property = fc.asyncProperty(samplesOf(draws, placesAt), async (sample) => fc.pre(await check(sample)));
     const runs = test.kind === "gradcheck" ? Math.max(1, Math.ceil(options.runs / 5)) : options.runs;
     const details = await fc.check(property, { seed: options.seed, numRuns: runs });
     if (!details.failed) return { ok: true, remark: ` (${runs} samples)` };
@@ -96,7 +101,7 @@ async function runTest(program: Program, test: TestCase, options: TestOptions): 
     if (!(error instanceof SampleFails)) throw error;
     const [sample] = details.counterexample;
     const source = program.files.get(test.file)!.text;
-    const found = counterexample(test, draws, sample, shapesAt(sample), source);
+    const found = counterexample(test, draws, sample, placesAt(sample), source);
     const after = `after ${details.numRuns} sample${details.numRuns === 1 ? "" : "s"}, made smaller ${details.numShrinks} times; seed ${options.seed}`;
     return { ok: false, text: `${failureText(program, error.failing)}${after}\n\n${found}` };
   } catch (error) {

@@ -31,7 +31,7 @@ function elaborate(file: string): string {
   const made = [
     ...train.map((name) => elaborateTrain(program, resolution, name, set)),
     ...evaluate.map((name) => elaborateEvaluate(program, resolution, name, set)),
-    ...listTests(program).map((test) => elaborateTest(program, test, { sizes: {}, rows: {}, values: {} }, 0)),
+    ...listTests(program).map((test) => elaborateTest(program, test, { sizes: {}, rows: {}, forms: {}, values: {} }, 0)),
   ];
   const found = made.flatMap((one): readonly Diagnostic[] => (one.ok ? one.warnings : one.diagnostics));
   return `${renderDiagnostics(found, (id) => program.files.get(id)?.text)}\n`;
