@@ -142,7 +142,7 @@ const isAxisLike = (source: { readonly kind: string; readonly expr?: Expr }) =>
   source.kind === "expr" && (source.expr?.kind === "bracket" || source.expr?.kind === "name");
 const notCallable: ReadonlySet<string> = new Set(["int", "realNumber", "bool", "tensor", "record", "textValue"]);
 /** What is called. A local value that cannot be called does not hide a function of its name. */
-function calleeType(expr: Expr, scope: Scope): Type {
+export function calleeType(expr: Expr, scope: Scope): Type {
   const type = evaluate(expr, scope);
   if (expr.kind !== "name" || !notCallable.has(type.kind)) return type;
   const outer = fileScope(scope.session, scope.file).lookup(expr.name);

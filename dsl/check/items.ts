@@ -3,6 +3,7 @@ import type { ConstItem, Item } from "../ast.ts";
 import { checkedFunction } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
 import { fileScope, valueOfItem } from "./globals.ts";
+import { checkGradcheck } from "./gradchecks.ts";
 import { reportMismatch } from "./mismatch.ts";
 import { checkModel } from "./models.ts";
 import { moduleInfo } from "./modules.ts";
@@ -58,6 +59,9 @@ export function checkItem(session: Session, item: Item, file: string): void {
     case "property":
       checkProperty(session, item, file);
       return;
+    case "gradcheck":
+      checkGradcheck(session, item, file);
+      return;
     case "precision":
       checkPrecision(session, item);
       return;
@@ -79,7 +83,6 @@ export function checkItem(session: Session, item: Item, file: string): void {
     }
     case "import":
     case "type":
-    case "gradcheck":
     case "errorItem":
       return;
     default:

@@ -1,6 +1,6 @@
-import type { DatasetItem, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem } from "../ast.ts";
+import type { DatasetItem, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem, TypeNode } from "../ast.ts";
 import type { Span } from "../span.ts";
-import { anySize, variableSize } from "../types/size.ts";
+import { anySize, type Size, variableSize } from "../types/size.ts";
 import { type AxisItem, axis, describeType, errorType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
 import { checkDefaults, checkInitial, condition, isBroken } from "./bodies.ts";
 import { evaluate } from "./expressions.ts";
@@ -175,11 +175,25 @@ export function checkSchedule(session: Session, item: ScheduleItem, file: string
 export function checkProperty(session: Session, item: PropertyItem, file: string): void {
   const declared = new Declared();
   const outer = fileScope(session, file, bodyOf("property", item.title.value, item.span));
-  const drawn = item.forall.map(
-    (f): Param => ({ kind: "param", each: false, name: f.name, type: f.type, default: null, span: f.name.span }),
-  );
-  const values = new Map(paramInfos(drawn, outer, declared).map((p) => [p.name, p.type]));
-  const scope = outer.child({ values, sizes: declared.sizes, rows: declared.rows });
+  const values = new Map<string, Type>();
+  let known = outer;
+  const isNumber = (type: TypeNode): boolean => type.kind === "namedType" && type.axes === null && /^(?:Int|Dim)$/.test(type.name.name);
+  // Whole numbers first: sizes may be made of them.
+  for (const f of [...item.forall].sort((a, b) => Number(isNumber(b.type)) - Number(isNumber(a.type)))) {
+    const param: Param = { kind: "param", each: false, name: f.name, type: f.type, default: null, span: f.name.span };
+    for (const { name, type } of paramInfos([param], known, declared)) {
+      values.set(name, type);
+      known = known.child({ axisSizes: axisSizesOf(type), ...(isNumber(f.type) ? { values: new Map([[name, type]]) } : {}) });
+    }
+  }
+  const scope = known.child({ values, sizes: declared.sizes, rows: declared.rows });
   for (const f of item.forall) if (f.in) evaluate(f.in, scope);
   runBlock({ kind: "block", statements: item.body, span: item.span }, scope);
+}
+
+/** The sizes of a drawn value's axes: what is drawn after it may name them. */
+export function axisSizesOf(type: Type): ReadonlyMap<string, Size> {
+  const parts = type.kind === "record" ? [...type.fields.values()] : type.kind === "tuple" ? type.elements : [];
+  if (type.kind === "tensor") return new Map(type.axes.flatMap((one) => (one.kind === "axis" ? [[one.name, one.size] as const] : [])));
+  return new Map(parts.flatMap((part) => [...axisSizesOf(part)]));
 }

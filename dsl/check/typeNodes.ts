@@ -53,6 +53,8 @@ export class Declared {
 }
 
 const tensorNames: Readonly<Record<string, DType>> = { real: "real", f32: "f32", f16: "f16", i32: "i32", bool: "bool" };
+/** Whether a name is that of a number type, which tensors are made of. */
+export const isTensorName = (name: string): boolean => name in tensorNames;
 const perSample: Readonly<Record<string, DType>> = { Int: "i32", Real: "real", Bool: "bool", Text: "text" };
 
 /** The type that a node writes. `name` is the parameter it belongs to, for messages. */

@@ -263,6 +263,40 @@ const names: readonly Mistake[] = [
   ["a chance above 1", "train/bad-number", "[1.5]", 'grammar g { start = "a" [1.5] "b" }'],
 ];
 
+const square = "fn square(x: real[n], k: Int = 2) -> real[n] { return k * x * x }\n";
+const checks: readonly Mistake[] = [
+  ["a derivative of no function", "name/unknown", "sqare", `${square}gradcheck sqare(x: real[n: 3])`],
+  ["an argument that the function lacks", "call/unknown-argument", "y", `${square}gradcheck square(x: real[n: 3], y: 1)`],
+  ["an argument that is missing", "call/missing-argument", "square(k: 3)", `${square}gradcheck square(k: 3)`],
+  ["drawn axes that do not suit", "shape/rank", "real[n: 3, m: 2]", `${square}gradcheck square(x: real[n: 3, m: 2])`],
+  [
+    "drawn sizes that do not suit each other",
+    "shape/axis-mismatch",
+    "real[n: 4]",
+    "fn both(x: real[n], y: real[n]) -> real { return mean(x * y) }\ngradcheck both(x: real[n: 3], y: real[n: 4])",
+  ],
+  [
+    "drawn whole numbers have no derivative",
+    "type/mismatch",
+    "f(i: i32[n: 3])",
+    "fn f(i: i32[n]) -> real { return mean(i * 1.5) }\ngradcheck f(i: i32[n: 3])",
+  ],
+  [
+    "a truth has no derivative",
+    "type/mismatch",
+    "f(x: real[n: 3])",
+    "fn f(x: real[n]) -> bool[n] { return x > 0 }\ngradcheck f(x: real[n: 3])",
+  ],
+  ["a drawn axis without a name", "shape/unnamed-axis", "3", `${square}gradcheck square(x: real[3])`],
+  ["no call", "type/mismatch", "square", `${square}gradcheck square`],
+  [
+    "what a property draws is used as its type says",
+    "shape/not-a-subset",
+    "p.b",
+    'property "p" { forall p: { a: real[n], b: real[m] }\n  expect near(p.a + p.b, 0) }',
+  ],
+];
+
 describe.each([
   ["types", types],
   ["steps", steps],
@@ -271,6 +305,7 @@ describe.each([
   ["taps", taps],
   ["training", trains],
   ["names", names],
+  ["tests in programs", checks],
 ] as const)("%s", (_, mistakes) => {
   test.each(mistakes)("%s", (_name, code, at, program) => {
     const found = checkText(program).diagnostics.map((d) => [d.code, program.slice(d.span.start, d.span.end)]);
