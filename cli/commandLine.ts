@@ -209,6 +209,18 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compile);
     });
 
+  command(
+    "inspect <file...>",
+    "print the tensors of checkpoints: names, types, shapes, from the header alone",
+    "adac inspect weights/sd15.ckpt",
+  )
+    .option("--match <text>", "only tensors with this text in their name")
+    .option("--json", "a JSON array, a row per file", false)
+    .action(async (files: string[], flags: { match?: string; json: boolean }) => {
+      const { inspectCommand } = await import("./inspect.ts");
+      process.exitCode = await inspectCommand({ files, ...given(flags) });
+    });
+
   const tokenizers = command(
     "tokenizer",
     "make a small vocabulary from texts, or show the ids of a text",

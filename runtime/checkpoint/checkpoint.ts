@@ -17,15 +17,8 @@ import {
   writeSynced,
 } from "./files.ts";
 import { floatTypes, readFloats } from "./floats.ts";
-import {
-  counted,
-  type FileFacts,
-  fileFacts,
-  openSafetensors,
-  type SafetensorsFile,
-  safetensorsBytes,
-  type TensorSource,
-} from "./safetensors.ts";
+import { counted, type FileFacts, fileFacts, openSafetensors, safetensorsBytes, type TensorSource } from "./safetensors.ts";
+import type { TensorFile } from "./tensorFile.ts";
 
 // A checkpoint is a folder `checkpoints/000500`: model.safetensors (parameters and module state), optimizer.safetensors, and manifest.json,
 // which holds the counters and the hashes of the two. It is written aside and renamed when it is whole, so a folder with a number for a
@@ -200,8 +193,8 @@ export async function findCheckpoint(path: string, files: Files = realFiles): Pr
 export interface OpenedCheckpoint {
   readonly folder: string;
   readonly manifest: CheckpointManifest;
-  readonly model: SafetensorsFile;
-  readonly optimizer: SafetensorsFile;
+  readonly model: TensorFile;
+  readonly optimizer: TensorFile;
   close(): Promise<void>;
 }
 

@@ -12,6 +12,7 @@ export type CheckpointErrorKind =
   | "unreadable"
   | "truncated"
   | "damaged"
+  | "malicious"
   | "other program"
   | "missing tensor"
   | "surgery"

@@ -1,16 +1,28 @@
 import { fromHalves, toHalves } from "../../compiler/plan/half.ts";
-import type { SafetensorsFile } from "./safetensors.ts";
+import type { TensorFile } from "./tensorFile.ts";
 
-// Numbers on their way between files, which may hold F32 or F16, and the device, where a tensor lies as f32 or f16. Between the two they are
-// f32 bytes in pieces of whole numbers.
+// Numbers on their way between files, which may hold floats of any width, and the device, where a tensor lies as f32 or f16. Between the two
+// they are f32 bytes in pieces of whole numbers.
+
+/** f32 bytes of what a file holds, by its type. */
+const toFloats: Readonly<Record<string, (piece: Uint8Array) => Uint8Array>> = {
+  F32: (piece) => piece,
+  F16: (piece) => widened(piece, piece.length / 2),
+  BF16: (piece) => {
+    const upper = new Uint16Array(piece.slice().buffer);
+    return new Uint8Array(Uint32Array.from(upper, (bits) => bits << 16).buffer);
+  },
+  F64: (piece) => new Uint8Array(Float32Array.from(new Float64Array(piece.slice().buffer)).buffer),
+};
 
 /** What a file may hold for a tensor of floats. */
-export const floatTypes: readonly string[] = ["F32", "F16"];
+export const floatTypes: readonly string[] = Object.keys(toFloats);
 
 /** The numbers of a tensor of a file, as f32 bytes. */
-export async function* readFloats(file: SafetensorsFile, name: string): AsyncGenerator<Uint8Array> {
-  const halves = file.tensors.get(name)?.dtype === "F16";
-  for await (const piece of file.read(name)) yield halves ? widened(piece, piece.length / 2) : piece;
+export async function* readFloats(file: TensorFile, name: string): AsyncGenerator<Uint8Array> {
+  const convert = toFloats[file.tensors.get(name)?.dtype ?? ""];
+  if (convert === undefined) throw new Error(`internal: ${name} of ${file.path} is no tensor of floats`);
+  for await (const piece of file.read(name)) yield convert(piece);
 }
 
 /** f32 bytes of f16 ones; `count` leaves out what fills up the memory of a device. */

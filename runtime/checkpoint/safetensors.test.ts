@@ -55,7 +55,7 @@ describe("safetensors", () => {
   const bad: readonly (readonly [string, string, RegExp])[] = [
     ["text", "hello, world, hello", /no safetensors file/],
     ["a header that is no JSON", header("{]"), /header is not JSON/],
-    ["a header that is a list", header("[]"), /is no object/],
+    ["a header that is a list", header("[]"), /does not begin with `{`/],
     ["an unknown type", header('{"w":{"dtype":"F7","shape":[1],"data_offsets":[0,4]}}'), /unknown type F7/],
     ["a negative size", header('{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}'), /w has no shape/],
     ["a range that does not fit", header('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}'), /w has 4 bytes for F32 \[2\]/],

@@ -1,155 +1,121 @@
 import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
-import { type Checked, type Files, fail, good, readError, realFiles, replaceFile } from "./files.ts";
+import { type Checked, type Files, realFiles, replaceFile } from "./files.ts";
+import { type JsonValue, parseJson } from "./headerJson.ts";
+import {
+  damaged,
+  damagedHelp,
+  dtypeBytes,
+  elementsOf,
+  type FileBytes,
+  openWith,
+  pieceBytes,
+  Refused,
+  type TensorEntry,
+  type TensorFile,
+} from "./tensorFile.ts";
 
 // Safetensors: eight bytes with the length of a JSON header, the header (name -> dtype, shape, byte range), the tensors. Reading takes the
 // header first and a tensor when it is asked for; every number in the header is checked against the file before it is used.
 
-export interface TensorEntry {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  /** From the start of the file. */
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-export interface SafetensorsFile {
-  readonly path: string;
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** A tensor's bytes, in pieces of bounded size. */
-  read(name: string): AsyncGenerator<Uint8Array>;
-  close(): Promise<void>;
-}
-
-/** What is written: bytes in pieces, in all 4 per element. */
+/** What is written: bytes in pieces. */
 export interface TensorSource {
   readonly name: string;
+  /** F32 unless said otherwise. */
+  readonly dtype?: string;
   readonly shape: readonly number[];
   readonly read: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-const dtypeBytes: Readonly<Record<string, number>> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-};
 const largestHeader = 100_000_000;
-const pieceBytes = 8 * 1024 * 1024;
-const another = "the file is damaged or not finished: use an earlier checkpoint, or copy the file again";
-
-const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Opens a file and checks its header. */
-export async function openSafetensors(path: string, files: Files = realFiles): Promise<Checked<SafetensorsFile>> {
-  let handle: FileHandle;
-  try {
-    handle = await files.open(path, "r");
-  } catch (error) {
-    return readError(path, error);
-  }
-  try {
-    const header = await readHeader(path, handle);
-    if (!header.ok) {
-      await handle.close();
-      return header;
-    }
-    const { tensors, metadata } = header.value;
-    return good({ path, tensors, metadata, read: (name) => pieces(handle, path, tensors.get(name)), close: () => handle.close() });
-  } catch (error) {
-    await handle.close();
-    return readError(path, error);
-  }
+export function openSafetensors(path: string, files: Files = realFiles): Promise<Checked<TensorFile>> {
+  return openWith(path, files, readSafetensors);
 }
 
-async function* pieces(handle: FileHandle, path: string, entry: TensorEntry | undefined): AsyncGenerator<Uint8Array> {
-  if (entry === undefined) throw new Error(`internal: a tensor of ${path} was asked for that it does not have`);
-  for (let from = 0; from < entry.bytes; from += pieceBytes) {
-    const piece = new Uint8Array(Math.min(pieceBytes, entry.bytes - from));
-    if (!(await fill(handle, piece, entry.offset + from))) throw new Error(`internal: ${path} became shorter while it was read`);
-    yield piece;
-  }
+interface Placed extends TensorEntry {
+  /** From the start of the file. */
+  readonly offset: number;
 }
 
-/** Reads until `into` is full; false when the file ends before. */
-async function fill(handle: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
-  for (let at = 0; at < into.length; ) {
-    const { bytesRead } = await handle.read(into, at, into.length - at, position + at);
-    if (bytesRead === 0) return false;
-    at += bytesRead;
-  }
-  return true;
-}
-
-type Header = Pick<SafetensorsFile, "tensors" | "metadata">;
-
-async function readHeader(path: string, handle: FileHandle): Promise<Checked<Header>> {
-  const size = (await handle.stat()).size;
-  const prefix = new Uint8Array(8);
-  if (!(await fill(handle, prefix, 0)))
-    return fail("truncated", `${path} has ${size} bytes: it ends inside the length of its header`, another);
-  const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
-  if (length > largestHeader) return fail("damaged", `${path} is no safetensors file: its header would have ${length} bytes`, another);
+async function readSafetensors(bytes: FileBytes): Promise<TensorFile> {
+  const { path, size } = bytes;
+  if (size < 8) throw new Refused("truncated", `${path} has ${size} bytes: it ends inside the length of its header`, damagedHelp);
+  const length = Number(new DataView((await bytes.read(0, 8)).buffer).getBigUint64(0, true));
+  if (length > largestHeader) damaged(path, 0, `it is no safetensors file: its header would have ${length} bytes`);
   if (8 + length > size)
-    return fail("truncated", `${path} ends inside its header: it has ${size} bytes, the header needs ${8 + length}`, another);
-  const text = new Uint8Array(length);
-  if (!(await fill(handle, text, 8))) return fail("truncated", `${path} ends inside its header`, another);
-  let parsed: unknown;
+    throw new Refused("truncated", `${path} ends inside its header: it has ${size} bytes, the header needs ${8 + length}`, damagedHelp);
+  const raw = await bytes.read(8, length);
+  let text: string;
   try {
-    parsed = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
   } catch {
-    return fail("damaged", `${path} is no safetensors file: its header is not JSON`, another);
+    return damaged(path, 8, "it is no safetensors file: its header is not UTF-8 text");
   }
-  return checkHeader(path, parsed, 8 + length, size);
+  if (!text.startsWith("{")) damaged(path, 8, "it is no safetensors file: its header does not begin with `{`");
+  const byteAt = (at: number): number => 8 + new TextEncoder().encode(text.slice(0, at)).length;
+  const parsed = parseJson(text);
+  if (!parsed.ok) return damaged(path, byteAt(parsed.at), `it is no safetensors file: its header is not JSON: ${parsed.problem}`);
+  const byteOf = (name: string): number => byteAt(parsed.places.get(name)!);
+  const { tensors, metadata } = checkHeader(path, parsed.value as ReadonlyMap<string, JsonValue>, byteOf, 8 + length, size);
+  return {
+    path,
+    format: "safetensors",
+    tensors,
+    metadata,
+    async *read(name) {
+      const entry = tensors.get(name);
+      if (entry === undefined) throw new Error(`internal: a tensor of ${path} was asked for that it does not have`);
+      yield* bytes.pieces(entry.offset, entry.bytes);
+    },
+    close: () => bytes.close(),
+  };
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
-function checkHeader(path: string, parsed: unknown, dataStart: number, size: number): Checked<Header> {
-  const bad = (why: string) => fail("damaged", `the header of ${path} is wrong: ${why}`, another);
-  if (!isRecord(parsed)) return bad("it is no object");
-  const tensors = new Map<string, TensorEntry>();
-  const metadata: Record<string, string> = {};
-  let end = dataStart;
-  for (const [name, row] of Object.entries(parsed)) {
-    if (!isRecord(row)) return bad(`${name} is no object`);
+function checkHeader(
+  path: string,
+  header: ReadonlyMap<string, JsonValue>,
+  byteOf: (name: string) => number,
+  dataStart: number,
+  size: number,
+) {
+  const tensors = new Map<string, Placed>();
+  const metadata = new Map<string, string>();
+  for (const [name, row] of header) {
+    const bad = (why: string): never => damaged(path, byteOf(name), `its header is wrong: ${why}`);
+    if (!(row instanceof Map)) return bad(`${name} is no object`);
     if (name === "__metadata__") {
-      for (const [key, value] of Object.entries(row)) metadata[key] = String(value);
+      for (const [key, value] of row as ReadonlyMap<string, JsonValue>) {
+        if (typeof value !== "string") return bad(`the metadata ${key} is no text`);
+        metadata.set(key, value);
+      }
       continue;
     }
-    const { dtype, shape, data_offsets: range } = row;
-    const width = typeof dtype === "string" ? dtypeBytes[dtype] : undefined;
+    const [dtype, shape, range] = ["dtype", "shape", "data_offsets"].map((key) => row.get(key));
+    const width = typeof dtype === "string" && Object.hasOwn(dtypeBytes, dtype) ? dtypeBytes[dtype] : undefined;
     if (typeof dtype !== "string" || width === undefined) return bad(`${name} has the unknown type ${String(dtype)}`);
     if (!Array.isArray(shape) || !shape.every(isCount)) return bad(`${name} has no shape`);
     if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount) || range[1] < range[0])
       return bad(`${name} has no byte range`);
     const [from, to] = range as [number, number];
-    if (to - from !== width * elements(shape)) return bad(`${name} has ${to - from} bytes for ${dtype} [${shape.join(", ")}]`);
+    if (to - from !== width * elementsOf(shape)) return bad(`${name} has ${to - from} bytes for ${dtype} [${shape.join(", ")}]`);
     tensors.set(name, { name, dtype, shape, offset: dataStart + from, bytes: to - from });
-    end = Math.max(end, dataStart + to);
   }
-  if (end > size) return fail("truncated", `${path} ends before its tensors do: it has ${size} bytes of ${end}`, another);
-  const sorted = [...tensors.values()].sort((a, b) => a.offset - b.offset);
-  for (const [i, entry] of sorted.entries()) {
-    const before = sorted[i - 1];
-    if (before !== undefined && before.offset + before.bytes > entry.offset) return bad(`${before.name} and ${entry.name} overlap`);
+  const sorted = [...tensors.values()].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
+  let end = dataStart;
+  let before = "the header";
+  for (const entry of sorted) {
+    if (entry.offset < end) return damaged(path, entry.offset, `${before} and ${entry.name} overlap`);
+    if (entry.offset > end)
+      return damaged(path, end, `there are ${entry.offset - end} bytes between ${before} and ${entry.name}, which are nobody's`);
+    end = entry.offset + entry.bytes;
+    before = entry.name;
   }
-  return good({ tensors, metadata });
+  if (end > size) throw new Refused("truncated", `${path} ends before its tensors do: it has ${size} bytes of ${end}`, damagedHelp);
+  if (end < size) return damaged(path, end, `there are ${size - end} bytes behind the last tensor`);
+  return { tensors, metadata };
 }
 
 /** The bytes of a file with these tensors. The same tensors give the same bytes, whatever their order. */
@@ -157,15 +123,17 @@ export async function* safetensorsBytes(
   tensors: readonly TensorSource[],
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array> {
-  const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  // Wide elements first, so that every tensor is aligned to its own.
+  const width = (tensor: TensorSource): number => dtypeBytes[tensor.dtype ?? "F32"]!;
+  const sorted = [...tensors].sort((a, b) => width(b) - width(a) || (a.name < b.name ? -1 : 1));
+  const header = new Map<string, unknown>(Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : []);
   let at = 0;
   for (const tensor of sorted) {
-    const bytes = 4 * elements(tensor.shape);
-    header[tensor.name] = { dtype: "F32", shape: tensor.shape, data_offsets: [at, at + bytes] };
+    const bytes = width(tensor) * elementsOf(tensor.shape);
+    header.set(tensor.name, { dtype: tensor.dtype ?? "F32", shape: tensor.shape, data_offsets: [at, at + bytes] });
     at += bytes;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   // Spaces up to a multiple of 8, so that the tensors are aligned in a mapped file.
   const start = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
@@ -177,7 +145,7 @@ export async function* safetensorsBytes(
       given += piece.length;
       yield piece;
     }
-    if (given !== 4 * elements(tensor.shape))
+    if (given !== width(tensor) * elementsOf(tensor.shape))
       throw new Error(`internal: ${tensor.name} gave ${given} bytes for [${tensor.shape.join(", ")}]`);
   }
 }
@@ -202,8 +170,13 @@ export function counted(parts: AsyncIterable<Uint8Array>): { readonly parts: Asy
 }
 
 /** Writes a file of tensors on its own: aside, synced, renamed. */
-export async function saveSafetensors(path: string, tensors: readonly TensorSource[], files: Files = realFiles): Promise<FileFacts> {
-  const stream = counted(safetensorsBytes(tensors));
+export async function saveSafetensors(
+  path: string,
+  tensors: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>> = {},
+  files: Files = realFiles,
+): Promise<FileFacts> {
+  const stream = counted(safetensorsBytes(tensors, metadata));
   await replaceFile(files, path, stream.parts);
   return stream.facts();
 }

@@ -1,8 +1,10 @@
 import type { EvaluatePlan, PlanFileKey, PlanModel, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
-import { type Checked, fail, good } from "../checkpoint/files.ts";
+import { type Checked, fail, good, realFiles } from "../checkpoint/files.ts";
 import { floatTypes, readFloats } from "../checkpoint/floats.ts";
-import { openSafetensors, type SafetensorsFile } from "../checkpoint/safetensors.ts";
+import { inFile } from "../checkpoint/names.ts";
+import { openTensorFile } from "../checkpoint/open.ts";
+import { Refused, type TensorFile } from "../checkpoint/tensorFile.ts";
 import type { Session } from "../execute/session.ts";
 import { operate, type Place, type Surgeon } from "./surgery.ts";
 import type { TrainFailure } from "./trainer.ts";
@@ -32,12 +34,33 @@ export async function loadModels(session: Session, program: TrainPlan | Evaluate
 type Model = PlanModel & { readonly from: string };
 
 async function loadModel(session: Session, stored: readonly StoredTensor[], model: Model, sources: ModelSources): Promise<Checked<number>> {
-  const { name, from } = model;
+  const { from } = model;
   const source = await sources.find(from);
   if (!source.ok) return source;
+  try {
+    return await loadFrom(source.value, session, stored, model, sources);
+  } catch (error) {
+    // What shows only when the numbers are read.
+    if (error instanceof Refused) return { ok: false, error: error.error };
+    throw error;
+  }
+}
+
+async function loadFrom(
+  source: string,
+  session: Session,
+  stored: readonly StoredTensor[],
+  model: Model,
+  sources: ModelSources,
+): Promise<Checked<number>> {
+  const { name } = model;
   const wanted = stored.filter((tensor) => tensor.role !== "optimizer" && tensor.key.startsWith(`${name}.`));
-  if (source.value.endsWith(".safetensors")) {
-    const file = await openSafetensors(source.value);
+  const isFolder = await realFiles.stat(source).then(
+    (facts) => facts.isDirectory(),
+    () => !/\.\w+$/.test(source),
+  );
+  if (!isFolder) {
+    const file = await openTensorFile(source);
     if (!file.ok) return file;
     try {
       return await copyModel(session, file.value, model, placesIn(file.value, name, model.keys, wanted), sources.surgeon);
@@ -45,7 +68,7 @@ async function loadModel(session: Session, stored: readonly StoredTensor[], mode
       await file.value.close();
     }
   }
-  const folder = await findCheckpoint(source.value);
+  const folder = await findCheckpoint(source);
   if (!folder.ok) return folder;
   const checkpoint = await openCheckpoint(folder.value);
   if (!checkpoint.ok) return checkpoint;
@@ -58,18 +81,13 @@ async function loadModel(session: Session, stored: readonly StoredTensor[], mode
 }
 
 /** By the model's `keys`, or by name: a checkpoint of ours names the model first; a file of one model alone does not. */
-function placesIn(
-  file: SafetensorsFile,
-  name: string,
-  given: readonly PlanFileKey[] | undefined,
-  wanted: readonly StoredTensor[],
-): Place[] {
+function placesIn(file: TensorFile, name: string, given: readonly PlanFileKey[] | undefined, wanted: readonly StoredTensor[]): Place[] {
   const keys = given && new Map(given.map((one) => [one.key, one]));
   return wanted.flatMap((tensor): readonly Place[] => {
     const found = keys?.get(tensor.key);
     if (found?.file === null) return [];
-    if (found) return [{ tensor, key: found.file!, shape: found.shape }];
-    const key = file.tensors.has(tensor.key) ? tensor.key : tensor.key.slice(name.length + 1);
+    if (found) return [{ tensor, key: inFile(file, found.file!), shape: found.shape }];
+    const key = file.tensors.has(tensor.key) ? tensor.key : inFile(file, tensor.key.slice(name.length + 1));
     return [{ tensor, key, shape: tensor.shape }];
   });
 }
@@ -93,7 +111,7 @@ function closest(key: string, names: readonly string[]): string | undefined {
 
 async function copyModel(
   session: Session,
-  file: SafetensorsFile,
+  file: TensorFile,
   { name, surgery }: Model,
   places: readonly Place[],
   surgeon: Surgeon,

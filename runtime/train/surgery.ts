@@ -1,7 +1,7 @@
 import type { Plan, StoredTensor } from "../../compiler/plan/plan.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
 import { readFloats } from "../checkpoint/floats.ts";
-import type { SafetensorsFile } from "../checkpoint/safetensors.ts";
+import type { TensorFile } from "../checkpoint/tensorFile.ts";
 import { createSession, type Session } from "../execute/session.ts";
 
 // Surgery: parameters that are made of a file's tensors instead of copied. In: a plan with a leg for each of them, and the open file. Out:
@@ -18,7 +18,7 @@ export interface Place {
 export type Surgeon = (model: string, shapes: ReadonlyMap<string, readonly number[]>) => Checked<Plan>;
 
 /** Runs a surgery and writes what it makes. */
-export async function operate(session: Session, plan: Plan, file: SafetensorsFile, places: readonly Place[]): Promise<Checked<number>> {
+export async function operate(session: Session, plan: Plan, file: TensorFile, places: readonly Place[]): Promise<Checked<number>> {
   const made = await createSession(session.opened, plan);
   if (!made.ok) return fail("surgery", made.failure.message, made.failure.help);
   const table = made.session;
@@ -38,7 +38,7 @@ export async function operate(session: Session, plan: Plan, file: SafetensorsFil
   }
 }
 
-async function wholeTensor(file: SafetensorsFile, key: string): Promise<Float32Array> {
+async function wholeTensor(file: TensorFile, key: string): Promise<Float32Array> {
   const values = new Float32Array(file.tensors.get(key)!.shape.reduce((a, b) => a * b, 1));
   const bytes = new Uint8Array(values.buffer);
   let at = 0;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { CaseResult } from "./cases.ts";
+import { checkpointLists } from "./lists/checkpoints.ts";
 import { tokenizerLists } from "./lists/tokenizer.ts";
 
 // Recordings that are lists of cases in one JSON file, without tensors beside it. Like cases they are found, never listed: what a file is
@@ -16,7 +17,7 @@ export interface ListFile {
 /** One row per kind: runs all cases of a file. */
 export type ListTable = Readonly<Record<string, (list: ListFile) => AsyncIterable<CaseResult> | Iterable<CaseResult>>>;
 
-const lists: ListTable = { ...tokenizerLists };
+const lists: ListTable = { ...tokenizerLists, ...checkpointLists };
 
 export interface FoundList {
   readonly group: string;

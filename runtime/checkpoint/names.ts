@@ -1,0 +1,13 @@
+import type { TensorFile } from "./tensorFile.ts";
+
+// Checkpoints put a model's tensors into a dictionary of their own, beside what else a training run keeps.
+
+const wrappers = ["state_dict.", "model.", "module.", "model_state_dict.", "net.", "params."];
+
+/** The name that a file has for a tensor: as it is, or inside of the dictionary that the checkpoint wraps a model in. */
+export function inFile(file: TensorFile, name: string): string {
+  if (file.tensors.has(name)) return name;
+  for (const outer of ["", ...wrappers])
+    for (const wrapper of wrappers) if (file.tensors.has(outer + wrapper + name)) return outer + wrapper + name;
+  return name;
+}
