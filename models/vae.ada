@@ -89,3 +89,16 @@ fn same_side(fg: real[...b, h, w], valid: real[...b, h, w]) -> real[...b, query:
 
 keys ldm_vae for Vae under "first_stage_model." { decoder.up[l] -> "decoder.up.{3 - l}" }
 keys bare_vae for Vae { decoder.up[l] -> "decoder.up.{3 - l}" }
+keys diffusers_vae for Vae {
+  encoder.down[l].block[b]             -> "encoder.down_blocks.{l}.resnets.{b}"
+  encoder.down[l].downsample           -> "encoder.down_blocks.{l}.downsamplers.0"
+  decoder.up[l].block[b]               -> "decoder.up_blocks.{l}.resnets.{b}"
+  decoder.up[l].upsample               -> "decoder.up_blocks.{l}.upsamplers.0"
+  encoder.norm_out                     -> "encoder.conv_norm_out"
+  decoder.norm_out                     -> "decoder.conv_norm_out"
+  encoder.mid.{block_1,block_2,attn_1} -> "encoder.mid_block.{resnets.0,resnets.1,attentions.0}"
+  decoder.mid.{block_1,block_2,attn_1} -> "decoder.mid_block.{resnets.0,resnets.1,attentions.0}"
+  **.nin_shortcut                      -> "conv_shortcut"
+  **.attn_1.{norm,q,k,v,proj_out}      -> "{group_norm,to_q,to_k,to_v,to_out.0}"
+  **.attn_1.{q,k,v,proj_out}.weight    -> "weight" as `o i 1 1 -> o i`
+}

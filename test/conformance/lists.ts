@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { CaseResult } from "./cases.ts";
+import { checkpointKeyLists } from "./lists/checkpointKeys.ts";
 import { checkpointLists } from "./lists/checkpoints.ts";
 import { tokenizerLists } from "./lists/tokenizer.ts";
 
@@ -17,7 +18,7 @@ export interface ListFile {
 /** One row per kind: runs all cases of a file. */
 export type ListTable = Readonly<Record<string, (list: ListFile) => AsyncIterable<CaseResult> | Iterable<CaseResult>>>;
 
-const lists: ListTable = { ...tokenizerLists, ...checkpointLists };
+const lists: ListTable = { ...tokenizerLists, ...checkpointLists, ...checkpointKeyLists };
 
 export interface FoundList {
   readonly group: string;

@@ -1,0 +1,69 @@
+import { bindingsOf } from "../../../cli/weights/bindings.ts";
+import { bookkeeping, networks, parts } from "../../../cli/weights/layouts.ts";
+import type { PlanFileKey } from "../../../compiler/plan/plan.ts";
+import type { CaseResult } from "../cases.ts";
+import { judged, type ListFile, type ListTable } from "../lists.ts";
+
+// Recorded names and shapes of published checkpoints: some network with one of its `keys` blocks must have a tensor of the right shape for every
+// parameter, none twice, and leave nothing over. Which network it is, the names say.
+
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/** Of the vision tower's file, the projection belongs to who scores pictures against texts. */
+const others = /^visual_projection\.weight$/;
+
+interface Candidate {
+  readonly keys: string;
+  readonly places: readonly PlanFileKey[];
+}
+let known: readonly Candidate[] | null = null;
+function candidates(): readonly Candidate[] {
+  known ??= networks.flatMap((network) => network.keys.map((keys) => ({ keys, places: bindingsOf({ ...network, keys }) })));
+  return known;
+}
+
+function problems({ places }: Candidate, shapes: Shapes): string[] {
+  const found: string[] = [];
+  const used = new Set<string>();
+  for (const { key, file, shape } of places) {
+    const wanted = file === null ? undefined : shapes.get(file);
+    if (file === null || wanted === undefined) found.push(`${key} -> ${file} is not there`);
+    else if (wanted.join() !== shape.join()) found.push(`${file} is [${wanted.join(", ")}], ${key} needs [${shape.join(", ")}]`);
+    else if (used.has(file)) found.push(`${file} would be two parameters`);
+    if (file !== null) used.add(file);
+  }
+  for (const name of shapes.keys()) if (!used.has(name) && !bookkeeping.test(name) && !others.test(name)) found.push(`${name} is nobody's`);
+  return found;
+}
+
+/** Names of one layout against those of the other, through the parameters that they are the places of. */
+function renamed(wanted: Readonly<Record<string, string>>): string | null {
+  const made = new Map<string, string>();
+  for (const { network, ldm, diffusers } of Object.values(parts)) {
+    const there = new Map(bindingsOf({ ...network, keys: diffusers }).map((one) => [one.key, one.file!]));
+    for (const one of bindingsOf({ ...network, keys: ldm })) made.set(one.file!, there.get(one.key)!);
+  }
+  const wrong = Object.entries(wanted).find(([from, to]) => made.get(from) !== to);
+  return wrong === undefined ? null : `${wrong[0]} becomes ${made.get(wrong[0])} instead of ${wrong[1]}`;
+}
+
+function* checkpointKeys(list: ListFile): Generator<CaseResult> {
+  const shapes: Shapes = new Map(Object.entries(list.content.shapes as Readonly<Record<string, readonly number[]>>));
+  const tried = candidates().map((candidate) => ({ candidate, found: problems(candidate, shapes) }));
+  const best = tried.reduce((a, b) => (b.found.length < a.found.length ? b : a));
+  if (best.found.length > 0.5 * shapes.size) {
+    yield { case: list.name, status: "unsupported", detail: "a network that models/ does not have" };
+    return;
+  }
+  yield judged(
+    list.name,
+    best.found.length === 0
+      ? null
+      : `${best.found.length} of ${shapes.size} with ${best.candidate.keys}: ${best.found.slice(0, 3).join("; ")}`,
+  );
+  const names = list.content.to_diffusers;
+  if (typeof names === "object" && names !== null)
+    yield judged(`${list.name}.to_diffusers`, renamed(names as Readonly<Record<string, string>>));
+}
+
+export const checkpointKeyLists: ListTable = { checkpoint_keys: checkpointKeys };
