@@ -3,7 +3,8 @@ import { Builder } from "../compiler/ir/builder.ts";
 import type { NdArray } from "../compiler/ir/ops/row.ts";
 import type { Graph, GraphResult, Value } from "../compiler/ir/value.ts";
 import { graphValues, rebuild } from "../compiler/ir/walk.ts";
-import type { UniformDecl } from "../compiler/plan/host.ts";
+import { evaluateHost } from "../compiler/plan/evalHost.ts";
+import type { HostEnvironment, UniformDecl } from "../compiler/plan/host.ts";
 import type { PlanPrompt } from "../compiler/plan/plan.ts";
 import { promptArrays, type Tokenizer } from "../compiler/plan/prompt.ts";
 import { centralDifferences } from "../compiler/reference/differences.ts";
@@ -19,6 +20,7 @@ export type OnDevice =
       graph: Graph,
       inputs: Readonly<Record<string, NdArray>>,
       uniforms: readonly UniformDecl[],
+      environment: HostEnvironment,
     ) => Promise<Readonly<Record<string, NdArray>>>)
   | null;
 
@@ -38,7 +40,7 @@ const deviceGradTolerance = 2e-3;
 export async function judge(program: TestProgram, sample: Sample, onDevice: OnDevice): Promise<Verdict> {
   const inputs = inputsOf(program, sample);
   for (const prompt of program.prompts) {
-    const tooLong = addPrompt(prompt, program.seed, inputs);
+    const tooLong = addPrompt(prompt, environmentOf(program), inputs);
     if (tooLong !== null) return { kind: "fails", failing: { span: null, lines: [tooLong] } };
   }
   return program.gradients ? judgeGradients(program, program.gradients, inputs, onDevice) : judgeChecks(program, inputs, onDevice);
@@ -54,8 +56,13 @@ function inputsOf(program: TestProgram, sample: Sample): Record<string, NdArray>
     };
   const starts = evaluate({ name: "init", results: program.leaves.map((leaf) => ({ name: leaf.path, value: leaf.init })) }, {});
   Object.assign(inputs, starts);
+  for (const { name, dtype, expr } of program.uniforms)
+    inputs[name] = { dtype, shape: [], data: Float64Array.of(Number(evaluateHost(expr, environmentOf(program)))) };
   return inputs;
 }
+
+/** A test stands at the beginning: what the host draws follows from the seed alone. */
+const environmentOf = ({ seed }: TestProgram): HostEnvironment => ({ seed, microStep: 0, update: 0, progress: 0 });
 
 /** Tests know no vocabulary: a word is a token, equal words are equal tokens, and all are less than 64. */
 const wordTokens: Tokenizer = {
@@ -68,8 +75,8 @@ const wordTokens: Tokenizer = {
 };
 
 /** The inputs that a prompt becomes; a prompt without room for its words gives what is wrong. */
-function addPrompt(prompt: PlanPrompt, seed: number, inputs: Record<string, NdArray>): string | null {
-  const made = promptArrays(prompt, { seed, microStep: 0, update: 0, progress: 0 }, wordTokens);
+function addPrompt(prompt: PlanPrompt, environment: HostEnvironment, inputs: Record<string, NdArray>): string | null {
+  const made = promptArrays(prompt, environment, wordTokens);
   if (!made.ok) return `a prompt has ${made.tokens} tokens, of which ${made.most} have room: ${made.text}`;
   const rows = prompt.elements.length;
   for (const [part, array] of Object.entries(made.arrays)) {
@@ -98,7 +105,7 @@ async function judgeChecks(program: TestProgram, inputs: Readonly<Record<string,
   const first = firstFailing(program, meant, null);
   if (first) return first.kind === "require" ? { kind: "discarded" } : { kind: "fails", failing: first.failing };
   if (onDevice === null || results.length === 0) return { kind: "holds" };
-  const found = await onDevice(graph, inputs, program.uniforms);
+  const found = await onDevice(graph, inputs, program.uniforms, environmentOf(program));
   const second = firstFailing(program, found, meant);
   if (!second) return { kind: "holds" };
   return second.kind === "require" ? { kind: "discarded" } : { kind: "fails", failing: second.failing };
@@ -187,7 +194,11 @@ async function judgeGradients(
   const wrong = compare(meant, meaningGradTolerance, "by its meaning");
   if (wrong) return wrong;
   if (onDevice === null || results.length === 0) return { kind: "holds" };
-  return compare(await onDevice(graph, inputs, program.uniforms), deviceGradTolerance, "on the device") ?? { kind: "holds" };
+  return (
+    compare(await onDevice(graph, inputs, program.uniforms, environmentOf(program)), deviceGradTolerance, "on the device") ?? {
+      kind: "holds",
+    }
+  );
 }
 
 /** The same loss with everything under a `stop` fixed at the value it has: what differences must not see move. */

@@ -69,6 +69,21 @@ describe("what holds", () => {
         "let (r, on) = q\n expect (on or r <= 1) and length(ks) <= 4 and ks[0] >= 1\n" +
         "for row in deep { for one in row { expect near(one.x + one.y, one.y + one.x) } } }",
     ],
+    [
+      "derivatives, also of derivatives",
+      "fn cube(x: real[n]) -> real { return sum(x * x * x) }\n" +
+        'test "a" { let x = draw(normal, [n: 4])\n expect near(gradient(cube, at: x), 3 * x * x)\n' +
+        "expect near(gradient(fn(x) => sum(gradient(cube, at: x)), at: x), 6 * x)\n" +
+        "expect near(gradient(fn(x: real[i: 2]) => sum(x * x), at: [1, 3]), [2, 6]) }",
+    ],
+    [
+      "an optimiser at work, whose schedule follows its steps",
+      "optimizer plain(lr: Schedule) { step(p: f32[n], g: f32[n]) -> f32[n] { return p - lr * g } }\n" +
+        "schedule down = linear(1 -> 0) to end\n" +
+        'test "a" { let t = minimum(fn(x: f32[i: 2]) => sum(x), from: [0, 1], by: plain(lr: down), steps: 4)\n' +
+        "expect near(t[0].x, [-1, 0]) and near(t[3].x, [-2.5, -1.5]) and length(t) == 4 }",
+    ],
+    ["what the host draws", 'test "a" { let c = draw(uniform(1..2))\n expect near(ones([n: 3]) * c, c) and ones([n: 3]) * c >= 1 }'],
     ["what may be absent", 'property "a" { forall x: real[n], by: real[n]?\n expect near(if has(by) { x + by - by } else { x }, x) }'],
     [
       "a fresh module and its copy",

@@ -173,10 +173,10 @@ async function openForTests(
   return {
     name: opened.adapter.description,
     dispose: () => opened.device.destroy(),
-    onDevice: async (graph, inputs, uniforms) => {
+    onDevice: async (graph, inputs, uniforms, environment) => {
       const made = await DeviceGraph.create(opened, graph, uniforms);
       try {
-        return await made.run(inputs);
+        return await made.run(inputs, environment);
       } finally {
         made.dispose();
       }

@@ -154,8 +154,8 @@ const table: readonly Builtin[] = [
   ...rows("test")({
     near: ["a b tolerance relative", "whether two values agree within a tolerance"],
     fresh: ["module from surgery seed", "a module with parameters as they are at the start"],
-    minimum: ["f from by steps", "runs an optimiser on a function and returns its trace"],
-    gradient: ["f at", "the derivative of a function"],
+    minimum: ["f from by steps", "an optimiser at work on a function: after each step `x` and the optimiser's states"],
+    gradient: ["f at", "the derivative of a function to one number"],
   }),
   ...rows("type")({
     real: ["", "a tensor in the policy's compute type"],

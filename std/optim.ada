@@ -191,3 +191,11 @@ fn orthogonal(u: real[row, col], steps: Int = 5, eps: Real = 1e-7) -> real[row, 
 
 /// A gradient transform is an ordinary function on the arena.
 fn clip_norm(g: f32[n], max_norm: Real) -> f32[n] { return g * min(1, max_norm / (sqrt(sum(g * g)) + 1e-6)) }
+
+test "prodigy on a bowl reaches the published trace" {
+  let c = [1, 0.1, 10]
+  let t = minimum(fn(x: f32[i: 3]) => sum(stack(c, axis: i) * x * x) / 2, from: [1, -2, 0.5], by: prodigy(use_bias_correction: true),
+                  steps: 200)
+  expect near(t[19].d, 8.988684367e-4, relative: 1e-6)
+  expect near(t[199].x, [0.000106407, -0.000137379, -0.000055309], 1e-8)
+}

@@ -24,10 +24,10 @@ test.each(files)("std/%s", async (file) => {
   const counts = await testFile(path.join(folder, file), {
     seed: 1,
     runs: 8,
-    onDevice: async (graph, inputs, uniforms) => {
+    onDevice: async (graph, inputs, uniforms, environment) => {
       const made = await DeviceGraph.create(opened, graph, uniforms);
       try {
-        return await made.run(inputs);
+        return await made.run(inputs, environment);
       } finally {
         made.dispose();
       }

@@ -11,6 +11,7 @@ import { dataRows } from "./data.ts";
 import { drawRows } from "./draws.ts";
 import { listRows } from "./lists.ts";
 import { mathRows } from "./math.ts";
+import { minimumRows } from "./minimum.ts";
 import { moveRows } from "./move.ts";
 import { reduceRows } from "./reduce.ts";
 import { scheduleRows } from "./schedules.ts";
@@ -30,7 +31,7 @@ interface ParamSpec {
   readonly optional: boolean;
   readonly axes: boolean;
 }
-const tables = () => [mathRows, arenaRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows];
+const tables = () => [mathRows, arenaRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows, minimumRows];
 let rowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 let dataRowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 const specs = new Map<BuiltinRow, readonly ParamSpec[]>();

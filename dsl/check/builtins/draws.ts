@@ -132,4 +132,13 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
       return c.type("module");
     },
   },
+  gradient: {
+    params: "f at",
+    type: (c) => {
+      const at = c.type("at");
+      c.evaluateAll();
+      return at.kind === "tensor" ? tensor("f32", at.axes) : unknownType;
+    },
+  },
+  minimum: { params: "f from by steps", type: (c) => after(c, unknownType) },
 };
