@@ -1,15 +1,17 @@
-import { type CompileOptions, compileEvaluate, compileTrain } from "../compiler/compile.ts";
+import { type CompileOptions, compileEvaluate, compileTrain, compileWalk } from "../compiler/compile.ts";
 import {
   type Elaborated,
   type EvaluateProgram,
   elaborateEvaluate,
   elaborateTrain,
+  elaborateWalk,
   listEntries,
   type TrainProgram,
+  type WalkProgram,
 } from "../compiler/elaborate/index.ts";
 import { verifyElaborated } from "../compiler/elaborate/verify.ts";
 import { TooLarge } from "../compiler/memory/windows.ts";
-import type { EvaluatePlan, Plan, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
+import type { EvaluatePlan, Plan, PlanTarget, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import { type CheckedProgram, checkFully } from "../dsl/check/index.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { hasErrors } from "../dsl/diagnostics.ts";
@@ -46,7 +48,11 @@ export interface ElaboratedEvaluate {
   readonly kind: "evaluate";
   readonly program: EvaluateProgram;
 }
-export type ElaboratedBlock = ElaboratedTrain | ElaboratedEvaluate;
+export interface ElaboratedWalk {
+  readonly kind: "walk";
+  readonly program: WalkProgram;
+}
+export type ElaboratedBlock = ElaboratedTrain | ElaboratedEvaluate | ElaboratedWalk;
 
 /** A failure of the author's, as text; `status` is the exit status it calls for. */
 export interface FileFailure {
@@ -65,7 +71,7 @@ export interface ElaboratedFile extends CheckedFile {
   readonly blocks: readonly ElaboratedBlock[];
 }
 export interface CompiledBlock {
-  readonly plan: Plan & { readonly program: TrainPlan | EvaluatePlan };
+  readonly plan: Plan & { readonly program: TrainPlan | EvaluatePlan | WalkPlan };
   /** Milliseconds of this block's elaboration and compilation, and of reading and checking the file. */
   readonly compileMs: number;
   /** Whether the plan was kept from an earlier time. */
@@ -177,11 +183,14 @@ function compileFor({ file, overrides, adapter }: CompileRequest, cache: PlanCac
     ok: true,
     trains: made.blocks.flatMap(({ plan }) => (isTrain(plan) ? [plan] : [])),
     evaluations: made.blocks.flatMap(({ plan }) => (isEvaluate(plan) ? [plan] : [])),
+    walks: made.blocks.flatMap(({ plan }) => (isWalk(plan) ? [plan] : [])),
   };
 }
 
 export const isTrain = (plan: Plan): plan is Plan & { readonly program: TrainPlan } => plan.program.kind === "train";
 export const isEvaluate = (plan: Plan): plan is Plan & { readonly program: EvaluatePlan } => plan.program.kind === "evaluate";
+
+export const isWalk = (plan: Plan): plan is Plan & { readonly program: WalkPlan } => plan.program.kind === "walk";
 
 function elaborateBlock(
   checked: CheckedProgram,
@@ -192,6 +201,10 @@ function elaborateBlock(
   const { program, resolution } = checked;
   if (kind === "train") {
     const made = elaborateTrain(program, resolution, name, overrides);
+    return made.ok ? { ...made, value: { kind, program: made.value } } : made;
+  }
+  if (kind === "walk") {
+    const made = elaborateWalk(program, name, overrides);
     return made.ok ? { ...made, value: { kind, program: made.value } } : made;
   }
   const made = elaborateEvaluate(program, resolution, name, overrides);
@@ -218,7 +231,7 @@ export function compileBlock(
   { checked, sourceHash }: Pick<CheckedFile, "checked" | "sourceHash">,
   { target, options: given = {}, colour = false }: Pick<FileRequest, "target" | "options" | "colour">,
 ): CompiledBlock["plan"] | FileFailure {
-  const findings = given.verify === false ? [] : verifyElaborated(block.program);
+  const findings = given.verify === false || block.kind === "walk" ? [] : verifyElaborated(block.program);
   if (findings.length > 0) throw new Error(`internal: ${findings.slice(0, 4).join("; ")}`);
   const options: CompileOptions = { placeOf: placesIn(checked), ...given };
   let plan: Plan;
@@ -226,12 +239,14 @@ export function compileBlock(
     plan =
       block.kind === "train"
         ? compileTrain(block.program, sourceHash, target, options)
-        : compileEvaluate(block.program, sourceHash, target, options);
+        : block.kind === "walk"
+          ? compileWalk(block.program, sourceHash, target, options)
+          : compileEvaluate(block.program, sourceHash, target, options);
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
     return { ok: false, status: 1, text: rendered(checked, [error.diagnostic], colour) };
   }
-  if (!isTrain(plan) && !isEvaluate(plan))
+  if (!isTrain(plan) && !isEvaluate(plan) && !isWalk(plan))
     throw new Error(`internal: block ${block.program.name} became a plan of kind ${plan.program.kind}`);
   return plan;
 }
@@ -239,10 +254,11 @@ export function compileBlock(
 type Chosen = { readonly blocks: readonly { readonly kind: ElaboratedBlock["kind"]; readonly name: string }[] };
 
 function chooseBlocks(checked: CheckedProgram, { file, block }: Pick<FileRequest, "file" | "block">): Chosen | FileFailure {
-  const { train, evaluate } = listEntries(checked.program);
+  const { train, evaluate, walk } = listEntries(checked.program);
   const all = [
     ...train.map((name) => ({ kind: "train" as const, name })),
     ...evaluate.map((name) => ({ kind: "evaluate" as const, name })),
+    ...walk.map((name) => ({ kind: "walk" as const, name })),
   ];
   const names = all.map((one) => one.name);
   if (all.length === 0)

@@ -12,9 +12,11 @@ import {
   processStreams,
   type Streams,
   tokenizerFor,
+  type WalkProgram,
 } from "./job.ts";
 import { sourceOf, writeEvaluation, writeRunReport } from "./run.ts";
 import { surgeonFor } from "./surgeon.ts";
+import { meansOf, walkOn, walkText } from "./walkRun.ts";
 
 // `adac eval FILE`: runs the evaluate blocks of a file on what was trained before, and renews the report of that run. Exit status as `adac run`.
 
@@ -61,9 +63,11 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       streams.err.write(compiled.text.endsWith("\n") ? compiled.text : `${compiled.text}\n`);
       return 1;
     }
-    const chosen = compiled.evaluations.filter((plan) => request.block === undefined || plan.program.name === request.block);
-    if (chosen.length === 0) {
-      const names = compiled.evaluations.map((plan) => plan.program.name);
+    const asked = (plan: EvaluateProgram | WalkProgram) => request.block === undefined || plan.program.name === request.block;
+    const chosen = compiled.evaluations.filter(asked);
+    const walks = compiled.walks.filter(asked);
+    if (chosen.length + walks.length === 0) {
+      const names = [...compiled.evaluations, ...compiled.walks].map((plan) => plan.program.name);
       const which = request.block === undefined ? "" : ` ${request.block}`;
       return problem(
         {
@@ -95,6 +99,16 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       byFolder.set(place.value, [...(byFolder.get(place.value) ?? []), result.value]);
       blockOf.set(place.value, blockNames(plan)[0] ?? "");
     }
+    const metrics: Record<string, number> = {};
+    for (const plan of walks) {
+      const place = await folderOf(plan, folders, out);
+      if (!place.ok) return problem(place.error);
+      const sources = { find: (from: string) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) };
+      const walked = await walkOn(opened, plan, { file: request.file, overrides, folder: place.value, sources, streams });
+      if (!walked.ok) return problem(walked.problem);
+      if (!request.json) streams.out.write(`${walkText(plan.program.name, walked.value)}folder: ${place.value}\n`);
+      Object.assign(metrics, meansOf(walked.value));
+    }
     for (const [folder, evaluations] of byFolder) {
       const train = compiled.trains.find((plan) => plan.program.name === blockOf.get(folder)) ?? null;
       const report = await writeRunReport(folder, train, request.file, opened, evaluations);
@@ -102,7 +116,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       if (!request.json) streams.out.write(`report: ${report.value}\n`);
     }
     if (request.json) {
-      const metrics = Object.assign({}, ...[...byFolder.values()].flat().map((row) => row.evaluation.metrics));
+      Object.assign(metrics, ...[...byFolder.values()].flat().map((row) => row.evaluation.metrics));
       streams.out.write(`${JSON.stringify({ metrics })}\n`);
     }
     return 0;
@@ -111,11 +125,11 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
   }
 }
 
-const blockNames = (plan: EvaluateProgram): string[] =>
+const blockNames = (plan: EvaluateProgram | WalkProgram): string[] =>
   plan.program.models.flatMap((model) => (model.from !== null && isBlockName(model.from) ? [model.from] : []));
 
 /** The folder that an evaluation writes into: the run it evaluates, or a new one of its own. */
-function folderOf(plan: EvaluateProgram, folders: ReadonlyMap<string, string>, out: string) {
+function folderOf(plan: EvaluateProgram | WalkProgram, folders: ReadonlyMap<string, string>, out: string) {
   const [block] = blockNames(plan);
   return block === undefined ? createRunFolder(out, plan.program.name) : sourceOf(block, folders, out);
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { CompileOptions } from "../compiler/compile.ts";
 import type { Region } from "../compiler/fuse/region.ts";
 import type { Graph, Value } from "../compiler/ir/value.ts";
-import type { EvaluatePlan, Plan, PlanOp, TrainPlan } from "../compiler/plan/plan.ts";
+import type { EvaluatePlan, Plan, PlanOp, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import { didYouMean } from "../dsl/nearest.ts";
 import { compileBlock, elaborateFile, type FileFailure, placesIn } from "./compileFile.ts";
 import { draw, graphPage } from "./graph/page.ts";
@@ -117,10 +117,16 @@ export function pictureOf(request: GraphRequest, colour = false): Made | FileFai
   return { ok: false, status: 2, text: problemText(problem) };
 }
 
-function legFor(plan: Plan & { readonly program: TrainPlan | EvaluatePlan }, wanted: string | undefined): string | Problem {
+function legFor(plan: Plan & { readonly program: TrainPlan | EvaluatePlan | WalkPlan }, wanted: string | undefined): string | Problem {
   const { program } = plan;
-  const steps = program.kind === "train" ? program.steps.map((s) => [s.name, s.alternatives[0]!.first] as const) : [];
-  if (wanted === undefined) return program.kind === "train" ? (steps[0]?.[1] ?? program.updateLeg) : program.leg;
+  const steps =
+    program.kind === "train"
+      ? program.steps.map((s) => [s.name, s.alternatives[0]!.first] as const)
+      : program.kind === "walk"
+        ? Object.entries(program.legs).map(([leg, name]) => [name, leg] as const)
+        : [];
+  if (wanted === undefined)
+    return program.kind === "evaluate" ? program.leg : (steps[0]?.[1] ?? (program.kind === "train" ? program.updateLeg : program.initLeg));
   const known = new Map([...plan.legs.map((l) => [l.name, l.name] as const), ...steps]);
   const leg = known.get(wanted);
   if (leg !== undefined) return leg;

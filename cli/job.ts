@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { EvaluatePlan, Plan, TrainPlan } from "../compiler/plan/plan.ts";
+import type { EvaluatePlan, Plan, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import type { Tokenizer } from "../compiler/plan/prompt.ts";
 import type { DatasetProblem } from "../runtime/dataset/index.ts";
 import type { AdapterFacts, OpenedDevice } from "../runtime/device/openDevice.ts";
@@ -15,6 +15,7 @@ import { openDataset } from "../runtime/train/sources.ts";
 
 export type TrainProgram = Plan & { readonly program: TrainPlan };
 export type EvaluateProgram = Plan & { readonly program: EvaluatePlan };
+export type WalkProgram = Plan & { readonly program: WalkPlan };
 
 export interface CompileRequest {
   readonly file: string;
@@ -23,7 +24,12 @@ export interface CompileRequest {
 }
 /** The blocks of a file as plans for an adapter, in the order of the file; or what is wrong with it, as text for people. */
 export type CompileResult =
-  | { readonly ok: true; readonly trains: readonly TrainProgram[]; readonly evaluations: readonly EvaluateProgram[] }
+  | {
+      readonly ok: true;
+      readonly trains: readonly TrainProgram[];
+      readonly evaluations: readonly EvaluateProgram[];
+      readonly walks: readonly WalkProgram[];
+    }
   | { readonly ok: false; readonly text: string };
 export type CompileFile = (request: CompileRequest) => CompileResult | Promise<CompileResult>;
 

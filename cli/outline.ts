@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { printHost } from "../compiler/elaborate/print.ts";
-import type { EvaluateProgram, StepKind, TrainProgram } from "../compiler/elaborate/program.ts";
+import type { EvaluateProgram, StepKind, TrainProgram, WalkProgram } from "../compiler/elaborate/program.ts";
 import { graphValues } from "../compiler/ir/walk.ts";
 import type { ElaboratedBlock } from "./compileFile.ts";
 
@@ -10,6 +10,7 @@ import type { ElaboratedBlock } from "./compileFile.ts";
 
 /** The outline of a block as lines. */
 export function outlineOf(block: ElaboratedBlock, folder: string): string[] {
+  if (block.kind === "walk") return walkOutline(block.program, folder);
   return block.kind === "train" ? trainOutline(block.program, folder) : evaluateOutline(block.program, folder);
 }
 
@@ -78,6 +79,16 @@ function evaluateOutline(program: EvaluateProgram, folder: string): string[] {
       ? []
       : [`  data ${program.dataset.setting} = ${program.dataset.spec.name} ${fileNote(program.dataset.spec.source.root, folder)}`]),
     ...program.measures.map((m) => `  measure ${m.name}: ${m.metric}`),
+  ];
+}
+
+/** A walk: what it does in order, where it waits, which files it reads and writes. */
+function walkOutline(program: WalkProgram, folder: string): string[] {
+  const places = (file: string) => (file.includes("{") ? `"${file}"` : fileNote(file, folder));
+  return [
+    `evaluate ${program.name}: ${count(program.legs.length, "graph")}; pictures of unknown size count as 512 by 512, lists as two elements`,
+    ...program.models.map((m) => modelLine(m, folder)),
+    ...program.notes.map(({ depth, text, file }) => `${"  ".repeat(depth)}${text}${file === undefined ? "" : ` ${places(file)}`}`),
   ];
 }
 

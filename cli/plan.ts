@@ -1,4 +1,4 @@
-import type { EvaluatePlan, Plan, PlanLeg, PlanTarget, TrainPlan } from "../compiler/plan/plan.ts";
+import type { EvaluatePlan, Plan, PlanLeg, PlanTarget, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import type { ScheduleBook } from "../compiler/schedule/target.ts";
 import type { LegProfile } from "../runtime/execute/profile.ts";
 import { type CompiledBlock, compileBlocks, elaborateFile } from "./compileFile.ts";
@@ -121,9 +121,10 @@ export async function planCommand(request: PlanRequest): Promise<number> {
   }
 }
 
-/** The rows of a block: its steps, then the update; an evaluate block is one row. */
+/** The rows of a block: its steps, then the update; an evaluate block is one row, or one for each leg. */
 export function rowsOf({ plan, compileMs }: CompiledBlock): PlanRow[] {
   const { program } = plan;
+  if (program.kind === "walk") return Object.entries(program.legs).map(([leg, name]) => row(plan, program, name, [leg], compileMs));
   if (program.kind === "evaluate") return [row(plan, program, program.name, [program.leg], compileMs)];
   const steps = program.steps.map((step) =>
     row(
@@ -137,7 +138,7 @@ export function rowsOf({ plan, compileMs }: CompiledBlock): PlanRow[] {
   return [...steps, row(plan, program, "update", [program.updateLeg], compileMs)];
 }
 
-function row(plan: Plan, program: TrainPlan | EvaluatePlan, step: string, legs: readonly string[], compileMs: number): PlanRow {
+function row(plan: Plan, program: TrainPlan | EvaluatePlan | WalkPlan, step: string, legs: readonly string[], compileMs: number): PlanRow {
   const candidates = legs.map((name) => {
     const leg = plan.legs.find((one) => one.name === name);
     if (leg === undefined) throw new Error(`internal: the plan has no leg ${name}`);
@@ -163,7 +164,7 @@ function row(plan: Plan, program: TrainPlan | EvaluatePlan, step: string, legs: 
   };
 }
 const dispatchesOf = (leg: PlanLeg) => leg.ops.flatMap((op) => (op.kind === "dispatch" ? [op] : []));
-const parametersOf = ({ stored }: TrainPlan | EvaluatePlan): number =>
+const parametersOf = ({ stored }: TrainPlan | EvaluatePlan | WalkPlan): number =>
   stored.filter((tensor) => tensor.role === "param").reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 function print(blocks: readonly CompiledBlock[], rows: readonly PlanRow[], request: PlanRequest, { out }: Streams): void {

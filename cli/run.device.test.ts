@@ -51,6 +51,7 @@ function compiler(changes: Partial<RegressionSettings> = {}): CompileFile {
     return {
       ok: true,
       trains: [{ ...train, program: { ...train.program, datasets: train.program.datasets.map((d) => ({ ...d, spec: here(d.spec) })) } }],
+      walks: [],
       evaluations: [{ ...evaluation, program: { ...evaluation.program, dataset: { ...dataset, spec: here(dataset.spec) } } }],
     };
   };

@@ -31,9 +31,11 @@ import {
   type Streams,
   type TrainProgram,
   tokenizerFor,
+  type WalkProgram,
 } from "./job.ts";
 import { profileRun, WaitClock } from "./profileRun.ts";
 import { surgeonFor } from "./surgeon.ts";
+import { walkOn, walkText } from "./walkRun.ts";
 
 // `adac run FILE`: trains the train blocks of a file, evaluates what was trained and writes a report. Exit status: 0 done (or stopped by the
 // user and saved), 1 something is wrong with the program, the data or the machine, 2 wrong usage.
@@ -111,8 +113,8 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
       resumed: resumed?.value ?? null,
     };
     for (const [i, plan] of trains.entries()) {
-      const evaluations = compiled.evaluations.filter((candidate) => belongsTo(candidate, plan.program.name, i === trains.length - 1));
-      const status = await runBlock(job, plan, evaluations);
+      const own = (candidate: EvaluateProgram | WalkProgram) => belongsTo(candidate, plan.program.name, i === trains.length - 1);
+      const status = await runBlock(job, plan, compiled.evaluations.filter(own), compiled.walks.filter(own));
       if (status !== 0 || stop.signal.aborted) return status;
     }
     return 0;
@@ -150,7 +152,7 @@ async function findResumed(path: string): Promise<Checked<Resumed>> {
 }
 
 /** An evaluation goes with the block whose model it takes; one that takes none goes with the last. */
-function belongsTo(evaluation: EvaluateProgram, block: string, isLast: boolean): boolean {
+function belongsTo(evaluation: EvaluateProgram | WalkProgram, block: string, isLast: boolean): boolean {
   const blocks = evaluation.program.models.flatMap((model) => (model.from !== null && isBlockName(model.from) ? [model.from] : []));
   return blocks.includes(block) || (blocks.length === 0 && isLast);
 }
@@ -179,7 +181,12 @@ function stopOnInterrupt(streams: Streams, outer: AbortSignal | undefined): { re
 }
 
 /** One train block: train, evaluate, report. */
-async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly EvaluateProgram[]): Promise<number> {
+async function runBlock(
+  job: Job,
+  plan: TrainProgram,
+  evaluations: readonly EvaluateProgram[],
+  walks: readonly WalkProgram[],
+): Promise<number> {
   const { streams, opened, request } = job;
   const { program } = plan;
   const failed = (problem: Problem): number => {
@@ -229,6 +236,14 @@ async function runBlock(job: Job, plan: TrainProgram, evaluations: readonly Eval
       const written = await writeEvaluation(folder, evaluation, result.value);
       if (!written.ok) return failed(written.error);
       measured.push(result.value);
+    }
+  if (outcome.kind === "finished")
+    for (const walk of walks) {
+      const sources = modelSources(job, walk);
+      const options = { file: request.file, overrides: job.overrides, folder, sources, streams, signal: job.signal };
+      const walked = await walkOn(opened, walk, options);
+      if (!walked.ok) return failed(walked.problem);
+      streams.out.write(walkText(walk.program.name, walked.value));
     }
   const report = await writeRunReport(folder, plan, request.file, opened, measured);
   if (!report.ok) return failed(report.error);
@@ -305,7 +320,7 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
 }
 
 /** Where the models of a block come from, and who fits them to it. */
-function modelSources({ request, folders, overrides }: Job, plan: TrainProgram | EvaluateProgram): ModelSources {
+function modelSources({ request, folders, overrides }: Job, plan: TrainProgram | EvaluateProgram | WalkProgram): ModelSources {
   return {
     find: (from) => sourceOf(from, folders, request.out ?? "runs"),
     surgeon: surgeonFor(request.file, overrides, plan),

@@ -13,6 +13,7 @@ export { compileEvaluate } from "./compileEvaluate.ts";
 export type { CompileOptions, Stage } from "./compileOptions.ts";
 export { compileSurgery } from "./compileSurgery.ts";
 export { compileTrain } from "./compileTrain.ts";
+export { compileWalk, compileWalkLeg } from "./compileWalk.ts";
 
 const isGradient = (result: string): boolean => result.startsWith("grad.");
 

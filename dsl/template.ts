@@ -36,3 +36,21 @@ export function readTemplate(text: string, span: Span): readonly TemplateBit[] {
 
 /** What stands for braces that cannot be read. */
 export const templateForms = "`{text}`, `{slot:16}` or `{words+15}`";
+
+/** A name in the braces of a text, as `{subject.name}` or `{i:05}`; `start` and `end` count from the text's beginning. */
+export interface Hole {
+  readonly path: readonly string[];
+  readonly start: number;
+  readonly end: number;
+  /** Digits to fill up to, with zeros. */
+  readonly width: number | null;
+}
+/** The names that a text of an `evaluate` block has in braces. Braces around anything else are text. */
+export function holesOf(text: string): readonly Hole[] {
+  return [...text.matchAll(/\{([A-Za-z_]\w*(?:\.\w+)*)(?::0(\d+))?\}/g)].map((match) => ({
+    path: match[1]!.split("."),
+    start: match.index,
+    end: match.index + match[0].length,
+    width: match[2] === undefined ? null : Number(match[2]),
+  }));
+}

@@ -1,6 +1,7 @@
 import type { Arg, Binder, Block, Expr, FnExpr, FnItem, LossItem, NamedType, Param } from "../../dsl/ast.ts";
 import { hostFunctionOf } from "../../dsl/host/signatures.ts";
 import type { Span } from "../../dsl/span.ts";
+import { streamKey } from "../plan/philox.ts";
 import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
 import { dataCall } from "./dataValues.ts";
@@ -77,9 +78,44 @@ export function call(callee: Val, args: readonly CallArg[], span: Span, scope: S
   if (session.callDepth >= deepestCall) fail("call/too-deep", span, { most: deepestCall });
   session.callDepth++;
   try {
-    return dispatch(callee, args, span, scope);
+    const stream = args.find((arg) => arg.name === "stream");
+    if (stream === undefined || takesStream(callee)) return dispatch(callee, args, span, scope);
+    return inNamedStream(stream, session, () =>
+      dispatch(
+        callee,
+        args.filter((arg) => arg !== stream),
+        span,
+        scope,
+      ),
+    );
   } finally {
     session.callDepth--;
+  }
+}
+
+/** Whether what is called has an argument of its own that is called `stream`. */
+function takesStream(callee: Val): boolean {
+  return callee.kind === "function" && callee.item.signature.params.some((param) => param.name.name === "stream");
+}
+
+/** `stream: "text"` takes the place of the chain of names: what is drawn depends on the text alone. */
+function inNamedStream<T>(arg: CallArg, session: Scope["session"], run: () => T): T {
+  const value = argumentValue(arg);
+  const { walk, stream } = session;
+  if (!(value.kind === "text" || (walk !== null && value.kind === "host" && value.type === "text")))
+    fail("type/mismatch", arg.span, { found: describe(value), expected: "a text that is known when compiling" });
+  const turn = walk?.turn;
+  const before = session.effects.streamCounts;
+  session.effects = { ...session.effects, streamCounts: new Map() };
+  session.stream = value.kind === "text" ? [value.value] : ["stream"];
+  if (walk !== null)
+    walk.turn = value.kind === "text" ? { kind: "number", value: 0 } : walk.opaque(streamKey(String(walk.value(value.expr))));
+  try {
+    return run();
+  } finally {
+    session.stream = stream;
+    session.effects = { ...session.effects, streamCounts: before };
+    if (walk !== null) walk.turn = turn!;
   }
 }
 

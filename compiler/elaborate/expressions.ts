@@ -31,6 +31,7 @@ import {
   tuple,
   type Val,
 } from "./values.ts";
+import { filledText } from "./walkTexts.ts";
 import { tappedField, watchValue } from "./watch.ts";
 
 // Expressions -> values. Every construct of the language is one case; what a value can do is said by the file of its kind.
@@ -42,7 +43,7 @@ export function evaluate(expr: Expr, scope: Scope): Val {
     case "number":
       return number(expr.value);
     case "string":
-      return text(expr.value);
+      return isWalked(session) ? filledText(expr.value, expr.span, scope) : text(expr.value);
     case "bool":
       return bool(expr.value);
     case "none":
@@ -335,21 +336,30 @@ export function loopItems(over: Val, span: Span, scope: Scope): readonly Val[] {
 
 function comprehension(expr: ListComp, scope: Scope): Val {
   const { session } = scope;
-  const items = loopItems(evaluate(expr.over, scope), expr.over.span, scope);
+  const over = evaluate(expr.over, scope);
+  const items = loopItems(over, expr.over.span, scope);
+  // Over a list that only a walk knows, each element is made by a leg of its own, which is compiled once.
+  const walk = over.kind === "list" && isWalked(session) ? over.walk : undefined;
+  const element = (value: Val): Val => (walk === undefined ? value : session.walk!.cut(value, session.stream.at(-1) ?? "element"));
+  const within = (i: number, run: () => void): void =>
+    walk === undefined ? session.inStream(`[${i}]`, run) : session.walk!.within(i, run);
   const results: Val[] = [];
   items.forEach((item, i) => {
-    session.inStream(`[${i}]`, () => {
+    within(i, () => {
       const inner = bindNames(expr.binder, item, withElementSizes(item, scope));
       if (expr.where !== null && !compileCondition(expr.where, inner)) return;
       if (expr.body.kind === "ifExpr" && expr.body.otherwise === null) {
         optionalElement(expr.body, inner, results);
         return;
       }
-      results.push(expr.body.kind === "block" ? runBody(expr.body, inner) : evaluate(expr.body, inner));
+      results.push(element(expr.body.kind === "block" ? runBody(expr.body, inner) : evaluate(expr.body, inner)));
     });
   });
-  return list(results);
+  return walk === undefined ? list(results) : { ...list(results), walk };
 }
+
+/** Whether this is the text of a walk itself, and not of a function that it calls. */
+const isWalked = (session: Scope["session"]): boolean => session.walk !== null && session.body === "evaluate" && session.chain.length === 0;
 
 /** Binding an element of a list brings its axes' sizes into scope. */
 export function withElementSizes(item: Val, scope: Scope): Scope {

@@ -8,4 +8,6 @@ export type * from "./program.ts";
 export { checkOverrides, type GivenOverride, type Overrides } from "./settings.ts";
 export { elaborateSurgery, type SurgeryRequest } from "./surgeryProgram.ts";
 export { drawsOf, elaborateTest, listTests, placesIn, type TestCase, type TestProgram } from "./tests.ts";
-export { elaborateTrain, listEntries } from "./train.ts";
+export { type Entries, elaborateTrain, listEntries } from "./train.ts";
+export { elaborateWalk, type LiveWalk, nextRequest, startWalk } from "./walkProgram.ts";
+export type * from "./walkRequests.ts";

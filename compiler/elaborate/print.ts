@@ -1,13 +1,14 @@
 import type { HostExpr } from "../plan/host.ts";
 import type { PlanMix } from "../plan/plan.ts";
-import type { EvaluateProgram, FunctionProgram, Leaf, StepKind, TrainProgram } from "./program.ts";
+import type { EvaluateProgram, FunctionProgram, Leaf, StepKind, TrainProgram, WalkProgram } from "./program.ts";
 
 // The text form of the `modules` stage: models with their leaves, steps with their alternatives, what the optimiser holds.
 
 /** Prints what elaboration left. */
-export function printModules(program: TrainProgram | EvaluateProgram | FunctionProgram): string {
+export function printModules(program: TrainProgram | EvaluateProgram | WalkProgram | FunctionProgram): string {
   if (!("kind" in program))
     return [`function ${program.graph.name}`, ...printLeaves(program.leaves, new Map()), ...printResults(program)].join("\n");
+  if (program.kind === "walk") return printWalk(program);
   return program.kind === "train" ? printTrain(program) : printEvaluate(program);
 }
 
@@ -48,6 +49,16 @@ function printEvaluate(program: EvaluateProgram): string {
       (m) => `  measure ${m.name}: ${m.metric}(${m.args.map((a) => (a.kind === "number" ? a.value : a.name)).join(", ")})`,
     ),
     ...(program.report === null ? [] : [`  report to ${program.report}`]),
+  ].join("\n");
+}
+
+function printWalk(program: WalkProgram): string {
+  return [
+    `evaluate ${program.name}`,
+    `  seed ${program.seed}`,
+    ...printModels(program.models),
+    ...printLeaves(program.leaves, new Map()),
+    ...program.notes.map(({ depth, text, file }) => `${"  ".repeat(depth)}${text}${file === undefined ? "" : ` "${file}"`}`),
   ].join("\n");
 }
 

@@ -6,6 +6,8 @@ import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanDataset, PlanMeasureArg, PlanMix, PlanModel, PlanPrompt, PlanTable, PlanTableUse } from "../plan/plan.ts";
 import type { RematPolicy } from "../remat.ts";
+import type { WalkNote } from "./evaluateWalk.ts";
+import type { WalkLeg } from "./walkRequests.ts";
 
 // What elaboration leaves: modules instantiated, sizes concrete, each step one graph per alternative; nothing differentiated yet.
 
@@ -128,6 +130,20 @@ export interface EvaluateProgram {
   readonly prompts: readonly PlanPrompt[];
   readonly precision: PrecisionPolicy;
 }
+/** An evaluation that goes through folders, files and lines. Its legs are compiled for stand-ins; others when they are met. */
+export interface WalkProgram {
+  readonly kind: "walk";
+  readonly name: string;
+  readonly builder: Builder;
+  readonly leaves: readonly Leaf[];
+  readonly models: readonly PlanModel[];
+  readonly seed: number;
+  readonly legs: readonly WalkLeg[];
+  /** What it does, in order, for people. */
+  readonly notes: readonly WalkNote[];
+  readonly precision: PrecisionPolicy;
+}
+
 /** What a surgery does to the tensors of one file: a graph for each parameter, from the input `old` to the result `new`. */
 export interface SurgeryProgram {
   readonly name: string;

@@ -14,6 +14,7 @@ import { Prompts } from "./promptInputs.ts";
 import type { Scope } from "./scope.ts";
 import type { TableRoot } from "./tableState.ts";
 import type { TensorVal, Val } from "./values.ts";
+import type { WalkState } from "./walkState.ts";
 
 /** What kind of body is being elaborated: it decides which statements and effects may stand there. */
 export type BodyKind = "compile" | "init" | "step" | "optimizer" | "evaluate" | "function" | "dataset" | "test";
@@ -70,6 +71,8 @@ export class Session {
   takesPrompts = false;
   /** Takes what an `evaluate` block measures, wherever in it that stands. */
   measure: ((statement: MeasureStmt, scope: Scope) => void) | null = null;
+  /** Set while an `evaluate` block goes through folders, files and lines. */
+  walk: WalkState | null = null;
   /** Parts that begin as copies of other parts. */
   readonly copies: { readonly from: Instance; readonly to: Instance }[] = [];
   readonly tables = new Map<string, TableRoot>();
@@ -142,6 +145,7 @@ export class Session {
   /** The micro-step that device draws are counted by: 0 where starting values are made. */
   microStep(): Value {
     if (this.body === "init" || this.body === "test") return this.builder.scalar(0, "u32");
+    if (this.walk !== null) return this.uniform(this.walk.turn, "u32", "turn");
     return this.uniform({ kind: "counter", name: "microStep" }, "u32", "microStep");
   }
 }

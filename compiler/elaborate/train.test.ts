@@ -109,7 +109,7 @@ describe("a train block", () => {
     expect(weights).toEqual([0.25, 0.5]);
   });
   test("entries", () => {
-    expect(listEntries(programOf(simple).program)).toEqual({ train: ["run"], evaluate: [] });
+    expect(listEntries(programOf(simple).program)).toEqual({ train: ["run"], evaluate: [], walk: [] });
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Item, Mix, Setting, TrainItem } from "../../dsl/ast.ts";
+import type { EvaluateItem, Item, Mix, Setting, TrainItem } from "../../dsl/ast.ts";
 import type { Resolution } from "../../dsl/names.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
@@ -41,11 +41,23 @@ export function elaborateTrain(
   return { ok: false, diagnostics: session.errors.length > 0 ? session.errors : [made.diagnostic] };
 }
 
+export interface Entries {
+  readonly train: readonly string[];
+  /** Evaluations over a data set. */
+  readonly evaluate: readonly string[];
+  /** Evaluations that go through folders, files and lines. */
+  readonly walk: readonly string[];
+}
 /** The names of the blocks that can be trained or evaluated. */
-export function listEntries(program: Program): { readonly train: readonly string[]; readonly evaluate: readonly string[] } {
+export function listEntries(program: Program): Entries {
   const items = program.files.get(program.entry)?.ast.items ?? [];
-  const named = (kind: "train" | "evaluate") => items.flatMap((item) => (item.kind === kind ? [item.name.name] : []));
-  return { train: named("train"), evaluate: named("evaluate") };
+  const evaluations = items.filter((item) => item.kind === "evaluate");
+  const overData = (item: EvaluateItem) => item.members.some((m) => m.kind === "dataMember");
+  return {
+    train: items.flatMap((item) => (item.kind === "train" ? [item.name.name] : [])),
+    evaluate: evaluations.filter(overData).map((item) => item.name.name),
+    walk: evaluations.filter((item) => !overData(item)).map((item) => item.name.name),
+  };
 }
 
 /** Settings of a block that take the place of a file's constants and models of that name. */

@@ -119,6 +119,8 @@ export interface TableMethodVal {
 export interface ListVal {
   readonly kind: "list";
   readonly items: readonly Val[];
+  /** Set on lists whose length only a walk knows; `unsure`: some elements stand for as many as there will be. */
+  readonly walk?: "known" | "unsure";
 }
 export interface TupleVal {
   readonly kind: "tuple";

@@ -42,7 +42,7 @@ const oneLine = (text: string): string => text.replace(/\s+/g, " ");
 function interfaceName(plan: Plan): string {
   const words = plan.program.name.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
   const name = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
-  return `${name}${plan.program.kind === "train" ? "Train" : plan.program.kind === "evaluate" ? "Evaluate" : "Function"}`;
+  return `${name}${plan.program.kind === "train" ? "Train" : plan.program.kind === "evaluate" || plan.program.kind === "walk" ? "Evaluate" : "Function"}`;
 }
 
 /** The shape of all plans, as far as a user of a folder needs it. */

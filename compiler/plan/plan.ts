@@ -11,7 +11,7 @@ export interface Plan {
   readonly buffers: readonly PlanBuffer[];
   readonly legs: readonly PlanLeg[];
   readonly uniforms: readonly UniformDecl[]; // element i of the uniform buffer, in order; 0 elements: no uniform buffer
-  readonly program: TrainPlan | EvaluatePlan | SurgeryPlan | FunctionPlan;
+  readonly program: TrainPlan | EvaluatePlan | WalkPlan | SurgeryPlan | FunctionPlan;
 }
 /** What kind of adapter: schedules, and what is worth fusing, differ by it. */
 export type AdapterClass = "cpu-subgroups" | "cpu" | "gpu";
@@ -239,6 +239,22 @@ export type PlanMeasureArg =
   | { readonly kind: "collected"; readonly name: string }
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "number"; readonly value: number };
+
+/**
+ * An evaluation that goes through folders, files and lines: what is done when is said by the program's text. Each leg is named by its key,
+ * its inputs and outputs `in0`, `in1`, … and `out0`, …; a leg for other shapes is a plan of its own over the same parameters.
+ */
+export interface WalkPlan {
+  readonly kind: "walk";
+  readonly name: string;
+  readonly sourceHash: string;
+  readonly seed: number;
+  readonly stored: readonly StoredTensor[]; // to be filled from checkpoints
+  readonly initLeg: string;
+  readonly models: readonly PlanModel[];
+  /** What the legs make, by their names. */
+  readonly legs: Readonly<Record<string, string>>;
+}
 
 /** What a surgery does to one file: a leg for each parameter, named by its key, from the input `old` to the output `new`. */
 export interface SurgeryPlan {

@@ -326,6 +326,11 @@ function verifyProgram(plan: Plan, report: Report): void {
       verifyMix(program.mix, steps, report);
       return;
     }
+    case "walk": {
+      verifyStored(plan, program.stored, needLeg(program.initLeg, "the start"), report);
+      for (const [key, name] of Object.entries(program.legs)) needLeg(key, `the leg of ${name}`);
+      return;
+    }
     default:
       program satisfies never;
   }

@@ -18,6 +18,8 @@ export interface SessionOptions {
   /** Fill slots and the leg's outputs with NaN before every run: a kernel that reads what was not written is seen at once. */
   readonly poison?: boolean;
   readonly dispatchesPerSubmit?: number;
+  /** A session whose buffers of the same names hold what outlives legs: this one makes none for these, and must end first. */
+  readonly over?: Session;
   /** Called while pipelines are made. */
   readonly onPipelines?: (done: number, total: number) => void;
 }
@@ -56,7 +58,7 @@ export async function createSession(opened: OpenedDevice, plan: Plan, options: S
 async function makeSession(opened: OpenedDevice, plan: Plan, options: SessionOptions): Promise<Session> {
   checkPlan(opened, plan);
   const { device } = opened;
-  const made = await withErrorScopes(device, "making the buffers", () => createBuffers(device, plan));
+  const made = await withErrorScopes(device, "making the buffers", () => createBuffers(device, plan, options.over));
   if (!made.ok) throw creationFailure(opened, plan, made.kind, made.message);
   const { layouts, pipelines } = await createPipelines(opened, plan, options.onPipelines);
   const objects: PlanObjects = { ...made.value, layouts, pipelines };
@@ -115,11 +117,18 @@ function memoryUsers(plan: Plan): { name: string; bytes: number }[] {
   return [...plan.buffers, ...textures];
 }
 
-function createBuffers(device: GPUDevice, plan: Plan): Pick<PlanObjects, "buffers" | "operands" | "textures" | "uniforms"> {
+function createBuffers(
+  device: GPUDevice,
+  plan: Plan,
+  over: Session | undefined,
+): Pick<PlanObjects, "buffers" | "operands" | "textures" | "uniforms"> {
   const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const uniform = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-  const buffers = plan.buffers.map((buffer) =>
-    device.createBuffer({ label: buffer.name, size: buffer.bytes, usage: buffer.use === "uniform" ? uniform : storage }),
+  const shared = over?.persistent() ?? new Map<string, GPUBuffer>();
+  const buffers = plan.buffers.map(
+    (buffer) =>
+      (buffer.use === "persistent" ? shared.get(buffer.name) : undefined) ??
+      device.createBuffer({ label: buffer.name, size: buffer.bytes, usage: buffer.use === "uniform" ? uniform : storage }),
   );
   for (const [i, buffer] of plan.buffers.entries())
     if (buffer.data !== undefined) {
@@ -194,6 +203,7 @@ export class Session {
   readonly #staging: StagingPool;
   readonly #dispatchesPerSubmit: number;
   readonly #poison: boolean;
+  readonly #borrowed: ReadonlySet<GPUBuffer>;
   readonly #onError: (event: GPUUncapturedErrorEvent) => void;
   #failure: RuntimeFailure | null = null;
   readonly #arriving = new Map<string, Uint8Array<ArrayBuffer>>(); // tensors of which some pieces have come
@@ -212,6 +222,7 @@ export class Session {
     this.#staging = new StagingPool(opened.device);
     this.#dispatchesPerSubmit = options.dispatchesPerSubmit ?? defaultDispatchesPerSubmit;
     this.#poison = options.poison ?? false;
+    this.#borrowed = new Set(options.over?.persistent().values());
     for (const { leg, commands } of legs) {
       const slots = plan.buffers.filter((buffer) => buffer.use === "slot").map((buffer) => buffer.id);
       const outputs = leg.outputs.map((output) => output.at.buffer).filter((id) => plan.buffers[id]!.use === "output");
@@ -248,6 +259,11 @@ export class Session {
     const leg = this.#legs.get(name);
     if (leg === undefined) throw new Error(`internal: the plan has no leg ${name}`);
     return leg;
+  }
+
+  /** The buffers of what outlives legs, by name. */
+  persistent(): ReadonlyMap<string, GPUBuffer> {
+    return new Map(this.plan.buffers.flatMap((b, i) => (b.use === "persistent" ? [[b.name, this.objects.buffers[i]!] as const] : [])));
   }
 
   /** Throws what went wrong since the last call, if anything did. */
@@ -451,7 +467,7 @@ export class Session {
     this.#disposed = true;
     this.opened.device.removeEventListener("uncapturederror", this.#onError);
     this.#staging.dispose();
-    for (const buffer of this.objects.buffers) buffer.destroy();
+    for (const buffer of this.objects.buffers) if (!this.#borrowed.has(buffer)) buffer.destroy();
     this.objects.uniforms?.destroy();
     for (const texture of this.objects.textures) texture.destroy();
   }

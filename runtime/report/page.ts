@@ -81,6 +81,10 @@ figure svg{display:block;width:100%;height:auto}
 .good b{color:var(--good)}.bad b{color:var(--bad)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;margin:12px 0 0;font-size:14px}
 dt{margin:0}dd{margin:0;overflow-wrap:anywhere}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:16px 0 0}
+th,td{text-align:left;padding:5px 16px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
+th{color:var(--muted);font-weight:500}
+.number{text-align:right}
 code{font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 @media print{figure,.tile,.pair{break-inside:avoid}}
 ${inkRules}`;

@@ -1,4 +1,4 @@
-import type { EvaluatePlan, PlanFileKey, PlanModel, StoredTensor, TrainPlan } from "../../compiler/plan/plan.ts";
+import type { EvaluatePlan, PlanFileKey, PlanModel, StoredTensor, TrainPlan, WalkPlan } from "../../compiler/plan/plan.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Checked, fail, good, realFiles } from "../checkpoint/files.ts";
 import { floatTypes, readFloats } from "../checkpoint/floats.ts";
@@ -22,7 +22,11 @@ export interface ModelSources {
 }
 
 /** Puts the values of every model with a source in place. */
-export async function loadModels(session: Session, program: TrainPlan | EvaluatePlan, sources: ModelSources): Promise<TrainFailure | null> {
+export async function loadModels(
+  session: Session,
+  program: TrainPlan | EvaluatePlan | WalkPlan,
+  sources: ModelSources,
+): Promise<TrainFailure | null> {
   for (const model of program.models) {
     if (model.from === null) continue;
     const loaded = await loadModel(session, program.stored, { ...model, from: model.from }, sources);

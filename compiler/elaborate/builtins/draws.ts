@@ -97,8 +97,12 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
       });
     return toHost(val);
   };
-  const make = (distribution: HostDistribution, type: "int" | "real" | "bool" | "text") =>
-    fromHost({ kind: "draw", stream, distribution }, type);
+  const { walk } = c.session;
+  const make = (distribution: HostDistribution, type: "int" | "real" | "bool" | "text"): Val => {
+    const drawn: HostExpr = { kind: "draw", stream, distribution };
+    // A walk draws at once: a value that is used in a turn of an inner loop is that of its own turn.
+    return walk === null ? fromHost(drawn, type) : { kind: "host", expr: walk.opaque(walk.value(drawn)), type };
+  };
   switch (d.name) {
     case "uniform":
       return make({ kind: "uniform", low: host(d.low), high: host(d.high) }, "real");

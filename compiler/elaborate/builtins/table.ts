@@ -16,6 +16,7 @@ import { moveRows } from "./move.ts";
 import { reduceRows } from "./reduce.ts";
 import { scheduleRows } from "./schedules.ts";
 import { testRows } from "./tests.ts";
+import { walkRows } from "./walk.ts";
 
 // The primitives of the language: one row each. A row says how its arguments are read and what they mean; nothing else knows their names.
 
@@ -33,16 +34,19 @@ interface ParamSpec {
 }
 const tables = () => [mathRows, arenaRows, reduceRows, moveRows, contractRows, listRows, drawRows, scheduleRows, testRows, minimumRows];
 let rowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
-let dataRowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
+let placedRowsByName: ReadonlyMap<string, BuiltinRow> | undefined;
 const specs = new Map<BuiltinRow, readonly ParamSpec[]>();
 
 function builtinRows(): ReadonlyMap<string, BuiltinRow> {
   rowsByName ??= new Map(tables().flatMap((table) => Object.entries(table)));
   return rowsByName;
 }
-function pictureRows(): ReadonlyMap<string, BuiltinRow> {
-  dataRowsByName ??= new Map(Object.entries(dataRows));
-  return dataRowsByName;
+/** Rows that exist only in one kind of body, by `dataset.NAME` and `walk.NAME`. */
+function placedRows(): ReadonlyMap<string, BuiltinRow> {
+  const placed = (place: string, rows: Readonly<Record<string, BuiltinRow>>) =>
+    Object.entries(rows).map(([name, row]): [string, BuiltinRow] => [`${place}.${name}`, row]);
+  placedRowsByName ??= new Map([...placed("dataset", dataRows), ...placed("walk", walkRows)]);
+  return placedRowsByName;
 }
 
 /** Names that every program may use without import, besides those of the prelude. */
@@ -54,7 +58,11 @@ export function isBuiltin(name: string): boolean {
 }
 /** Primitives that exist only inside a `dataset`. */
 export function dataBuiltinNames(): Iterable<string> {
-  return pictureRows().keys();
+  return Object.keys(dataRows);
+}
+/** Primitives that an `evaluate` block has for folders, files and lines. */
+export function walkBuiltinNames(): Iterable<string> {
+  return Object.keys(walkRows);
 }
 
 function specsOf(row: BuiltinRow): readonly ParamSpec[] {
@@ -149,8 +157,8 @@ export class BuiltinCall {
 
 /** Calls a primitive by its name. */
 export function callBuiltin(name: string, args: readonly CallArg[], span: Span, scope: Scope): Val {
-  const row = (name.startsWith("dataset.") ? pictureRows().get(name.slice(8)) : builtinRows().get(name))!;
-  const plain = name.startsWith("dataset.") ? name.slice(8) : name;
+  const row = (placedRows().get(name) ?? builtinRows().get(name))!;
+  const plain = name.slice(name.indexOf(".") + 1);
   const params = specsOf(row);
   const made = new BuiltinCall(plain, span, scope);
   let next = 0;
