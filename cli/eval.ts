@@ -77,7 +77,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
         2,
       );
     }
-    const tokenizer = await tokenizerFor(vocabulary, chosen);
+    const tokenizer = await tokenizerFor(vocabulary, [...chosen, ...walks]);
     if (!tokenizer.ok) return problem(tokenizer.error);
     // Evaluations of one run share its report.
     const byFolder = new Map<string, EvaluationOfRun[]>();
@@ -104,7 +104,14 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       const place = await folderOf(plan, folders, out);
       if (!place.ok) return problem(place.error);
       const sources = { find: (from: string) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) };
-      const walked = await walkOn(opened, plan, { file: request.file, overrides, folder: place.value, sources, streams });
+      const walked = await walkOn(opened, plan, {
+        file: request.file,
+        overrides,
+        folder: place.value,
+        sources,
+        streams,
+        tokenizer: tokenizer.value,
+      });
       if (!walked.ok) return problem(walked.problem);
       if (!request.json) streams.out.write(`${walkText(plan.program.name, walked.value)}folder: ${place.value}\n`);
       Object.assign(metrics, meansOf(walked.value));

@@ -62,7 +62,7 @@ export function problemNotes(note: (text: string) => void): (problem: DatasetPro
 /** The tokenizer that programs ask for: none where no prompt is; a prompt without one is a problem before anything is run. */
 export async function tokenizerFor(
   path: string | undefined,
-  plans: readonly (TrainProgram | EvaluateProgram)[],
+  plans: readonly (TrainProgram | EvaluateProgram | WalkProgram)[],
 ): Promise<{ readonly ok: true; readonly value: Tokenizer | undefined } | { readonly ok: false; readonly error: Problem }> {
   const asking = plans.find(({ program }) => (program.prompts ?? []).length > 0);
   if (asking === undefined) return { ok: true, value: undefined };

@@ -88,8 +88,20 @@ function walkOutline(program: WalkProgram, folder: string): string[] {
   return [
     `evaluate ${program.name}: ${count(program.legs.length, "graph")}; pictures of unknown size count as 512 by 512, lists as two elements`,
     ...program.models.map((m) => modelLine(m, folder)),
-    ...program.notes.map(({ depth, text, file }) => `${"  ".repeat(depth)}${text}${file === undefined ? "" : ` ${places(file)}`}`),
+    ...repeated(
+      program.notes.map(({ depth, text, file }) => `${"  ".repeat(depth)}${text}${file === undefined ? "" : ` ${places(file)}`}`),
+    ),
   ];
+}
+
+/** Lines that follow themselves, once. */
+function repeated(lines: readonly string[]): string[] {
+  return lines.flatMap((line, i) => {
+    if (line === lines[i - 1]) return [];
+    const end = lines.findIndex((other, at) => at > i && other !== line);
+    const times = (end < 0 ? lines.length : end) - i;
+    return [times === 1 ? line : `${line} (${times} times)`];
+  });
 }
 
 const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

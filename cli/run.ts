@@ -99,7 +99,7 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
         2,
       );
     const vocabulary = request.tokenizer ?? resumed?.value.manifest.tokenizer;
-    const tokenizer = await tokenizerFor(vocabulary, [...trains, ...compiled.evaluations]);
+    const tokenizer = await tokenizerFor(vocabulary, [...trains, ...compiled.evaluations, ...compiled.walks]);
     if (!tokenizer.ok) return problem(tokenizer.error);
     const job: Job = {
       request,
@@ -240,7 +240,15 @@ async function runBlock(
   if (outcome.kind === "finished")
     for (const walk of walks) {
       const sources = modelSources(job, walk);
-      const options = { file: request.file, overrides: job.overrides, folder, sources, streams, signal: job.signal };
+      const options = {
+        file: request.file,
+        overrides: job.overrides,
+        folder,
+        sources,
+        streams,
+        signal: job.signal,
+        tokenizer: job.tokenizer,
+      };
       const walked = await walkOn(opened, walk, options);
       if (!walked.ok) return failed(walked.problem);
       streams.out.write(walkText(walk.program.name, walked.value));

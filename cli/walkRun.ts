@@ -35,7 +35,7 @@ export interface WalkOptions {
   readonly sources: ModelSources;
   readonly streams: Streams;
   readonly signal?: AbortSignal;
-  readonly tokenizer?: Tokenizer;
+  readonly tokenizer?: Tokenizer | undefined;
 }
 export interface Walked {
   /** Everything that was measured. */
@@ -197,15 +197,16 @@ class WalkDriver {
   }
 
   async #run(leg: WalkLeg, inputs: readonly HostTensor[]): Promise<readonly HostTensor[]> {
-    const session = leg.key in this.#plan.program.legs ? this.#session : await this.#lateSession(leg);
+    const isPlanned = leg.key in this.#plan.program.legs;
+    const session = isPlanned ? this.#session : await this.#lateSession(leg);
+    const run = isPlanned ? leg.key : "main";
+    const declared = new Set(session.plan.legs.find((one) => one.name === run)!.inputs.map((one) => one.name));
     for (const [i, input] of inputs.entries()) {
-      const name = `in${i}`;
-      const declared = session.plan.legs.find((one) => one.name === leg.key)?.inputs.find((one) => one.name === name);
-      if (declared !== undefined) session.writeInput(leg.key, name, input.data!);
+      if (declared.has(`in${i}`)) session.writeInput(run, `in${i}`, input.data!);
     }
-    session.run(leg.key);
+    session.run(run);
     const names = leg.graph.results.map((r) => r.name);
-    const values = await session.readLater(leg.key, names).values();
+    const values = await session.readLater(run, names).values();
     return leg.graph.results.map(({ name, value }) => ({ dtype: value.dtype, shape: value.shape, data: values[name]! }));
   }
 

@@ -40,7 +40,7 @@ export function compileWalk(walk: WalkProgram, sourceHash: string, target: PlanT
     read: new Set(),
   });
   const frozen = new Set(leaves.filter((l) => dtypeOf(l) === "f16").map((l) => l.path));
-  for (const leg of walk.legs) addLeg(builder, leg, { walk, orders, places, frozen }, options);
+  for (const leg of walk.legs) addLeg(builder, leg.key, leg, { walk, orders, places, frozen }, options);
   return builder.finish({
     kind: "walk",
     name: walk.name,
@@ -49,11 +49,12 @@ export function compileWalk(walk: WalkProgram, sourceHash: string, target: PlanT
     stored: storedLeaves(leaves, places, dtypeOf, orders),
     initLeg: "init",
     models: walk.models,
+    ...(walk.prompts.length === 0 ? {} : { prompts: walk.prompts }),
     legs: Object.fromEntries(walk.legs.map((leg) => [leg.key, leg.name])),
   });
 }
 
-/** A leg that a walk has met, over the parameters of its plan: buffers of their names are that plan's. */
+/** A leg that a walk has met, as the plan of a function over the parameters of its plan: buffers of their names are that plan's. */
 export function compileWalkLeg(
   leg: WalkLeg,
   walk: Pick<LiveWalk, "builder" | "precision">,
@@ -74,7 +75,7 @@ export function compileWalkLeg(
     if (tensor.dtype === "f16") frozen.add(name);
     places.set(name, builder.buffer(name, bytesOf({ shape: v.shape, dtype: tensor.dtype }), "persistent"));
   }
-  addLeg(builder, leg, { walk, orders, places, frozen }, options);
+  addLeg(builder, "main", leg, { walk, orders, places, frozen }, options);
   return builder.finish({ kind: "function", name: leg.key });
 }
 
@@ -85,18 +86,24 @@ interface LegPlaces {
   readonly frozen: ReadonlySet<string>;
 }
 
-function addLeg(builder: PlanBuilder, leg: WalkLeg, { walk, orders, places, frozen }: LegPlaces, options: CompileOptions): void {
+function addLeg(
+  builder: PlanBuilder,
+  name: string,
+  leg: WalkLeg,
+  { walk, orders, places, frozen }: LegPlaces,
+  options: CompileOptions,
+): void {
   options.onStage?.("tensor", leg.name, () => printGraph(leg.graph), leg.graph);
   const graph: Graph = readAsStored(inlineReadCalls(leg.graph, walk.builder), walk.builder, orders);
   const inputs = new Map(places);
   const written = new Set<string>();
   for (const v of memoryLeaves(graph)) {
     if (v.attrs.role !== "data") continue;
-    inputs.set(v.attrs.name, builder.buffer(`${leg.key}.${v.attrs.name}`, bytesOf(v), "input"));
+    inputs.set(v.attrs.name, builder.buffer(`${name}.${v.attrs.name}`, bytesOf(v), "input"));
     written.add(v.attrs.name);
   }
-  const results = new Map(graph.results.map((r) => [r.name, builder.buffer(`${leg.key}.${r.name}`, bytesOf(r.value), "output")]));
+  const results = new Map(graph.results.map((r) => [r.name, builder.buffer(`${name}.${r.name}`, bytesOf(r.value), "output")]));
   const policy = walk.precision;
   const precise = isFullPrecision(policy) ? {} : { precision: { policy, frozen, backward: () => false } };
-  builder.leg({ name: leg.key, graph, inputs, results, written, read: new Set(results.keys()), ...precise });
+  builder.leg({ name, graph, inputs, results, written, read: new Set(results.keys()), ...precise });
 }

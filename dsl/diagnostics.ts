@@ -125,7 +125,7 @@ export const diagnosticTable = {
     "a value of finite domain makes one graph per value: `coin`, `pick`, a short `integer`",
   ),
   "time/too-many-alternatives": error("step `{name}` would need more than {most} graphs", "these draws multiply: {draws}"),
-  "data/bad-line": error("{file}:{line}: {problem}"),
+  "elaborate/bad-line": error("{file}:{line}: {problem}"),
   "elaborate/unsupported": error("{what} is not available in this version"),
   "name/needs-itself": error("`{name}` is needed to say what `{name}` is"),
   "elaborate/too-long": error(

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { elaborateTrain, type TrainProgram } from "../compiler/elaborate/index.ts";
+import { elaborateTrain, elaborateWalk, type TrainProgram } from "../compiler/elaborate/index.ts";
 import { render } from "../compiler/elaborate/testing.ts";
 import { resolveNames } from "../dsl/names.ts";
 import { loadProgram } from "../dsl/program.ts";
@@ -8,11 +8,15 @@ import { diskHost, packageRoot } from "../dsl/source.ts";
 
 // The whole recipe at full size: every step in all its ways. Neither data nor weights are there.
 
-function elaborated(file: string, block: string): TrainProgram {
+function read(file: string) {
   const root = packageRoot();
   const program = loadProgram(path.join("pipelines", file), { ...diskHost(root), workingFolder: root });
   const { resolution, diagnostics } = resolveNames(program);
   expect(render(program, [...program.diagnostics, ...diagnostics])).toBe("");
+  return { program, resolution };
+}
+function elaborated(file: string, block: string): TrainProgram {
+  const { program, resolution } = read(file);
   const made = elaborateTrain(program, resolution, block);
   if (!made.ok) throw new Error(render(program, made.diagnostics));
   return made.value;
@@ -47,5 +51,24 @@ describe("the recipe", () => {
     expect(program.copies.length).toBeGreaterThan(100);
     expect(program.prompts.length).toBeGreaterThan(5);
     expect(program.mix.kind).toBe("every");
+  });
+  test("the evaluation: its legs, conditions and files", { timeout: 300_000 }, () => {
+    const { program } = read("evaluate.ada");
+    const made = elaborateWalk(program, "celebrities");
+    if (!made.ok) throw new Error(render(program, made.diagnostics));
+    const { legs, notes, models } = made.value;
+    expect(legs.map((leg) => leg.name)).toEqual(["id", "made", "clip_text", "clip_image", "clip_image"]);
+    expect(notes.flatMap(({ file }) => (file === undefined ? [] : [file]))).toEqual([
+      "subjects-celebrity",
+      "{a picture of subject}",
+      "samples/{subject.name}-prompts-all-16.txt",
+      "samples/{line.folder}/{i:05}.jpg",
+    ]);
+    const conditions = notes.filter(({ text }) => /^require| when /.test(text)).map(({ text }) => text);
+    expect(conditions).toEqual([
+      'require length(shown) > 0, or the turn ends: "no face in {subject.name}"',
+      "measure face_sim when length(found) > 0",
+    ]);
+    expect(models.find((m) => m.name === "encoder")?.from).toBe("runs/stage2/last");
   });
 });

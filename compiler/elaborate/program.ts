@@ -139,6 +139,7 @@ export interface WalkProgram {
   readonly models: readonly PlanModel[];
   readonly seed: number;
   readonly legs: readonly WalkLeg[];
+  readonly prompts: readonly PlanPrompt[];
   /** What it does, in order, for people. */
   readonly notes: readonly WalkNote[];
   readonly precision: PrecisionPolicy;

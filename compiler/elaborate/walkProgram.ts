@@ -109,6 +109,7 @@ export function elaborateWalk(program: Program, name: string, overrides: Overrid
       models: plannedModels(files, leaves, fileScope),
       seed: opened.seed,
       legs: [...legs.values()],
+      prompts: session.prompts.all,
       notes: block.notes,
       precision: opened.precision,
     };

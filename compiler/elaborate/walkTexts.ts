@@ -62,7 +62,7 @@ export function linesAs(
 ): Val[] {
   return lines.flatMap((line, i) => {
     if (line.trim() === "") return [];
-    const wrong = (problem: string): never => fail("data/bad-line", span, { file, line: i + 1, problem });
+    const wrong = (problem: string): never => fail("elaborate/bad-line", span, { file, line: i + 1, problem });
     if (type === null) return [text(line)];
     const { type: node, scope } = resolveType(type.node, type.scope);
     if (node.kind !== "recordType") return [valueAs(node, line, scope, wrong)];

@@ -252,6 +252,8 @@ export interface WalkPlan {
   readonly stored: readonly StoredTensor[]; // to be filled from checkpoints
   readonly initLeg: string;
   readonly models: readonly PlanModel[];
+  /** Those of the stand-ins: whether there are any. */
+  readonly prompts?: readonly PlanPrompt[];
   /** What the legs make, by their names. */
   readonly legs: Readonly<Record<string, string>>;
 }
