@@ -152,7 +152,7 @@ describe("adac compile --emit", () => {
     ["modules", "param net.weight [out: 4, cin: 3] trained"],
     ["tensor", "graph learn"],
     ["grad", "grad.net.weight = "],
-    ["simple", "# leg learn.first"],
+    ["simple", "# leg learn.next"],
     ["fused", "region 0 "],
     ["tiles", "kernel "],
     ["plan", "leg update"],

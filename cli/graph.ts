@@ -111,7 +111,9 @@ export function pictureOf(request: GraphRequest, colour = false): Made | FileFai
   if (stage === "fused") return result(pictureOfKernels(plan, leg, regionOf, title));
   if (stage === "plan") return result(pictureOfPlan(plan, leg, regionOf, title));
   // An evaluate block's tensor graph goes by the block's name, the legs that follow by `main`.
-  const graph = graphs.get(leg) ?? graphs.get(plan.program.name);
+  // A leg that begins gradients is, but for the clearing, the one that adds to them.
+  const ways = plan.program.kind === "train" ? plan.program.steps.flatMap((s) => s.alternatives) : [];
+  const graph = graphs.get(leg) ?? graphs.get(ways.find((way) => way.first === leg)?.next ?? plan.program.name);
   if (graph !== undefined) return result(pictureOfGraph(graph, title, placesOf));
   const problem = { message: `leg ${leg} has no stage ${stage}`, help: "the stages simple, fused and plan exist for every leg" };
   return { ok: false, status: 2, text: problemText(problem) };
@@ -121,7 +123,7 @@ function legFor(plan: Plan & { readonly program: TrainPlan | EvaluatePlan | Walk
   const { program } = plan;
   const steps =
     program.kind === "train"
-      ? program.steps.map((s) => [s.name, s.alternatives[0]!.first] as const)
+      ? program.steps.map((s) => [s.name, s.alternatives[0]!.next] as const)
       : program.kind === "walk"
         ? Object.entries(program.legs).map(([leg, name]) => [name, leg] as const)
         : [];

@@ -18,7 +18,8 @@ import { frozenType, orderOf, storedLeaves } from "./storedLeaves.ts";
 
 // Train blocks. In: an elaborated train block, nothing differentiated. Out: a verified plan. It decides where what outlives a leg lies: trained
 // parameters, their gradients and the optimiser's moments in flat parallel arenas, everything else in buffers of its own; each alternative of a
-// step is two legs, one that begins the gradients of an update and one that adds to them, behind the legs that end in what the host waits for.
+// step is one leg behind the legs that end in what the host waits for. Where an update sums several gradients it adds to them, and a second leg
+// clears them first.
 
 const isGradient = (result: string): boolean => result.startsWith("grad.");
 
@@ -32,6 +33,7 @@ interface PathGraph {
   readonly forward: Graph;
   readonly graph: Graph;
   readonly clear: readonly PlanBinding[];
+  readonly minimises: boolean;
 }
 
 class TrainCompiler {
@@ -126,32 +128,33 @@ class TrainCompiler {
     return "copy";
   }
 
-  /** The legs of a step: for each way what is read first, then the rest, once beginning the gradients of an update and once adding to them. */
+  /** The legs of a step: for each way what is read first, then the rest. */
   #step(step: StepKind): TrainPlan["steps"][number] {
     const { accumulate } = this.#train.settings;
     const many = step.alternatives.length > 1;
     const graphs = new Map<Graph, { readonly first: string; readonly next: string; readonly reads: readonly string[] }>();
-    const whole = new Map<Graph, { readonly first: PathGraph; readonly next: PathGraph | null }>();
+    const whole = new Map<Graph, PathGraph>();
+    const adds = accumulate.count > 1;
     for (const { graph } of step.alternatives) {
       if (whole.has(graph)) continue;
       const b = this.#train.builder;
-      const forward = readAsStored(inlineReadCalls(graph, b), b, this.#orders);
-      const first = this.#pathGraph(forward, false);
-      whole.set(graph, { first, next: accumulate.count === 1 ? null : this.#pathGraph(forward, true) });
+      whole.set(graph, this.#pathGraph(readAsStored(inlineReadCalls(graph, b), b, this.#orders), adds));
     }
     const cuts = this.#cuts(
       step.name,
-      [...whole.values()].flatMap(({ first, next }) => (next ? [first.graph, next.graph] : [first.graph])),
+      [...whole.values()].map((path) => path.graph),
     );
     const alternatives = step.alternatives.map(({ key, graph, reads, ended, tables, notes }, i) => {
       let legs = graphs.get(graph);
       if (!legs) {
         const name = many ? `${step.name}.${i}` : step.name;
-        const { first, next } = whole.get(graph)!;
-        const before = cuts.before(first.graph);
-        this.#stepLeg(`${name}.first`, first, before.kept);
-        if (next) this.#stepLeg(`${name}.next`, next, cuts.before(next.graph).kept);
-        legs = { first: `${name}.first`, next: next ? `${name}.next` : `${name}.first`, reads: before.legs };
+        const path = whole.get(graph)!;
+        const before = cuts.before(path.graph);
+        const [first, next] = [`${name}.first`, adds ? `${name}.next` : `${name}.first`];
+        this.#stepLeg(next, path, before.kept);
+        // Beginning is adding to nothing: the same kernels, once the gradients are cleared.
+        if (adds) this.#builder.legAfterClearing(first, next, path.minimises ? [this.#grads] : []);
+        legs = { first, next, reads: before.legs };
         graphs.set(graph, legs);
       }
       const { first, next } = legs;
@@ -305,7 +308,12 @@ class TrainCompiler {
     }
     const whole: Graph = { name: forward.name, results };
     const isForward = (name: string): boolean => !isGradient(name);
-    return { forward, graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)), clear };
+    return {
+      forward,
+      graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)),
+      clear,
+      minimises: loss !== undefined,
+    };
   }
 
   /** The last leg of a way: everything but what has been read and kept before. */

@@ -256,6 +256,13 @@ export class PlanBuilder {
     });
   }
 
+  /** A leg that clears places and then does what another leg does; it stands before that one. */
+  legAfterClearing(name: string, other: string, clear: readonly PlanBinding[]): void {
+    const at = this.#legs.findIndex((l) => l.name === other);
+    const leg = this.#legs[at]!;
+    this.#legs.splice(at, 0, { ...leg, name, ops: [...clear.map((target): PlanOp => ({ kind: "clear", target })), ...leg.ops] });
+  }
+
   /** The graph over windows of what one binding cannot hold; places of those of inputs and results. */
   #windows(graph: Graph, request: LegRequest): Windowed {
     const limits = this.#windowLimits;

@@ -26,17 +26,18 @@ export function findRoots(
   const cost = computeCost(order);
   const kept = keptForAgain(order);
   const roots = new Set<Value>();
-  const consumers = new Map<Value, Set<Value>>(); // roots in whose kernels a value is computed
+  // The root in whose kernel a value is computed; null if it is computed in several. How many there are makes no difference then.
+  const consumer = new Map<Value, Value | null>();
   const feeds = new Map<Value, "contraction" | "scatter" | "gather">(); // through views only
   const masksOf = new Set<Value>();
   for (let i = order.length - 1; i >= 0; i--) {
     const v = order[i]!;
-    const into = new Set<Value>();
+    let into: Value | null | undefined;
     let repeated = false;
     let masks = false; // added to the scores of an attention
     for (const u of users.get(v)!) {
-      if (roots.has(u)) into.add(u);
-      else for (const r of consumers.get(u) ?? []) into.add(r);
+      const of = roots.has(u) ? u : consumer.get(u);
+      if (of !== undefined) into = into === undefined || into === of ? of : null;
       if (isContraction(u)) feeds.set(v, "contraction");
       else if (isAttention(u)) {
         // A mask is needed once per score, in the kernel that has the score; everything else is read again and again.
@@ -48,7 +49,7 @@ export function findRoots(
       if (masksOf.has(u) && !roots.has(u)) masks = true;
       if (u.op === "broadcast" && count(u.shape) >= profit.broadcastFactor * count(v.shape)) repeated = true;
     }
-    consumers.set(v, into);
+    if (into !== undefined) consumer.set(v, into);
     if (masks) masksOf.add(v);
     if (results.has(v) || forced.has(v) || isAnchor(v) || isNarrowing(v)) {
       roots.add(v);
@@ -64,7 +65,7 @@ export function findRoots(
     // A mask made of places alone costs less than the memory it would be read from.
     if (masks && reads === 0 && operations <= profit.maskOperations) continue;
     if (feeds.has(v) || isScaledReduction(v, users)) roots.add(v);
-    else if (into.size > 1 && !cheap) roots.add(v);
+    else if (into === null && !cheap) roots.add(v);
     else if (repeated && (reads > 1 || operations >= profit.heavyOperation)) roots.add(v);
   }
   return roots;
@@ -101,14 +102,19 @@ function computeCost(order: readonly Value[]): Map<Value, { operations: number; 
       sources.set(v, new Set([v]));
       continue;
     }
-    const from = new Set<Value>();
     let operations = isView(v) || isFreeLeaf(v) ? 0 : heavyOps.has(v.op) ? profit.heavyOperation : 1;
-    for (const a of v.args) {
-      if (isAnchor(a) || isNarrowing(a)) from.add(a);
-      else {
-        operations += cost.get(a)!.operations;
-        for (const s of sources.get(a)!) if (from.size < limit) from.add(s);
+    const stops = (a: Value): boolean => isAnchor(a) || isNarrowing(a);
+    for (const a of v.args) if (!stops(a)) operations += cost.get(a)!.operations;
+    // What has one argument that is computed with it reads what that reads.
+    const [only] = v.args;
+    let from = v.args.length === 1 && !stops(only!) ? sources.get(only!)! : null;
+    if (from === null) {
+      const several = new Set<Value>();
+      for (const a of v.args) {
+        if (stops(a)) several.add(a);
+        else for (const s of sources.get(a)!) if (several.size < limit) several.add(s);
       }
+      from = several;
     }
     cost.set(v, { operations: Math.min(operations, 1000), reads: from.size });
     sources.set(v, from);

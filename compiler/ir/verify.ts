@@ -4,19 +4,18 @@ import { sameShape } from "./ops/row.ts";
 import { OPS, rowOf } from "./ops.ts";
 import { originText, typeText } from "./print.ts";
 import type { Graph, Value } from "./value.ts";
-import { graphValues } from "./walk.ts";
 
 // The verifier of the tensor level. In: a graph and the name of the pass that made it. Out: what is wrong, each message with pass, node and source span.
 
 /** All faults of a graph; empty when it is well formed. */
 export function verifyGraph(graph: Graph, pass: string): string[] {
-  const cycle = findCycle(graph.results.map((r) => r.value));
+  const { order, cycle } = walkCarefully(graph.results.map((r) => r.value));
   if (cycle) return [complaint(pass, cycle, "it depends on itself")];
   const faults: string[] = [];
   const byId = new Map<number, Value>();
   const byContent = new Map<string, Value>();
   const inputs = new Map<string, Value>();
-  for (const v of graphValues(graph)) {
+  for (const v of order) {
     const fault = faultOf(v) ?? registerValue(v, byId, byContent, inputs);
     if (fault !== undefined) faults.push(complaint(pass, v, fault));
   }
@@ -67,28 +66,30 @@ function complaint(pass: string, v: Value, fault: string): string {
   return `${pass}: value ${v.id}, ${v.op} of type ${typeText(v)}${where}: ${fault}`;
 }
 
-/** A value on a cycle, if there is one. */
-function findCycle(roots: readonly Value[]): Value | undefined {
+/** All values, arguments first, of whatever builders; or a value on a cycle, if there is one. */
+function walkCarefully(roots: readonly Value[]): { readonly order: readonly Value[]; readonly cycle?: Value } {
+  const order: Value[] = [];
   const finished = new Set<Value>();
   const open = new Set<Value>();
   for (const root of roots) {
-    const stack = finished.has(root) ? [] : [{ value: root, next: 0 }];
+    if (finished.has(root)) continue;
+    const stack = [{ value: root, next: 0 }];
     open.add(root);
     while (stack.length > 0) {
       const top = stack[stack.length - 1]!;
       const argument = top.value.args[top.next++];
       if (argument === undefined) {
         finished.add(top.value);
+        order.push(top.value);
         open.delete(top.value);
         stack.pop();
       } else if (open.has(argument)) {
-        return argument;
+        return { order, cycle: argument };
       } else if (!finished.has(argument)) {
         open.add(argument);
         stack.push({ value: argument, next: 0 });
       }
     }
-    open.delete(root);
   }
-  return undefined;
+  return { order };
 }

@@ -3,24 +3,28 @@ import type { Graph, Value } from "./value.ts";
 
 /** All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. */
 export function topologicalOrder(roots: readonly Value[]): Value[] {
+  // An argument's id is smaller than its user's.
+  const done = new Uint8Array(roots.reduce((most, v) => Math.max(most, v.id), -1) + 1);
   const order: Value[] = [];
-  const done = new Set<Value>();
-  const stack: { value: Value; next: number }[] = [];
+  const stack: Value[] = [];
+  const next: number[] = []; // for each value of the stack: the argument to be looked at
   for (const root of roots) {
-    if (done.has(root)) continue;
-    done.add(root);
-    stack.push({ value: root, next: 0 });
+    if (done[root.id] === 1) continue;
+    done[root.id] = 1;
+    stack.push(root);
+    next.push(0);
     while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      const argument = top.value.args[top.next];
+      const top = stack.length - 1;
+      const argument = stack[top]!.args[next[top]!];
       if (argument === undefined) {
-        order.push(top.value);
-        stack.pop();
+        order.push(stack.pop()!);
+        next.pop();
       } else {
-        top.next++;
-        if (!done.has(argument)) {
-          done.add(argument);
-          stack.push({ value: argument, next: 0 });
+        next[top]!++;
+        if (done[argument.id] === 0) {
+          done[argument.id] = 1;
+          stack.push(argument);
+          next.push(0);
         }
       }
     }

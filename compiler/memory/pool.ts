@@ -56,9 +56,57 @@ interface Draft {
   readonly index: number;
   size: number;
   used: number;
-  readonly placed: Placed[]; // by start
-  readonly reads: Set<number>;
-  readonly writes: Set<number>;
+  readonly placed: Timetable;
+  /** The tensor for which this slot was last found to be bound the other way. */
+  refused: number;
+}
+
+/**
+ * What is placed in a slot, found by time. Each entry stands in a list for every block of 64, 256, … operations that it touches; whoever asks for
+ * a span of time gets the list of the smallest block that holds the span, so that a tensor that lives briefly is compared with few others.
+ */
+class Timetable {
+  readonly #all: Placed[] = [];
+  #blocks: readonly (readonly [bits: number, lists: Map<number, Placed[]>])[] = []; // only where there are many entries
+
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
+  }
+  add(placed: Placed): void {
+    insert(this.#all, placed);
+    if (this.#blocks.length > 0) this.#enter(placed);
+    else if (this.#all.length > manyEntries) {
+      this.#blocks = blockBits.map((bits) => [bits, new Map()]);
+      for (const one of this.#all) this.#enter(one);
+    }
+  }
+  #enter(placed: Placed): void {
+    for (const [bits, lists] of this.#blocks) {
+      for (let block = placed.from >> bits; block <= placed.to >> bits; block++) {
+        const list = lists.get(block);
+        if (list) insert(list, placed);
+        else lists.set(block, [placed]);
+      }
+    }
+  }
+  /** All that may be alive together with a tensor, and perhaps more, by start. */
+  around({ from, to }: Pick<Placed, "from" | "to">): readonly Placed[] {
+    for (const [bits, lists] of this.#blocks) if (from >> bits === to >> bits) return lists.get(from >> bits) ?? [];
+    return this.#all;
+  }
+}
+const manyEntries = 32;
+const blockBits = [6, 8, 10, 12] as const;
+
+/** Puts an entry behind all that start where it does. */
+function insert(list: Placed[], placed: Placed): void {
+  let low = 0;
+  for (let high = list.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (list[middle]!.start > placed.start) high = middle;
+    else low = middle + 1;
+  }
+  list.splice(low, 0, placed);
 }
 
 export class SlotPool {
@@ -95,33 +143,39 @@ export class SlotPool {
     const drafts = this.sizes.map((size, index) => newDraft(index, size));
     const places: SlotPlace[] = new Array(tensors.length);
     const growth: Growth[] = [];
+    // Slots by the operations that read or write one of their tensors.
+    const readAt = new Map<number, Draft[]>();
+    const writtenAt = new Map<number, Draft[]>();
     const order = tensors.map((_, i) => i).sort((a, b) => weight[b]! - weight[a]! || tensors[a]!.from - tensors[b]!.from || a - b);
     for (const i of order) {
       const t = tensors[i]!;
-      const { draft, start } = this.#choose(drafts, t);
+      for (const r of t.reads) for (const draft of writtenAt.get(r) ?? []) draft.refused = i;
+      for (const w of t.writes) for (const draft of readAt.get(w) ?? []) draft.refused = i;
+      const { draft, start } = this.#choose(drafts, t, i);
       const end = start + rounded(t.bytes, 16);
       if (end > draft.used) growth.push({ tensor: i, bytes: end - draft.used });
       draft.size = Math.max(draft.size, end);
       draft.used = Math.max(draft.used, end);
-      const at = draft.placed.findIndex((p) => p.start > start);
-      draft.placed.splice(at < 0 ? draft.placed.length : at, 0, { from: t.from, to: t.to, start, end });
-      for (const r of t.reads) draft.reads.add(r);
-      for (const w of t.writes) draft.writes.add(w);
+      draft.placed.add({ from: t.from, to: t.to, start, end });
+      for (const r of t.reads) note(readAt, r, draft);
+      for (const w of t.writes) note(writtenAt, w, draft);
       places[i] = { slot: draft.index, offset: start };
     }
     return { drafts, places, growth, used: drafts.reduce((sum, d) => sum + d.used, 0) };
   }
 
-  #choose(drafts: Draft[], t: Lifetime): { readonly draft: Draft; readonly start: number } {
+  #choose(drafts: Draft[], t: Lifetime, tensor: number): { readonly draft: Draft; readonly start: number } {
     let best: { draft: Draft; start: number; rest: number } | null = null; // the tightest gap
     let least: { draft: Draft; start: number; growth: number } | null = null; // the least growth
     for (const draft of drafts) {
-      if (t.reads.some((r) => draft.writes.has(r)) || t.writes.some((w) => draft.reads.has(w))) continue;
+      if (draft.refused === tensor) continue;
+      if (best !== null && draft.size < t.bytes) continue;
+      if ((best as { rest: number } | null)?.rest === 0) break;
       let free = 0;
       const consider = (start: number, end: number) => {
         if (end - start >= t.bytes && (!best || end - start - t.bytes < best.rest)) best = { draft, start, rest: end - start - t.bytes };
       };
-      for (const p of draft.placed) {
+      for (const p of draft.placed.around(t)) {
         if (p.to < t.from || t.to < p.from) continue;
         if (p.start > free) consider(free, p.start);
         free = Math.max(free, rounded(p.end, this.#limits.alignment));
@@ -131,7 +185,7 @@ export class SlotPool {
       if (growth > 0 && free + t.bytes <= Math.max(this.#limits.slotBytes, draft.size) && (!least || growth < least.growth))
         least = { draft, start: free, growth };
       // An unused slot of another leg may grow to any size.
-      else if (draft.placed.length === 0 && growth > 0 && (!least || growth < least.growth)) least = { draft, start: 0, growth };
+      else if (draft.placed.isEmpty && growth > 0 && (!least || growth < least.growth)) least = { draft, start: 0, growth };
     }
     if (best) return best;
     if (least && (least as { growth: number }).growth < t.bytes) return least;
@@ -141,8 +195,13 @@ export class SlotPool {
   }
 }
 
+function note(at: Map<number, Draft[]>, operation: number, draft: Draft): void {
+  const known = at.get(operation);
+  if (known === undefined) at.set(operation, [draft]);
+  else if (!known.includes(draft)) known.push(draft);
+}
 function newDraft(index: number, size: number): Draft {
-  return { index, size, used: 0, placed: [], reads: new Set(), writes: new Set() };
+  return { index, size, used: 0, placed: new Timetable(), refused: -1 };
 }
 function rounded(bytes: number, to: number): number {
   return Math.ceil(bytes / to) * to;

@@ -124,7 +124,7 @@ export interface TrainPlan {
     readonly name: string;
     readonly dataset: { readonly binder: string; readonly setting: string };
     readonly choices: readonly HostExpr[];
-    /** `first` overwrites the gradients, `next` adds to them. Legs are names in Plan.legs. Inputs of a leg are named `<binder>.<field>`. */
+    /** `first` clears the gradients before it adds to them, `next` adds only. Legs are names in Plan.legs. Inputs of a leg are named `<binder>.<field>`. */
     readonly alternatives: readonly {
       /** One value per choice; null where the choice makes no difference. */
       readonly key: readonly (number | string | boolean | null)[];
