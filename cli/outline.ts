@@ -22,6 +22,11 @@ function trainOutline(program: TrainProgram, folder: string): string[] {
     ...program.datasets.map(({ setting, spec }) => `  data ${setting} = ${spec.name} ${fileNote(spec.source.root, folder)}`),
     ...program.tables.map((table) => `  state ${table.name}: at most ${table.atMost} records`),
     ...program.steps.flatMap(stepOutline),
+    ...(program.preview === null
+      ? []
+      : [
+          `  preview every ${program.preview.every} updates: ${graphValues(program.preview.graph).length} values; waits; writes "previews/{update}-{i}.png"`,
+        ]),
   ];
 }
 

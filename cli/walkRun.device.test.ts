@@ -46,6 +46,7 @@ train short {
   batch 2  micro_steps 2
   each step: fit
   optimizer sgd(lr: 0.1)
+  preview every 2: pictures(net(ones([c: 3, h: 4, w: 4])), 0.5, n: 2)
   seed 3
 }
 
@@ -137,10 +138,14 @@ const net = (weight: readonly (readonly number[])[], { plane, values }: Picture)
     ),
   );
 
-function painted(id: readonly number[], strength: number, text: string): Picture[] {
+/** Two pictures of one seed, stream and turn. */
+function painted(
+  id: readonly number[],
+  strength: number,
+  [seed, stream, turn]: readonly [seed: number, stream: string, turn: number],
+): Picture[] {
   const plane = 21;
-  const word = (element: number, which: 0 | 1) =>
-    (philox4x32(42, streamKey("stream.pictures.x"), element, streamKey(text), 0, 0)[which] >>> 8) / 2 ** 24;
+  const word = (element: number, which: 0 | 1) => (philox4x32(seed, streamKey(stream), element, turn, 0, 0)[which] >>> 8) / 2 ** 24;
   const tint = [0.25, -0.5, 0.125];
   return [0, 1].map((n) => ({
     plane,
@@ -172,6 +177,13 @@ async function weightsOf(run: string): Promise<number[][]> {
   return [0, 1, 2, 3].map((f) => [...whole.subarray(3 * f, 3 * f + 3)]);
 }
 
+async function expectPicture(file: string, { plane, values }: Picture): Promise<void> {
+  const { data, info } = await sharp(file).raw().toBuffer({ resolveWithObject: true });
+  expect([info.width, info.height, info.channels]).toEqual([7, 3, 3]);
+  const errors = values.map((x, at) => Math.abs(data[(at % plane) * 3 + Math.floor(at / plane)]! - (x + 1) * 127.5));
+  expect(Math.max(...errors)).toBeLessThan(0.51);
+}
+
 it("trains, walks, writes pictures and a report whose numbers are right", async () => {
   const file = join(folder, "small.ada");
   const status = await runCommand({ file, out: join(folder, "runs"), streams }, compileFile);
@@ -184,7 +196,7 @@ it("trains, walks, writes pictures and a report whose numbers are right", async 
     const known = Array.from({ length: people[person] }, (_, view) => net(weight, loaded(person, view)));
     const id = unit(weight.map((_, f) => mean(known.map((one) => one[f]!))));
     for (const [repeat, place, strength, long] of listed(person)) {
-      const made = painted(id, strength, `${person}/${long}`);
+      const made = painted(id, strength, [42, "stream.pictures.x", streamKey(`${person}/${long}`)]);
       const seen = made.map((one) => net(weight, one));
       const add = (metric: string, value: number) => wanted.push({ subject: person, metric, folder: place, value });
       add("like", mean(seen.map((one) => dot(unit(one), id))));
@@ -192,16 +204,15 @@ it("trains, walks, writes pictures and a report whose numbers are right", async 
       if (mean(made.flatMap((one) => one.values)) > 0) add("bright", 1);
       else add("dark", repeat);
       add("few", 4 - people[person]);
-      for (const [i, one] of made.entries()) {
-        const picture = await sharp(join(run, "samples", place, `${String(i).padStart(3, "0")}.png`))
-          .raw()
-          .toBuffer({ resolveWithObject: true });
-        expect([picture.info.width, picture.info.height, picture.info.channels]).toEqual([7, 3, 3]);
-        const errors = one.values.map((x, at) => Math.abs(picture.data[(at % 21) * 3 + Math.floor(at / 21)]! - (x + 1) * 127.5));
-        expect(Math.max(...errors)).toBeLessThan(0.51);
-      }
+      for (const [i, one] of made.entries()) await expectPicture(join(run, "samples", place, `${String(i).padStart(3, "0")}.png`), one);
     }
   }
+  const previewed = painted(
+    weight.map((row) => sum(row)),
+    0.5,
+    [3, "short.preview.pictures.x", 0],
+  );
+  for (const [i, one] of previewed.entries()) await expectPicture(join(run, "previews", `000002-${i}.png`), one);
   const report = JSON.parse(await readFile(join(run, "samples", "report.json"), "utf8")) as { readonly rows: readonly Row[] };
   const names = [...new Set(wanted.map((one) => `${one.subject} ${one.metric}`))];
   expect(report.rows.map((row) => `${row.subject} ${row.metric}`)).toEqual(names);

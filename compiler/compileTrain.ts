@@ -54,7 +54,7 @@ class TrainCompiler {
     this.#train = train;
     this.#options = options;
     this.#builder = new PlanBuilder(target, train.uniforms, options);
-    this.#orders = train.optimizer.byTensor ? new Map() : parameterOrders(train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)));
+    this.#orders = train.optimizer.byTensor ? new Map() : parameterOrders(graphsOf(train));
     const bytes = 4 * train.arena.size;
     this.#params = this.#builder.buffer("params", bytes, "persistent");
     this.#grads = this.#builder.buffer("grads", bytes, "persistent");
@@ -77,6 +77,7 @@ class TrainCompiler {
     this.#update();
     const { prompts, tables } = this.#train;
     const copyLeg = this.#copies();
+    const preview = this.#preview();
     return this.#builder.finish({
       kind: "train",
       name: this.#train.name,
@@ -103,7 +104,17 @@ class TrainCompiler {
       ...(prompts.length === 0 ? {} : { prompts }),
       ...(tables.length === 0 ? {} : { tables }),
       ...(copyLeg === null ? {} : { copyLeg }),
+      ...(preview === null ? {} : { preview }),
     });
+  }
+
+  /** The leg that makes pictures on the way. */
+  #preview(): TrainPlan["preview"] | null {
+    const { preview, builder: b } = this.#train;
+    if (preview === null) return null;
+    const graph = readAsStored(inlineReadCalls(preview.graph, b), b, this.#orders);
+    this.#leg("preview", graph, graph, [], new Set(graph.results.map((r) => r.name)));
+    return { every: preview.every, leg: "preview" };
   }
 
   /** Copies of models, filled once from what these are when the run starts. */
@@ -404,6 +415,11 @@ class TrainCompiler {
     this.#options.onTime?.(pass, performance.now() - start);
     return result;
   }
+}
+
+/** All graphs that read parameters as they are trained. */
+function graphsOf(train: TrainProgram): Graph[] {
+  return [...train.steps.flatMap((s) => s.alternatives.map((a) => a.graph)), ...(train.preview ? [train.preview.graph] : [])];
 }
 
 /** The graph with every read of an input replaced. */

@@ -8,6 +8,7 @@ import { explore } from "./choices.ts";
 import { evaluate, loopItems, withElementSizes } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import { scalarType, toHost } from "./hostExpr.ts";
+import { picturesIn } from "./pictures.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, type Session } from "./session.ts";
 import { bindNames, type Flow, runStatement } from "./statements.ts";
@@ -241,34 +242,17 @@ export class BlockWalk {
   *#write({ value: expr, path }: WriteStmt, scope: Scope): Walking<void> {
     const { walk } = this;
     const value = yield* this.#value(expr, scope, "write");
-    const pictures: TensorVal[] = [];
-    const several = this.#pictures(value, expr, pictures);
+    const pictures = picturesIn(value, expr.span);
     const numbered = holesOf(path.value).some((hole) => hole.path.length === 1 && hole.path[0] === "i");
-    if (several && !numbered)
+    if (pictures.some((one) => one.several) && !numbered)
       fail("elaborate/bad-setting", path.span, { key: "write", problem: "several pictures need a number in their path: `{i:05}`" });
     const file = String(walk.value(toHost(filledText(path.value, path.span, scope, ["i"]))));
     const made = yield* walk.force(
-      pictures.map((t) => castTo(this.session, t, "f32").value),
+      pictures.map((one) => castTo(this.session, one.tensor, "f32").value),
       "write",
     );
     this.note("write to", file);
     for (const picture of made) yield* demand({ kind: "write", picture, file });
-  }
-  /** Whether a value may be several pictures; they are added to `found`. */
-  #pictures(value: Val, expr: Expr, found: TensorVal[]): boolean {
-    if (value.kind === "list") {
-      for (const item of value.items) this.#pictures(item, expr, found);
-      return true;
-    }
-    const rank = value.kind === "tensor" ? value.axes.length : 0;
-    const channels = value.kind === "tensor" ? value.value.shape.at(-3) : 0;
-    if (value.kind !== "tensor" || (rank !== 3 && rank !== 4) || (channels !== 1 && channels !== 3))
-      return fail("type/mismatch", expr.span, {
-        found: describe(value),
-        expected: "pictures: a tensor [n, c: 3, h, w] or [c: 3, h, w], or a list of these",
-      });
-    found.push(value);
-    return rank === 4;
   }
 }
 

@@ -97,6 +97,8 @@ export interface TrainProgram {
   readonly tables: readonly PlanTable[];
   /** Leaves that begin as what other leaves are when the run starts. */
   readonly copies: readonly { readonly from: string; readonly to: string }[];
+  /** Pictures of the models after every so many updates: results `preview.0`, …. */
+  readonly preview: { readonly every: number; readonly graph: Graph } | null;
   readonly settings: {
     readonly batch: number;
     readonly microSteps: number;

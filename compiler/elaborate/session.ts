@@ -52,6 +52,8 @@ export class Session {
   /** Those of them that a tap had. */
   readonly marked = new Set<string>();
   training: boolean | null = null; // for a function elaborated alone
+  /** Set where draws do not depend on the micro-step. */
+  isStill = false;
   totalUpdates: HostExpr = { kind: "number", value: 1 };
   body: BodyKind = "compile";
   choices: Choices | null = null;
@@ -144,7 +146,7 @@ export class Session {
 
   /** The micro-step that device draws are counted by: 0 where starting values are made. */
   microStep(): Value {
-    if (this.body === "init" || this.body === "test") return this.builder.scalar(0, "u32");
+    if (this.body === "init" || this.body === "test" || this.isStill) return this.builder.scalar(0, "u32");
     if (this.walk !== null) return this.uniform(this.walk.turn, "u32", "turn");
     return this.uniform({ kind: "counter", name: "microStep" }, "u32", "microStep");
   }

@@ -9,11 +9,12 @@ import { castTo } from "./arithmetic.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
 import { datasetSpec } from "./datasets.ts";
 import { evaluate } from "./expressions.ts";
-import { attempt, Failure, fail, unsupported } from "./failure.ts";
+import { attempt, Failure, fail } from "./failure.ts";
 import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
+import { picturesIn } from "./pictures.ts";
 import { plannedModels } from "./plannedModels.ts";
 import { precisionOf } from "./precision.ts";
 import type { Elaborated, Leaf, StepKind, TrainProgram } from "./program.ts";
@@ -122,6 +123,7 @@ function trainProgram(program: Program, session: Session, name: string, override
   });
   if (session.errors.length > 0) throw new Failure(session.errors[0]!);
   requireSaved(settings, session);
+  const preview = previewOf(settings, scope, name);
   const mix = session.inBody("step", [name], () => readMix(mixSetting.mix, scope)).value;
   const { rules, bound } = readOptimizer(settings, scope, item);
   const grouped = groupPaths(rules, scope);
@@ -167,6 +169,7 @@ function trainProgram(program: Program, session: Session, name: string, override
     prompts: session.prompts.all,
     tables: planTables(session),
     copies,
+    preview,
     settings: numbers,
     precision: precisionOf(settings, program.files.get(program.entry)!.ast.items, read.precision),
     remat,
@@ -188,6 +191,32 @@ function rematOf(settings: readonly Setting[]): RematPolicy {
   if (setting?.kind !== "remat" || setting.policy === "none") return keepAll;
   if (setting.policy === "fit") return { kind: "fit", bytes: setting.bytes };
   return { kind: "except", names: new Set(setting.kept.map(({ names }) => names.map((n) => n.name).join("."))) };
+}
+
+/** `preview every 500: pictures(…)`: pictures of the models as they are then, each time with the same draws. */
+function previewOf(settings: readonly Setting[], scope: Scope, name: string): TrainProgram["preview"] {
+  const setting = settings.findLast((s) => s.kind === "every" && s.name === "preview");
+  if (setting?.kind !== "every") return null;
+  const { value } = setting;
+  if (value === null)
+    return fail("elaborate/bad-setting", setting.span, {
+      key: "preview",
+      problem: "it does not say which pictures: `preview every 500: pictures(…)`",
+    });
+  const { session } = scope;
+  session.isStill = true;
+  session.training = false;
+  try {
+    const made = session.inBody("step", [name, "preview"], () => evaluate(value, scope)).value;
+    const results = picturesIn(made, value.span).map(({ tensor: t }, i) => ({
+      name: `preview.${i}`,
+      value: castTo(session, t, "f32").value,
+    }));
+    return { every: setting.count, graph: { name: "preview", results } };
+  } finally {
+    session.isStill = false;
+    session.training = null;
+  }
 }
 
 /** Which leaf each leaf of a copy begins as. */
@@ -243,8 +272,7 @@ function readNumbers(
         break;
       }
       case "every":
-        if (setting.name === "preview") unsupported("`preview`", setting.span);
-        found.set(setting.name, setting.count);
+        if (setting.name !== "preview") found.set(setting.name, setting.count);
         break;
       case "compat":
         if (setting.value.name !== "fixed" && setting.value.name !== "source")

@@ -37,7 +37,12 @@ export function verifyElaborated(program: TrainProgram | EvaluateProgram | Funct
 function graphsOf(program: TrainProgram | EvaluateProgram | FunctionProgram): Graph[] {
   if (!("kind" in program) || program.kind === "evaluate") return [program.graph];
   const steps = program.steps.flatMap((s) => s.alternatives.map((a) => a.graph));
-  return [...new Set(steps), program.optimizer.graph, ...(program.gradient ? [program.gradient] : [])];
+  return [
+    ...new Set(steps),
+    program.optimizer.graph,
+    ...(program.gradient ? [program.gradient] : []),
+    ...(program.preview ? [program.preview.graph] : []),
+  ];
 }
 
 const arenaInput = /^(params|grads|state\..+)$/;

@@ -149,6 +149,8 @@ export interface TrainPlan {
   /** Texts that become inputs of legs, by the name of the input without what follows its dot. */
   readonly prompts?: readonly PlanPrompt[];
   readonly tables?: readonly PlanTable[];
+  /** A leg whose outputs are pictures, to be written after every so many updates. */
+  readonly preview?: { readonly every: number; readonly leg: string };
   /** The leg that fills copies of models, after everything is loaded and before the first step. */
   readonly copyLeg?: string;
 }

@@ -289,6 +289,7 @@ function verifyProgram(plan: Plan, report: Report): void {
     case "train": {
       verifyStored(plan, program.stored, needLeg(program.initLeg, "the start"), report);
       needLeg(program.updateLeg, "the update");
+      if (program.preview) needLeg(program.preview.leg, "the preview");
       const steps = new Set<string>();
       for (const step of program.steps) {
         steps.add(step.name);

@@ -18,6 +18,7 @@ import type { HostArray, PendingRead, Session } from "../execute/session.ts";
 import { MetricsWriter } from "../log/jsonl.ts";
 import { noProgress, type Progress } from "../log/progress.ts";
 import { EventWriter } from "../log/tensorboard.ts";
+import { picturesOf, writePicture } from "../walk/pictures.ts";
 import { promptInput } from "./prompts.ts";
 import { type MicroStep, microStepOf, uniformWords, type Way, waysOf } from "./schedule.ts";
 import { Tables } from "./tables.ts";
@@ -161,6 +162,8 @@ class Run {
       await this.#step();
       if (this.#microStep % settings.accumulate !== 0) continue;
       const update = this.#microStep / settings.accumulate;
+      const { preview } = this.#program;
+      if (preview !== undefined && update % preview.every === 0) await this.#preview(preview.leg, update);
       if (settings.saveEvery !== null && update % settings.saveEvery === 0 && this.#microStep < end) await this.#save();
     }
     const checkpoint = await this.#save();
@@ -348,6 +351,28 @@ class Run {
   #counters(): CheckpointCounters {
     const { accumulate } = this.#program.settings;
     return { update: this.#microStep / accumulate, microStep: this.#microStep, batches: { ...this.#batches } };
+  }
+
+  /** Makes the pictures of a preview and writes them as `previews/000500-0.png`. */
+  async #preview(leg: string, update: number): Promise<void> {
+    const { environment } = microStepOf(this.#program, this.#microStep - 1);
+    const { inputs, outputs } = this.#session.plan.legs.find((one) => one.name === leg)!;
+    for (const input of inputs) {
+      const made = promptInput(this.#program.prompts, input.name, environment, this.#options.tokenizer);
+      if (!made.ok) throw new RunEnd(made.failure);
+      if (made.array === null) throw new Error(`internal: a preview reads ${input.name}`);
+      this.#session.writeInput(leg, input.name, made.array);
+    }
+    this.#session.writeUniforms(this.#uniformsOf(environment));
+    this.#session.run(leg);
+    const names = outputs.map((output) => output.name);
+    const values = await this.#session.readLater(leg, names).values();
+    const pictures = outputs.flatMap(({ name, shape }) => picturesOf({ shape, data: values[name] as Float32Array }));
+    for (const [i, picture] of pictures.entries()) {
+      const file = join(this.#options.folder, "previews", `${String(update).padStart(6, "0")}-${i}.png`);
+      const written = await writePicture(picture, file);
+      if (!written.ok) throw new RunEnd(written.error);
+    }
   }
 
   /** Waits for everything under way and saves. */
