@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import type { EvaluatePlan, Plan, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import type { Tokenizer } from "../compiler/plan/prompt.ts";
-import type { DatasetProblem } from "../runtime/dataset/index.ts";
+import { loadHostModule } from "../dsl/host/run.ts";
+import type { CallHost, DatasetProblem } from "../runtime/dataset/index.ts";
 import type { AdapterFacts, OpenedDevice } from "../runtime/device/openDevice.ts";
 import { createSession } from "../runtime/execute/session.ts";
 import { openProgress, type Progress } from "../runtime/log/progress.ts";
@@ -76,6 +77,13 @@ export async function tokenizerFor(
   };
 }
 
+/** Calls a function of the project's TypeScript for an item of a data set. */
+export const callProject: CallHost = (file, name, args) => {
+  const fn = loadHostModule(file)[name];
+  if (typeof fn !== "function") throw new TypeError(`${name} is no function`);
+  return (fn as (...values: readonly unknown[]) => unknown)(...args);
+};
+
 export type EvaluatedResult = { readonly ok: true; readonly value: EvaluationOfRun } | { readonly ok: false; readonly problem: Problem };
 
 /** One evaluate block on an open device. */
@@ -100,6 +108,7 @@ export async function evaluateOn(
           batch: program.batch,
           seed: program.seed,
           sequential: true,
+          callHost: callProject,
           onProblem: problemNotes((text) => (progress === undefined ? streams.err.write(`${text}\n`) : progress.note(text))),
         });
   if (data !== null && "kind" in data) {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { printHost } from "../compiler/elaborate/print.ts";
+import { printField, printHost, printOrder } from "../compiler/elaborate/print.ts";
 import type { EvaluateProgram, StepKind, TrainProgram, WalkProgram } from "../compiler/elaborate/program.ts";
 import { graphValues } from "../compiler/ir/walk.ts";
 import type { ElaboratedBlock } from "./compileFile.ts";
@@ -19,7 +19,7 @@ function trainOutline(program: TrainProgram, folder: string): string[] {
   return [
     `train ${program.name}: batch ${settings.batch}, ${settings.microSteps} micro-steps, ${settings.accumulate.count} to an update, ${trainedNumbers(program)} trained numbers`,
     ...program.models.map((m) => modelLine(m, folder)),
-    ...program.datasets.map(({ setting, spec }) => `  data ${setting} = ${spec.name} ${fileNote(spec.source.root, folder)}`),
+    ...program.datasets.flatMap((data) => dataOutline(data, folder)),
     ...program.tables.map((table) => `  state ${table.name}: at most ${table.atMost} records`),
     ...program.steps.flatMap(stepOutline),
     ...(program.preview === null
@@ -43,6 +43,19 @@ function modelLine(
   const from =
     model.from === null ? "" : /[./]/.test(model.from) ? ` from ${fileNote(model.from, folder)}` : ` from the run of ${model.from}`;
   return `  model ${model.name} = ${model.module} ${model.mode}${from}`;
+}
+
+/** A data set: where its pictures lie, in which order they come, and which fields the host prepares. */
+function dataOutline({ setting, spec }: TrainProgram["datasets"][number], folder: string): string[] {
+  return [
+    `  data ${setting} = ${spec.name}, ${printOrder(spec.order)}`,
+    ...[spec.source, ...(spec.more ?? [])].map((source) => {
+      const first = source.first === null ? "" : `, the first ${source.first} of each`;
+      const subject = source.subject === undefined ? "" : `, all of them «${source.subject}»`;
+      return `    ${source.perSubject ? "folders" : "folder"} ${fileNote(source.root, folder)} ${source.files}${first}${subject}`;
+    }),
+    ...spec.fields.map((field) => `    field ${field.name}: ${printField(field)}`),
+  ];
 }
 
 const fileNote = (file: string, folder: string) => `"${file}"${existsSync(path.resolve(folder, file)) ? "" : " (missing)"}`;
@@ -80,9 +93,7 @@ function evaluateOutline(program: EvaluateProgram, folder: string): string[] {
   return [
     `evaluate ${program.name}: batch ${program.batch}`,
     ...program.models.map((m) => modelLine(m, folder)),
-    ...(program.dataset === null
-      ? []
-      : [`  data ${program.dataset.setting} = ${program.dataset.spec.name} ${fileNote(program.dataset.spec.source.root, folder)}`]),
+    ...(program.dataset === null ? [] : dataOutline(program.dataset, folder)),
     ...program.measures.map((m) => `  measure ${m.name}: ${m.metric}`),
   ];
 }

@@ -20,6 +20,7 @@ import { openDatasets } from "../runtime/train/sources.ts";
 import { metricsFileName, type TrainOutcome, train } from "../runtime/train/trainer.ts";
 import {
   type CompileFile,
+  callProject,
   type EvaluateProgram,
   evaluateOn,
   evaluationText,
@@ -277,6 +278,7 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
     batch: program.settings.batch,
     seed: program.settings.seed,
     sequential: false,
+    callHost: callProject,
     onProblem: problemNotes(note),
   });
   if (!data.ok) {

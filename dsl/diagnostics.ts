@@ -155,6 +155,10 @@ export const diagnosticTable = {
   "host/threw": error("`{name}` threw: {message}"),
   "host/result": error("`{name}` gave {found}, which is not what its signature says"),
 
+  // ---- data sets ----
+  "data/field-cycle": error("a field of a data set needs itself: {path}"),
+  "data/weights": error("{weights} weights for {sources} sources", "one weight for each `source` that is there"),
+
   // ---- settings from files ----
   "config/not-yaml": error("this is not YAML: {problem}"),
   "config/not-a-value": error("`{key}` is {found}; a setting is a number, a text, true or false, or a list of these"),

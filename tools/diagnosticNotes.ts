@@ -21,6 +21,7 @@ export const groupNotes: Readonly<Record<string, string>> = {
     "Elaboration gives every size a number and builds the graphs of a block. It meets what the checker cannot know: settings, `--set` values, concrete sizes.",
   memory: "The planner cuts what is larger than one binding of the adapter into windows. What it cannot cut it cannot run.",
   host: "Host functions run while a program is compiled, with values known then; what they give becomes constants.",
+  data: "A data set describes one item: where its file lies, and what each field makes of it. Fields and `let` members may use each other, in any order.",
   config:
     "`--config FILE.yaml` overrides settings and constants: keys are `batch`, `round1.batch`, `max_chain`, or the same nested. `--set` wins over the file.",
   body: "A body is a list of statements; one that has a value ends with `return`.",

@@ -4,12 +4,12 @@ import type { Span } from "../../dsl/span.ts";
 import { streamKey } from "../plan/philox.ts";
 import { callBuiltin } from "./builtins/table.ts";
 import { applyDataset } from "./datasets.ts";
-import { dataCall } from "./dataValues.ts";
 import { evaluate, evaluateAxes } from "./expressions.ts";
 import { fail, unsupported, withCaller } from "./failure.ts";
 import { throughTemplate } from "./fused.ts";
 import { callHost } from "./hostCalls.ts";
 import { hostOp, toHost } from "./hostExpr.ts";
+import { applyTransform } from "./itemPictures.ts";
 import { callInstance, instantiate } from "./modules.ts";
 import { applyPrompt } from "./prompts.ts";
 import { applySchedule, scheduleFromItem } from "./schedules.ts";
@@ -17,7 +17,7 @@ import type { Scope } from "./scope.ts";
 import { type BoundCall, bindCall } from "./signature.ts";
 import { bindNames, runBlock, runBody } from "./statements.ts";
 import { callTable } from "./tableState.ts";
-import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, none, type Val } from "./values.ts";
+import { type AxesVal, type ClosureVal, describe, type FunctionVal, isScalar, type Val } from "./values.ts";
 
 // Calls. What is called decides how an argument is read (a value, axes, a pattern), so arguments travel unevaluated until then.
 
@@ -151,8 +151,8 @@ function dispatch(callee: Val, args: readonly CallArg[], span: Span, scope: Scop
       return applyPrompt(callee, args, span);
     case "tableMethod":
       return callTable(callee.table, callee.method, args, span, scope);
-    case "data":
-      return dataCall("apply", { fn: callee, x: args[0] ? argumentValue(args[0]) : none }, span);
+    case "transform":
+      return applyTransform(session, callee, args, span);
     default:
       fail("call/not-callable", span, { what: describe(callee) });
   }
@@ -163,7 +163,8 @@ function callFunction(fn: FunctionVal, args: readonly CallArg[], span: Span, cal
   const { session } = caller;
   const name = item.name.name;
   const host = hostFunctionOf(item);
-  if (host && item.kind === "fn") return withCaller(span, `in this call of \`${name}\``, () => callHost(item, host, args, span));
+  if (host && item.kind === "fn")
+    return withCaller(span, `in this call of \`${name}\``, () => callHost(item, host, args, span, session.items !== null));
   const bound = bindCall(
     {
       name,

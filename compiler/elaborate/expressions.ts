@@ -5,7 +5,6 @@ import type { Span } from "../../dsl/span.ts";
 import { applyBinary, applyNot, applyUnary, castTo } from "./arithmetic.ts";
 import { axisItems } from "./axes.ts";
 import { call, readArgs, rowOf, valueArg } from "./calls.ts";
-import { dataCall } from "./dataValues.ts";
 import { Failure, fail, PathEnd, unsupported } from "./failure.ts";
 import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
@@ -73,7 +72,6 @@ export function evaluate(expr: Expr, scope: Scope): Val {
       return { kind: "closure", node: expr, scope };
     case "unary": {
       const operand = evaluate(expr.operand, scope);
-      if (operand.kind === "data") return dataCall(expr.op, { x: operand }, expr.span);
       return expr.op === "not" ? applyNot(session, operand, expr.span) : negate(operand, expr.span, scope);
     }
     case "binary":
@@ -200,7 +198,6 @@ function binaryValue(expr: Extract<Expr, { kind: "binary" }>, scope: Scope): Val
     }
   }
   const right = evaluate(expr.right, scope);
-  if (left.kind === "data" || right.kind === "data") return dataCall(expr.op, { a: left, b: right }, expr.span);
   if ([left, right].some((x) => x.kind === "schedule" || x.kind === "scheduleItem") && (expr.op === "*" || expr.op === "+"))
     return combineSchedules(expr.op, left, right, expr.span);
   if (left.kind === "list" && right.kind === "list" && expr.op === "+") return list([...left.items, ...right.items]);
@@ -231,6 +228,10 @@ function conditionOf(condition: Val, span: Span, scope: Scope): boolean {
     const what = "a tensor cannot choose a graph: the condition";
     const help = "`where` chooses values, `if` chooses a graph";
     fail("time/host-value-needed", span, { what }, { label: `device value (\`${condition.value.dtype}\`)`, help });
+  }
+  if (condition.kind === "host" && scope.session.items !== null) {
+    const help = "`where` chooses values: the items of a batch go through one graph";
+    fail("time/host-value-needed", span, { what: "the condition of an `if`" }, { label: "another one for each item", help });
   }
   if (scalarType(condition) === "bool") return compileNumber(condition, span, scope, "the condition of an `if`") !== 0;
   fail("type/mismatch", span, { found: describe(condition), expected: "a Bool" });

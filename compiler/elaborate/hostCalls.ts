@@ -4,16 +4,19 @@ import type { FnItem, TypeNode } from "../../dsl/ast.ts";
 import { loadHostModule } from "../../dsl/host/run.ts";
 import type { HostFunction } from "../../dsl/host/signatures.ts";
 import type { Span } from "../../dsl/span.ts";
+import type { HostExpr } from "../plan/host.ts";
 import { matchArguments } from "./arguments.ts";
 import { argumentValue, type CallArg } from "./calls.ts";
 import { fail } from "./failure.ts";
-import { bool, describe, list, none, number, text, type Val } from "./values.ts";
+import { fromHost, hostConstant, toHost } from "./hostExpr.ts";
+import { itemFact } from "./itemPictures.ts";
+import { bool, describe, type HostVal, isScalar, list, none, number, text, type Val } from "./values.ts";
 
 // Calls of host functions: TypeScript of the project, run while compiling. Arguments are plain values known then; the result must be what the
 // signature says. Nothing of it stays in a graph but the values.
 
-/** Calls a host function with the arguments of a call. */
-export function callHost(item: FnItem, host: HostFunction, args: readonly CallArg[], span: Span): Val {
+/** Calls a host function with the arguments of a call; in a data set, with what is known of an item, the runtime calls it for each item. */
+export function callHost(item: FnItem, host: HostFunction, args: readonly CallArg[], span: Span, inDataset: boolean): Val {
   const name = item.name.name;
   const { params, result } = item.signature;
   const matched = matchArguments(
@@ -22,6 +25,7 @@ export function callHost(item: FnItem, host: HostFunction, args: readonly CallAr
     args,
     span,
   );
+  if (inDataset && [...matched.values()].some((arg) => argumentValue(arg).kind === "host")) return callPerItem(item, host, matched, span);
   const given = params.map((param) => {
     const arg = matched.get(param.name.name);
     if (arg) return inArray(host.arrays.get(param.name.name), toHostValue(argumentValue(arg), arg.span));
@@ -43,6 +47,33 @@ export function callHost(item: FnItem, host: HostFunction, args: readonly CallAr
     fail("host/result", span, { name, found: describeHost(found) }, { related });
   }
   return value;
+}
+
+const hostTypes: Readonly<Record<string, HostVal["type"]>> = { Text: "text", Path: "text", Bool: "bool", Int: "int", Real: "real" };
+
+/** A call for each item of a data set: arguments and result are numbers, texts and Bools. */
+function callPerItem(item: FnItem, host: HostFunction, matched: ReadonlyMap<string, CallArg>, span: Span): Val {
+  const name = item.name.name;
+  const { params, result } = item.signature;
+  const type = result.kind === "namedType" && !result.optional ? hostTypes[result.name.name] : undefined;
+  if (type === undefined)
+    fail("type/mismatch", span, {
+      found: `what \`${name}\` gives`,
+      expected: "`Text`, `Bool`, `Int` or `Real` of a function that is called for each item",
+    });
+  const given: HostExpr[] = [];
+  for (const [i, param] of params.entries()) {
+    const arg = matched.get(param.name.name);
+    if (arg === undefined) {
+      if (param.default === null || params.slice(i).some((later) => matched.has(later.name.name)))
+        fail("call/missing-argument", span, { callee: name, name: param.name.name });
+      break;
+    }
+    const value = argumentValue(arg);
+    if (!isScalar(value)) fail("type/mismatch", arg.span, { found: describe(value), expected: "a number, a text or a Bool" });
+    given.push(toHost(value));
+  }
+  return fromHost(itemFact("call", type, [hostConstant(host.absolute), hostConstant(host.name), ...given]), type);
 }
 
 /** Calls the default export of a file beside `importer`: it makes data and gives their folder. */

@@ -74,6 +74,7 @@ export function mapHost(expr: HostExpr, change: (expr: HostExpr) => HostExpr | u
   if (expr.kind === "any") return hostAny(expr.of.map((one) => mapHost(one, change)));
   if (expr.kind === "held" || expr.kind === "taken" || expr.kind === "row") return { ...expr, key: mapHost(expr.key, change) };
   if (expr.kind === "join") return hostJoin(expr.parts.map((part) => mapHost(part, change)));
+  if (expr.kind === "item") return { ...expr, args: expr.args.map((arg) => mapHost(arg, change)) };
   return expr;
 }
 

@@ -1,5 +1,5 @@
 import type { HostExpr } from "../plan/host.ts";
-import type { PlanMix } from "../plan/plan.ts";
+import type { PictureStep, PlanField, PlanMix, PlanOrder } from "../plan/plan.ts";
 import type { EvaluateProgram, FunctionProgram, Leaf, StepKind, TrainProgram, WalkProgram } from "./program.ts";
 
 // The text form of the `modules` stage: models with their leaves, steps with their alternatives, what the optimiser holds.
@@ -86,8 +86,56 @@ function printLeaves(leaves: readonly Leaf[], offsets: ReadonlyMap<string, numbe
 function printData(datasets: TrainProgram["datasets"]): string[] {
   return datasets.map(({ setting, spec }) => {
     const fields = spec.fields.map((f) => (f.kind === "image" ? `${f.name}[${f.channels}, ${f.height}, ${f.width}]` : f.name));
-    return `  data ${setting} = ${spec.name} "${spec.source.root}" ${spec.order}: ${fields.join(" ")}`;
+    const roots = [spec.source, ...(spec.more ?? [])].map(({ root }) => `"${root}"`);
+    return `  data ${setting} = ${spec.name} ${roots.join(" ")} ${printOrder(spec.order)}: ${fields.join(" ")}`;
   });
+}
+
+/** The order of a data set in words. */
+export function printOrder(order: PlanOrder): string {
+  if (typeof order === "string") return order === "weighted" ? "weighted by pictures" : order;
+  if (order.kind === "alternate") return `alternating, ${order.run} of each`;
+  return `one ${order.of} drawn ${order.weights === null ? "evenly" : `by ${order.weights.join(" : ")}`}`;
+}
+
+/** How the host makes a field, on one line. */
+export function printField(field: PlanField): string {
+  switch (field.kind) {
+    case "subjectIndex":
+      return "number of the subject";
+    case "subjectName":
+      return "name of the subject";
+    case "made":
+      return `${field.type} ${printHost(field.value)}`;
+    case "image": {
+      const file = typeof field.file === "string" ? field.file : printHost(field.file);
+      const range = field.is === undefined ? `${field.range[0]}..${field.range[1]}` : `1 at ${field.is}`;
+      const from = [file, ...(field.or === undefined ? [] : [`or ${field.or}`])].join(" ");
+      return `${[from, ...(field.steps ?? []).map(printPictureStep)].join(" |> ")} as ${field.channels} x ${field.height} x ${field.width} in ${range}`;
+    }
+    default:
+      return field satisfies never;
+  }
+}
+function printPictureStep(step: PictureStep): string {
+  switch (step.kind) {
+    case "alpha":
+      return "alpha";
+    case "resize":
+      return `resize(${step.height} x ${step.width}, ${step.rule})`;
+    case "crop":
+      return `crop(${step.height} x ${step.width}${step.at === null ? "" : ` at ${step.at.map(printHost).join(", ")}`})`;
+    case "flip":
+      return `flip(${printHost(step.when)})`;
+    case "place":
+      return `place(scale ${printHost(step.scale)}, moved ${step.move.map(printHost).join(", ")}, margin ${step.margin})`;
+    case "align":
+      return `align_face(${step.side})`;
+    case "cached":
+      return `cached("${step.name}")`;
+    default:
+      return step satisfies never;
+  }
 }
 
 function printStep(step: StepKind): string[] {
@@ -156,6 +204,8 @@ export function printHost(expr: HostExpr): string {
       return `${expr.table}.${expr.use}(${printHost(expr.key)})`;
     case "taken":
       return `${expr.table}.take(${printHost(expr.key)}).${expr.field}${expr.present ? "?" : ""}`;
+    case "item":
+      return expr.args.length === 0 ? expr.fact : `${expr.fact}(${expr.args.map(printHost).join(", ")})`;
     case "join":
       return expr.parts.map(printHost).join(" ");
     default:

@@ -18,7 +18,7 @@ const callable: ReadonlySet<Val["kind"]> = new Set([
   "dataset",
   "promptItem",
   "tableMethod",
-  "data",
+  "transform",
 ]);
 
 export interface ScopeContent {

@@ -13,7 +13,7 @@ import type { ArenaLayout } from "./program.ts";
 import { Prompts } from "./promptInputs.ts";
 import type { Scope } from "./scope.ts";
 import type { TableRoot } from "./tableState.ts";
-import type { TensorVal, Val } from "./values.ts";
+import type { PictureVal, TensorVal, Val } from "./values.ts";
 import type { WalkState } from "./walkState.ts";
 
 /** What kind of body is being elaborated: it decides which statements and effects may stand there. */
@@ -34,6 +34,12 @@ export interface Effects {
   /** What a test claims, in order. */
   readonly checks: Check[];
   ended: string | null; // the reason of a `require` that ended the path
+}
+
+/** Inputs of the graph of one item. */
+export interface ItemInputs {
+  readonly host: (expr: HostExpr, dtype: UniformDecl["dtype"]) => Value;
+  readonly picture: (picture: PictureVal) => TensorVal;
 }
 
 /** Everything that one elaboration shares: the builder, the models, the counters and the text of the present call chain. */
@@ -80,6 +86,8 @@ export class Session {
   readonly tables = new Map<string, TableRoot>();
   /** Where a file of the program lies on disk. */
   absoluteOf: (file: string) => string = (file) => file;
+  /** What stands for numbers of an item where a field of a data set is evaluated: they differ within a batch, so they are no uniforms. */
+  items: ItemInputs | null = null;
   freshAxes = 1; // makes axis names of nested calls unique
   effects: Effects = freshEffects();
 
@@ -132,6 +140,7 @@ export class Session {
     const settled = this.choices ? mapHost(expr, (e) => this.choices!.known(e)) : expr;
     const known = constantOf(settled);
     if (known !== undefined) return this.builder.scalar(Number(known), dtype);
+    if (this.items !== null && expr.kind !== "counter") return this.items.host(expr, dtype);
     const key = `${dtype}:${hostKey(settled)}`;
     let name = this.uniformNames.get(key);
     if (name === undefined) {

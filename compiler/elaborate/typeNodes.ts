@@ -73,7 +73,7 @@ export function bindValue(type: TypeNode, scope: Scope, value: Val, span: Span, 
       return value;
     case "Text":
     case "Path":
-      if (scalarType(value) !== "text" && value.kind !== "itemFact") mismatch("a text");
+      if (scalarType(value) !== "text") mismatch("a text");
       return value;
     case "List": {
       if (value.kind !== "list") mismatch("a list");

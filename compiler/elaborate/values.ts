@@ -14,9 +14,10 @@ import type {
 import type { Span } from "../../dsl/span.ts";
 import type { Value } from "../ir/value.ts";
 import type { HostExpr, HostGrammar } from "../plan/host.ts";
-import type { PlanDataValue, PromptPiece } from "../plan/plan.ts";
+import type { PictureStep, PlanOrder, PlanPictureFile, PromptPiece } from "../plan/plan.ts";
 import type { CallArg } from "./calls.ts";
 import type { Instance } from "./instance.ts";
+import type { ItemFields } from "./itemFields.ts";
 import type { Scope } from "./scope.ts";
 
 // What an expression can stand for while a program is elaborated. Three binding times: compile (plain values here), host (an expression
@@ -60,6 +61,8 @@ export interface TensorVal {
   readonly host?: readonly HostExpr[];
   /** Set on the positions of a prompt's words: how many tokens the words have. */
   readonly words?: TensorVal;
+  /** Set on a picture of a data set whose size is known: what is done to its bytes. */
+  readonly picture?: PictureVal;
 }
 /** Texts of the host, one per place along the axes. */
 export interface TextsVal {
@@ -86,10 +89,19 @@ export interface GrammarVal {
   readonly kind: "grammar";
   readonly grammar: HostGrammar;
 }
-/** An expression of a data set that the runtime evaluates. */
-export interface DataVal {
-  readonly kind: "data";
-  readonly value: PlanDataValue;
+/** A function of pictures: what a data set does to the bytes of a file. */
+export interface TransformVal {
+  readonly kind: "transform";
+  readonly apply: (picture: PictureVal) => PictureVal;
+  /** The transform with its choices drawn; `stream` is that of the draw. */
+  readonly drawn: ((stream: string) => TransformVal) | null;
+  /** Whether it may be used without being drawn. */
+  readonly isPlain: boolean;
+}
+/** Which item each place of a data set shows. */
+export interface OrderVal {
+  readonly kind: "order";
+  readonly order: PlanOrder;
 }
 /** A part of a model during one watched call: its parts, and the taps that it passed. */
 export interface TappedVal {
@@ -172,9 +184,9 @@ export interface InstanceVal {
 }
 export interface DistributionVal {
   readonly kind: "distribution";
-  readonly name: "uniform" | "normal" | "integer" | "coin" | "pick" | "dirichlet" | "grammar" | "data";
-  /** The grammar of texts, or the drawn function of a data set. */
-  readonly source?: GrammarVal | DataVal;
+  readonly name: "uniform" | "normal" | "integer" | "coin" | "pick" | "dirichlet" | "grammar";
+  /** The grammar of texts. */
+  readonly source?: GrammarVal;
   readonly low: Val | null;
   readonly high: Val | null;
   readonly probability: Val | null;
@@ -212,7 +224,7 @@ export interface DatasetVal {
   readonly kind: "dataset";
   readonly item: DatasetItem;
   readonly scope: Scope;
-  readonly bound: Scope | null; // with its parameters; null: the definition, not yet applied
+  readonly bound: { readonly scope: Scope; readonly fields: ItemFields } | null; // with its parameters; null: the definition, not yet applied
 }
 /** The batch of a step: a field is made when it is first read. */
 export interface BatchVal {
@@ -220,17 +232,16 @@ export interface BatchVal {
   readonly binder: string;
   readonly read: (field: string, span: Span) => Val;
 }
-/** A picture file on its way through a `field` of a data set. */
+/** A picture file on its way to a field of a data set. */
 export interface PictureVal {
   readonly kind: "picture";
-  readonly file: "image" | "mask";
-  readonly size: readonly [number, number] | null;
+  readonly file: PlanPictureFile;
+  readonly or: "white" | "black" | null;
+  readonly steps: readonly PictureStep[];
+  readonly size: readonly [number, number] | null; // null: as it lies on disk
+  readonly isGrey: boolean;
   readonly range: readonly [number, number];
-}
-/** Something that a data set says about an item and that has no value before it is loaded. */
-export interface ItemFactVal {
-  readonly kind: "itemFact";
-  readonly fact: "file" | "folder_name" | "subject";
+  readonly is: number | null; // 1 where a byte is this one
 }
 /** `type Name = …` of a file. */
 export interface TypeVal {
@@ -270,13 +281,13 @@ export type Val =
   | DatasetVal
   | BatchVal
   | PictureVal
-  | ItemFactVal
   | CellVal
   | TextsVal
   | PromptVal
   | PromptItemVal
   | GrammarVal
-  | DataVal
+  | TransformVal
+  | OrderVal
   | TappedVal
   | TableVal
   | TableMethodVal
@@ -370,9 +381,7 @@ export function describe(val: Val): string {
     case "batch":
       return `the batch \`${val.binder}\``;
     case "picture":
-      return "a picture of the data set";
-    case "itemFact":
-      return "a fact about a data set's item";
+      return "a picture whose size is not said";
     case "type":
       return `the type \`${val.name}\``;
     case "cell":
@@ -387,8 +396,10 @@ export function describe(val: Val): string {
       return `the prompt \`${val.item.name.name}\``;
     case "grammar":
       return `the grammar \`${val.grammar.name}\``;
-    case "data":
-      return "a value of the data set";
+    case "transform":
+      return val.isPlain ? "a function of pictures" : "a function of pictures that has to be drawn";
+    case "order":
+      return "an order of a data set";
     case "tapped":
       return `the part \`${val.instance.path ?? val.instance.module.name.name}\``;
     case "maybe":

@@ -1,5 +1,5 @@
 import type { Graph } from "../ir/value.ts";
-import type { PlanDataValue, PlanPrompt } from "../plan/plan.ts";
+import type { PlanPrompt } from "../plan/plan.ts";
 
 // What a walk asks of the world around it, as plain data, and what it is told. A walk is an `evaluate` block without a data set: it goes
 // through folders, files and lines that are known only while it runs. Elaboration asks, a driver answers: the real one reads files and runs
@@ -50,7 +50,12 @@ export type WalkRequest =
     }
   | { readonly kind: "lines"; readonly file: string }
   | { readonly kind: "load"; readonly file: string }
-  | { readonly kind: "made"; readonly name: string; readonly args: Readonly<Record<string, PlanDataValue>>; readonly of: HostTensor }
+  | {
+      readonly kind: "made";
+      readonly name: string;
+      readonly args: Readonly<Record<string, number | string | boolean>>;
+      readonly of: HostTensor;
+    }
   | { readonly kind: "prompt"; readonly prompt: PlanPrompt; readonly input: string }
   | { readonly kind: "leg"; readonly leg: WalkLeg; readonly inputs: readonly HostTensor[]; readonly wait: string }
   | { readonly kind: "write"; readonly picture: HostTensor; readonly file: string }

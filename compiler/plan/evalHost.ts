@@ -63,8 +63,14 @@ export function evaluateHost(expr: HostExpr, environment: HostEnvironment): Host
       return hostOps[expr.op](...expr.args.map((arg) => evaluateHost(arg, environment)));
     case "if":
       return evaluateHost(evaluateHost(expr.condition, environment) ? expr.then : expr.otherwise, environment);
-    case "field":
-      return environment.known?.field(expr.field, expr.at) ?? absent[expr.type];
+    case "field": {
+      const value = environment.known?.field(expr.field, expr.at) ?? absent[expr.type];
+      return expr.type === "bool" ? Boolean(value) : value;
+    }
+    case "item": {
+      const args = expr.args.map((arg) => evaluateHost(arg, environment));
+      return environment.known?.item?.(expr.fact, args, expr.type) ?? absent[expr.type];
+    }
     case "any":
       return expr.of.some((one) => Boolean(evaluateHost(one, environment)));
     case "read":
@@ -84,7 +90,7 @@ export function evaluateHost(expr: HostExpr, environment: HostEnvironment): Host
 }
 
 /** What a field is where no batch is there yet. */
-const absent = { bool: false, int: 0, text: "" } as const;
+const absent = { bool: false, int: 0, real: 0, text: "" } as const;
 
 function drawHost(stream: string, distribution: HostDistribution, environment: HostEnvironment): HostValue {
   const draws = new Draws(environment.seed, stream, environment.microStep);

@@ -20,10 +20,27 @@ export type HostExpr =
   | { readonly kind: "taken"; readonly table: string; readonly key: HostExpr; readonly field: string; readonly present: boolean }
   /** The row of a table where the record of a key lies, or is about to be stored. */
   | { readonly kind: "row"; readonly table: string; readonly key: HostExpr; readonly use: "take" | "put" }
+  /** What a data set knows of the item at hand. It stands in fields of data sets only. */
+  | { readonly kind: "item"; readonly fact: ItemFact; readonly args: readonly HostExpr[]; readonly type: "bool" | "int" | "real" | "text" }
   /** Texts put together. */
   | { readonly kind: "join"; readonly parts: readonly HostExpr[] }
   | { readonly kind: "op"; readonly op: HostOp; readonly args: readonly HostExpr[] }
   | { readonly kind: "if"; readonly condition: HostExpr; readonly then: HostExpr; readonly otherwise: HostExpr };
+
+export type ItemFact =
+  | "file" // the path of its picture
+  | "stem" // that without its ending
+  | "subject" // the subject's name
+  | "subjectIndex" // its place among all subjects
+  | "source" // number of the source that it comes from
+  | "images" // how many pictures its subject has
+  | "index" // number of the place of the data set that shows it
+  | "exists" // (path) whether there is a file
+  | "hasFace" // (name) whether the picture that is kept under this name has a face in it
+  | "lookup" // (path or nothing, key, or) a value of a JSON object
+  | "meta" // (file name, key, or) a value of a JSON object beside the picture
+  | "textOf" // (path, or) what a text file holds
+  | "call"; // (path, name, arguments…) a function of the project's TypeScript
 
 export type HostOp =
   | "neg"
@@ -96,6 +113,12 @@ export interface HostEnvironment {
   readonly known?: HostKnowledge;
 }
 export interface HostKnowledge {
+  /** What a data set knows of the item at hand; absent arguments are texts without content. */
+  readonly item?: (
+    fact: ItemFact,
+    args: readonly (number | boolean | string)[],
+    type: "bool" | "int" | "real" | "text",
+  ) => number | boolean | string;
   readonly field: (field: string, at: number) => number | boolean | string | undefined;
   readonly read: (name: string) => number | boolean | undefined;
   readonly holds: (table: string, key: string) => boolean;

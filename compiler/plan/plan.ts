@@ -272,24 +272,53 @@ export interface FunctionPlan {
   readonly name: string;
 }
 
+/** Where pictures of a data set lie. */
+export interface PlanSource {
+  readonly root: string;
+  readonly perSubject: boolean;
+  readonly files: string;
+  readonly skip: string | null;
+  readonly first: number | null;
+  readonly onBroken: "skip" | "fatal";
+  /** One subject for all pictures of this source. */
+  readonly subject?: string;
+}
+
 /** A data set as plain data. */
 export interface PlanDataset {
   readonly name: string;
-  readonly source: {
-    readonly root: string;
-    readonly perSubject: boolean;
-    readonly files: string;
-    readonly skip: string | null;
-    readonly first: number | null;
-    readonly onBroken: "skip" | "fatal";
-    /** One subject for all pictures of this source. */
-    readonly subject?: string;
-  };
+  readonly source: PlanSource;
   /** Further sources; `source` in a field is the number of the source that an item comes from. */
-  readonly more?: readonly PlanDataset["source"][];
-  readonly order: "shuffled" | "sequential" | "weighted"; // weighted: each item is drawn by itself, all pictures equally likely
+  readonly more?: readonly PlanSource[];
+  readonly order: PlanOrder;
   readonly fields: readonly PlanField[];
 }
+/** Which item a place of the data set shows: a pure function of the seed and the place's number. */
+export type PlanOrder =
+  | "shuffled" // all items once per round, in a random order
+  | "sequential"
+  | "weighted" // each place is drawn by itself, all pictures equally likely
+  /** Each place draws a subject or a source, by weights or all alike, then one of its pictures. */
+  | { readonly kind: "drawn"; readonly of: "subject" | "source"; readonly weights: readonly number[] | null }
+  /** `run` places of one source, then as many of the next; each source is shuffled by itself. */
+  | { readonly kind: "alternate"; readonly run: number };
+
+/** `image` and `mask` are the item's own file and its mask; an expression is a path. */
+export type PlanPictureFile = "image" | "mask" | "white" | "black" | HostExpr;
+/** What happens to a picture's bytes on the way to a field, in order. Expressions are drawn per place of the data set. */
+export type PictureStep =
+  | { readonly kind: "alpha" } // how opaque it is, as a grey picture
+  | { readonly kind: "resize"; readonly height: number; readonly width: number; readonly rule: "smooth" | "nearest" }
+  /** Cut out; `at` says where between the first and the last place, 0..1 for both axes; null is the middle. */
+  | { readonly kind: "crop"; readonly height: number; readonly width: number; readonly at: readonly [HostExpr, HostExpr] | null }
+  | { readonly kind: "flip"; readonly when: HostExpr }
+  /** Shrunk about its centre by `scale` on black, then moved by a part of the free border; `margin` rows and columns stay free. */
+  | { readonly kind: "place"; readonly scale: HostExpr; readonly move: readonly [HostExpr, HostExpr]; readonly margin: number }
+  /** The face at standard landmarks; it needs a detector, or a picture kept by `cached`. */
+  | { readonly kind: "align"; readonly side: number; readonly largest: string }
+  /** Kept on disk beside the picture, as it is here. */
+  | { readonly kind: "cached"; readonly name: string };
+
 export type PlanField =
   | {
       readonly name: string;
@@ -297,24 +326,15 @@ export type PlanField =
       readonly channels: 1 | 3;
       readonly height: number;
       readonly width: number;
+      /** What the bytes 0 and 255 become; with `is`, 1 where a byte is that one and 0 elsewhere. */
       readonly range: readonly [number, number];
-      readonly file: "image" | "mask";
+      readonly is?: number;
+      readonly file: PlanPictureFile;
+      /** What stands in where there is no such file. */
+      readonly or?: "white" | "black";
+      readonly steps?: readonly PictureStep[];
     }
   | { readonly name: string; readonly kind: "subjectIndex" }
   | { readonly name: string; readonly kind: "subjectName" }
-  /** Made by a chain of functions of the data set. */
-  | {
-      readonly name: string;
-      readonly kind: "made";
-      readonly type: "f32" | "i32" | "bool" | "text";
-      readonly shape: readonly number[];
-      readonly value: PlanDataValue;
-    };
-/** An expression of a data set as plain data. */
-export type PlanDataValue =
-  | number
-  | string
-  | boolean
-  | null
-  | readonly PlanDataValue[]
-  | { readonly call: string; readonly args: Readonly<Record<string, PlanDataValue>> };
+  /** One value per item, known on the host. */
+  | { readonly name: string; readonly kind: "made"; readonly type: "f32" | "i32" | "bool" | "text"; readonly value: HostExpr };

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type FolderSpec, openFolder } from "./folder.ts";
+import { type FolderSpec, openSources } from "./folder.ts";
 import { compileNamePattern } from "./glob.ts";
 import { makeFolder } from "./testFolder.ts";
 
@@ -12,6 +12,7 @@ const folder = async (subjects: number, views: number) => {
   roots.push(root);
   return root;
 };
+const openFolder = (one: FolderSpec) => openSources([one]);
 const spec = (root: string, extra: Partial<FolderSpec> = {}): FolderSpec => ({
   root,
   perSubject: true,
@@ -41,14 +42,14 @@ describe("name patterns", () => {
   });
 });
 
-describe("openFolder", () => {
+describe("openSources", () => {
   it("lists subjects and files in a fixed order, without masks", async () => {
     const root = await folder(11, 2);
     const opened = await openFolder(spec(root));
     if (opened.kind === "error") throw new Error(opened.message);
     expect(opened.subjects).toEqual([...Array.from({ length: 11 }, (_, i) => `s${i}`)].sort());
     expect(opened.items).toHaveLength(22);
-    expect(opened.items[3]).toEqual({ file: join(root, "s1", "00001.png"), subject: "s1", subjectIndex: 1 });
+    expect(opened.items[3]).toEqual({ file: join(root, "s1", "00001.png"), subject: "s1", subjectIndex: 1, source: 0, images: 2 });
     expect(opened.items.some((i) => i.file.includes("_mask"))).toBe(false);
     expect(opened.problems).toEqual([]);
   });

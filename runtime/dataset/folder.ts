@@ -2,10 +2,10 @@
 // or what is wrong and what to do. Nothing is decoded here: a picture's content is read when a batch needs it.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import type { PlanDataset } from "../../compiler/plan/plan.ts";
+import type { PlanSource } from "../../compiler/plan/plan.ts";
 import { compileNamePattern } from "./glob.ts";
 
-export type FolderSpec = PlanDataset["source"];
+export type FolderSpec = PlanSource;
 
 /** What a user did not expect, and what helps. */
 export interface DatasetError {
@@ -17,7 +17,9 @@ export interface DatasetError {
     | "dataset/bad-pattern"
     | "dataset/broken-picture"
     | "dataset/lost-thread"
-    | "dataset/unsupported";
+    | "dataset/bad-file"
+    | "dataset/host-function"
+    | "dataset/no-detector";
   readonly message: string;
   readonly help: string;
 }
@@ -33,11 +35,16 @@ export interface DatasetItem {
   readonly subject: string;
   /** Place of the subject in sorted order. */
   readonly subjectIndex: number;
+  /** Which of the data set's sources it is from. */
+  readonly source: number;
+  /** How many pictures its subject has. */
+  readonly images: number;
 }
 
 export interface FolderDataset {
   readonly kind: "folder";
-  readonly spec: FolderSpec;
+  /** Where the items are from, in the order of `source`. */
+  readonly specs: readonly FolderSpec[];
   readonly items: readonly DatasetItem[];
   readonly subjects: readonly string[];
   /** Subjects that were passed over because they have no picture. */
@@ -46,8 +53,35 @@ export interface FolderDataset {
 
 const openAtOnce = 16;
 
+/** Lists the pictures of all sources, one after the other. Equal names in two sources are two subjects. */
+export async function openSources(specs: readonly FolderSpec[]): Promise<FolderDataset | DatasetError> {
+  const items: DatasetItem[] = [];
+  const subjects: string[] = [];
+  const problems: DatasetProblem[] = [];
+  for (const [source, spec] of specs.entries()) {
+    const listed = await listSource(spec);
+    if (listed.kind === "error") return listed;
+    problems.push(...listed.problems);
+    for (const { subject, files } of listed.subjects) {
+      const subjectIndex = subjects.push(subject) - 1;
+      items.push(...files.map((file) => ({ file, subject, subjectIndex, source, images: files.length })));
+    }
+  }
+  return { kind: "folder", specs, items, subjects, problems };
+}
+
+interface Subject {
+  readonly subject: string;
+  readonly files: readonly string[];
+}
+interface Listed {
+  readonly kind: "subjects";
+  readonly subjects: readonly Subject[];
+  readonly problems: readonly DatasetProblem[];
+}
+
 /** Lists the pictures of a folder in AdaFace's layout. */
-export async function openFolder(spec: FolderSpec): Promise<FolderDataset | DatasetError> {
+async function listSource(spec: FolderSpec): Promise<Listed | DatasetError> {
   const files = compileNamePattern(spec.files);
   const skip = spec.skip === null ? null : compileNamePattern(spec.skip);
   for (const pattern of [files, skip]) {
@@ -61,15 +95,17 @@ export async function openFolder(spec: FolderSpec): Promise<FolderDataset | Data
   const entries = await listFolder(root);
   if (entries.kind === "error") return entries;
   const cap = (names: readonly string[]) => names.filter(wanted).slice(0, spec.first ?? undefined);
+  /** All pictures as those of one subject, if the source says so. */
+  const given = (subjects: readonly Subject[]): readonly Subject[] =>
+    spec.subject === undefined ? subjects : [{ subject: spec.subject, files: subjects.flatMap((one) => one.files) }];
   if (!spec.perSubject) {
-    const subject = basename(root);
-    const items = cap(entries.files).map((name) => ({ file: join(root, name), subject, subjectIndex: 0 }));
-    if (items.length > 0) return { kind: "folder", spec, items, subjects: [subject], problems: [] };
+    const pictures = cap(entries.files).map((name) => join(root, name));
+    if (pictures.length > 0) return { kind: "subjects", subjects: given([{ subject: basename(root), files: pictures }]), problems: [] };
     const help = entries.folders.length > 0 ? "it holds folders: read one folder per subject instead" : "check the folder and the pattern";
     return { kind: "error", code: "dataset/empty", message: `no file in ${root} matches ${spec.files}`, help };
   }
   const problems: DatasetProblem[] = [];
-  const filled: { readonly subject: string; readonly files: readonly string[] }[] = [];
+  const filled: Subject[] = [];
   for (let at = 0; at < entries.folders.length; at += openAtOnce) {
     const names = entries.folders.slice(at, at + openAtOnce);
     const listed = await Promise.all(names.map((name) => listFolder(join(root, name))));
@@ -96,13 +132,7 @@ export async function openFolder(spec: FolderSpec): Promise<FolderDataset | Data
         : "each subject needs a folder of its own with pictures in it";
     return { kind: "error", code: "dataset/empty", message: `no folder in ${root} has a file that matches ${spec.files}`, help };
   }
-  return {
-    kind: "folder",
-    spec,
-    items: filled.flatMap(({ subject, files: paths }, subjectIndex) => paths.map((file) => ({ file, subject, subjectIndex }))),
-    subjects: filled.map((f) => f.subject),
-    problems,
-  };
+  return { kind: "subjects", subjects: given(filled), problems };
 }
 
 interface Listing {

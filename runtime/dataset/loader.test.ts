@@ -2,25 +2,28 @@ import { rm, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PlanField } from "../../compiler/plan/plan.ts";
 import type { DecodeJob } from "./decode.ts";
 import { decodePicture } from "./decode.ts";
 import { type Decoder, defaultThreads, openDecoder } from "./decoder.ts";
-import { type DatasetProblem, type FolderDataset, type FolderSpec, openFolder } from "./folder.ts";
-import { BatchLoader, type BatchOptions, type FieldProgram } from "./loader.ts";
+import { type DatasetProblem, type FolderDataset, type FolderSpec, openSources } from "./folder.ts";
+import { BatchLoader, type BatchOptions } from "./loader.ts";
 import { flatPicture, makeFolder, side } from "./testFolder.ts";
 
 const roots: string[] = [];
 afterAll(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: true }))));
 
-const image: FieldProgram = { name: "image", kind: "image", file: "image", channels: 3, height: side, width: side, range: [-1, 1] };
-const mask: FieldProgram = { name: "mask", kind: "image", file: "mask", channels: 1, height: side, width: side, range: [0, 1] };
-const fields: readonly FieldProgram[] = [image, mask, { name: "label", kind: "subjectIndex" }, { name: "who", kind: "subjectName" }];
+const image: PlanField = { name: "image", kind: "image", file: "image", channels: 3, height: side, width: side, range: [-1, 1] };
+const mask: PlanField = { name: "mask", kind: "image", file: "mask", channels: 1, height: side, width: side, range: [0, 1] };
+const fields: readonly PlanField[] = [image, mask, { name: "label", kind: "subjectIndex" }, { name: "who", kind: "subjectName" }];
 
 async function open(subjects: number, views: number, extra: Partial<FolderSpec> = {}, spoil?: (root: string) => Promise<unknown>) {
   const root = await makeFolder(subjects, views);
   roots.push(root);
   await spoil?.(root);
-  const dataset = await openFolder({ root, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip", ...extra });
+  const dataset = await openSources([
+    { root, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip", ...extra },
+  ]);
   if (dataset.kind === "error") throw new Error(dataset.message);
   return dataset;
 }
@@ -120,7 +123,7 @@ describe("BatchLoader", () => {
 function counting(files: string[]): Decoder {
   const inner = openDecoder(0);
   const decode = (job: DecodeJob) => {
-    files.push(job.file);
+    files.push(String(job.file));
     return inner.decode(job);
   };
   return { ...inner, decode };
@@ -162,7 +165,7 @@ describe("broken pictures", () => {
     const dataset = await open(2, 2, {}, (root) => unlink(join(root, "s0", "00001_mask.png")));
     const batches = loader(dataset, { order: "sequential" });
     expect((await good(batches, 0)).items).toEqual([0, 0, 2, 3]);
-    expect(batches.problems).toEqual([{ file: join(dataset.spec.root, "s0", "00001_mask.png"), message: "it does not exist" }]);
+    expect(batches.problems).toEqual([{ file: join(dataset.specs[0]!.root, "s0", "00001_mask.png"), message: "it does not exist" }]);
   });
 
   it("a picture deleted after opening is named", async () => {
@@ -196,7 +199,7 @@ describe("broken pictures", () => {
     const dataset = await open(2, 1, {}, (root) => unlink(join(root, "s1", "00000.png")));
     const problems: DatasetProblem[] = [];
     loader(dataset, { onProblem: (p) => problems.push(p) });
-    expect(problems).toEqual([{ file: join(dataset.spec.root, "s1"), message: expect.stringContaining("subject without pictures") }]);
+    expect(problems).toEqual([{ file: join(dataset.specs[0]!.root, "s1"), message: expect.stringContaining("subject without pictures") }]);
   });
 });
 
@@ -206,7 +209,8 @@ describe("decodePicture", () => {
     channels: 3,
     height: side,
     width: side,
-    resize: "exact",
+    or: null,
+    steps: [],
     ...extra,
   });
 
@@ -230,8 +234,9 @@ describe("decodePicture", () => {
     const root = await makeFolder(1, 1);
     roots.push(root);
     await writeFile(join(root, "big.png"), await flatPicture(2, 3, 40, 20));
-    for (const resize of ["smooth", "nearest"] as const) {
-      const decoded = await decodePicture(job(join(root, "big.png"), { resize }));
+    for (const rule of ["smooth", "nearest"] as const) {
+      const steps = [{ kind: "resize", height: side, width: side, rule } as const];
+      const decoded = await decodePicture(job(join(root, "big.png"), { steps }));
       expect(decoded).toEqual({ kind: "pixels", pixels: Uint8Array.from([40, 60, 255].flatMap((x) => Array(16).fill(x))) });
     }
   });

@@ -5,9 +5,10 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { PlanField } from "../../compiler/plan/plan.ts";
 import { openDecoder } from "./decoder.ts";
-import { openFolder } from "./folder.ts";
-import { BatchLoader, type FieldProgram } from "./loader.ts";
+import { openSources } from "./folder.ts";
+import { BatchLoader } from "./loader.ts";
 import { makeFolder, side } from "./testFolder.ts";
 
 const project = resolve(import.meta.dirname, "../..");
@@ -38,12 +39,12 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const fields: FieldProgram[] = [
+const fields: PlanField[] = [
   { name: "image", kind: "image", file: "image", channels: 3, height: side, width: side, range: [-1, 1] },
   { name: "label", kind: "subjectIndex" },
 ];
 const open = async () => {
-  const dataset = await openFolder({ root, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip" });
+  const dataset = await openSources([{ root, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip" }]);
   if (dataset.kind === "error") throw new Error(dataset.message);
   return dataset;
 };
@@ -87,8 +88,8 @@ it("the compiled package finds its own thread body, and does not keep the proces
   const index = JSON.stringify(pathToFileURL(join(compiled, "runtime/dataset/index.js")).href);
   await writeFile(
     script,
-    `import { BatchLoader, openDecoder, openFolder } from ${index};
-const dataset = await openFolder({ root: ${JSON.stringify(root)}, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip" });
+    `import { BatchLoader, openDecoder, openSources } from ${index};
+const dataset = await openSources([{ root: ${JSON.stringify(root)}, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip" }]);
 const decoder = openDecoder();
 const batches = new BatchLoader({ dataset, fields: ${JSON.stringify(fields)}, batch: 4, seed: 1, order: "shuffled", decoder });
 const batch = await batches.batch(0);

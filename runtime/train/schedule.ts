@@ -69,6 +69,7 @@ function waitsFor(expr: HostExpr, done: ReadonlySet<string>): boolean {
     case "read":
       return !done.has(expr.name);
     case "op":
+    case "item":
       return expr.args.some((arg) => waitsFor(arg, done));
     case "if":
       return [expr.condition, expr.then, expr.otherwise].some((one) => waitsFor(one, done));

@@ -1,5 +1,5 @@
 import type { PlanDataset } from "../../compiler/plan/plan.ts";
-import { BatchLoader, type DatasetError, type DatasetProblem, type FolderDataset, openFolder } from "../dataset/index.ts";
+import { BatchLoader, type CallHost, type DatasetError, type DatasetProblem, type FolderDataset, openSources } from "../dataset/index.ts";
 
 // The data sets of a plan, opened: a source of batches for each data setting.
 
@@ -13,20 +13,13 @@ export interface SourceOptions {
   /** An evaluation takes every item once, in the folder's order, whatever order training would take. */
   readonly sequential: boolean;
   readonly onProblem?: (problem: DatasetProblem) => void;
+  /** Calls functions of the project's TypeScript that fields are made by. */
+  readonly callHost?: CallHost;
 }
 
 /** Opens one data set. */
 export async function openDataset(spec: PlanDataset, options: SourceOptions): Promise<OpenedDataset | DatasetError> {
-  const made = spec.fields.find((field) => field.kind === "made");
-  if (made || spec.more) {
-    return {
-      kind: "error",
-      code: "dataset/unsupported",
-      message: `the data set ${spec.name} ${made ? `makes its field \`${made.name}\` by functions` : "has several sources"}, which this version cannot prepare`,
-      help: "pictures of one source, `resize_to` and `to_range`, masks, `subject` and `folder_name` can be used",
-    };
-  }
-  const dataset = await openFolder(spec.source);
+  const dataset = await openSources([spec.source, ...(spec.more ?? [])]);
   if (dataset.kind === "error") return dataset;
   const loader = new BatchLoader({
     dataset,
@@ -34,6 +27,7 @@ export async function openDataset(spec: PlanDataset, options: SourceOptions): Pr
     batch: options.batch,
     seed: options.seed,
     order: options.sequential ? "sequential" : spec.order,
+    ...(options.callHost === undefined ? {} : { callHost: options.callHost }),
     ...(options.onProblem === undefined ? {} : { onProblem: options.onProblem }),
   });
   return { loader, dataset };

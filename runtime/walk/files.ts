@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Checked, fail, good, readError } from "../checkpoint/files.ts";
-import { openFolder } from "../dataset/index.ts";
+import { openSources } from "../dataset/index.ts";
 
 // What a walk goes through: the folders of subjects with their pictures, and the lines of files.
 
@@ -19,7 +19,7 @@ export interface FoldersSpec {
 
 /** The folders of a folder, sorted, each with the pictures in it. Those without pictures are passed over, and told to `onProblem`. */
 export async function listFolders(spec: FoldersSpec, onProblem: (message: string) => void): Promise<Checked<readonly Folder[]>> {
-  const opened = await openFolder({ ...spec, perSubject: true, onBroken: "skip" });
+  const opened = await openSources([{ ...spec, perSubject: true, onBroken: "skip" }]);
   if (opened.kind === "error") return fail("unreadable", opened.message, opened.help);
   for (const { file, message } of opened.problems) onProblem(`passed over ${file}: ${message}`);
   return good(

@@ -3,14 +3,12 @@ import type { HostDistribution, HostExpr, HostGrammar } from "../../plan/host.ts
 import { streamKey } from "../../plan/philox.ts";
 import { applyBinary, castTo } from "../arithmetic.ts";
 import { axisItems, requireUnique } from "../axes.ts";
-import { dataCall } from "../dataValues.ts";
 import { fail, unsupported } from "../failure.ts";
 import { fromHost, toHost } from "../hostExpr.ts";
 import {
   type AxisItem,
   type DistributionVal,
   describe,
-  type GrammarVal,
   isScalar,
   type NumericVal,
   number,
@@ -47,18 +45,18 @@ const twoPi = 2 * Math.PI;
 
 function draw(c: BuiltinCall): Val {
   const given = c.value("from");
+  if (given.kind === "transform")
+    return given.drawn?.(c.session.nextStream()) ?? c.mismatch("from", "a function of pictures that leaves something open");
   const distribution: Val =
     given.kind === "builtin" && given.name === "normal"
       ? plain
-      : given.kind === "grammar" || given.kind === "data"
+      : given.kind === "grammar"
         ? { ...plain, name: given.kind, source: given }
         : given;
   if (distribution.kind !== "distribution")
     return c.mismatch("from", "a distribution: `uniform(a..b)`, `normal`, `integer(a..b)`, `coin(p)`, `pick([…])`");
   const { session } = c;
-  if (session.body === "dataset" && distribution.source?.kind === "data") return dataCall("draw", { from: distribution.source }, c.span);
-  if (session.body === "compile" || session.body === "dataset")
-    unsupported("`draw` outside of a step, a function or a starting value", c.span);
+  if (session.body === "compile") unsupported("`draw` outside of a step, a function or a starting value", c.span);
   const like = c.optional("like");
   const axes = c.axes("axes");
   const stream = session.nextStream();
@@ -84,7 +82,7 @@ function draw(c: BuiltinCall): Val {
       c.spanOf("axes"),
     );
   }
-  if (distribution.source?.kind === "grammar") return drawTexts(distribution.source.grammar, stream, items);
+  if (distribution.source) return drawTexts(distribution.source.grammar, stream, items);
   return drawDevice(c, distribution, stream, items);
 }
 
@@ -122,11 +120,9 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
       return make({ kind: "pick", values, weights: d.weights.map(host), atMost: d.atMost ? host(d.atMost) : null }, type);
     }
     case "grammar":
-      return make({ kind: "grammar", grammar: (d.source as GrammarVal).grammar }, "text");
+      return make({ kind: "grammar", grammar: d.source!.grammar }, "text");
     case "dirichlet":
       return fail("type/mismatch", c.span, { found: "weights drawn without an axis", expected: "`draw(dirichlet([1, 2, 2]), [last: 3])`" });
-    case "data":
-      return fail("type/mismatch", c.span, { found: "a function of a data set", expected: "a distribution" });
     default:
       d.name satisfies never;
       throw new Error("internal: unknown distribution");
@@ -230,7 +226,6 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
       return tensor(builder.div(gamma, builder.broadcastInDim(total, shape, places)), names);
     }
     case "grammar":
-    case "data":
       return fail("type/mismatch", span, { found: describe(d.source!), expected: "a distribution of numbers" });
     default:
       d.name satisfies never;

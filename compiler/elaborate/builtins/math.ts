@@ -1,8 +1,8 @@
 import { applyUnary, castTo, commonDtype, isBool, toTensor, unaryRows } from "../arithmetic.ts";
 import { commonAxes, spreadTo } from "../axes.ts";
-import { dataCall } from "../dataValues.ts";
 import { fail } from "../failure.ts";
 import { fromHost, hostIf, scalarType, toHost } from "../hostExpr.ts";
+import { isThere } from "../itemPictures.ts";
 import { copyInstance } from "../modules.ts";
 import { bool, describe, isNumeric, isScalar, type NumericVal, type RecordVal, tensor, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
@@ -80,7 +80,7 @@ export const mathRows: Readonly<Record<string, BuiltinRow>> = {
     run: (c) => {
       const x = c.value("x");
       if (x.kind === "maybe") return fromHost(x.present, "bool");
-      return x.kind === "data" ? dataCall("has", { x }, c.span) : bool(x.kind !== "none");
+      return isThere(x) ?? bool(x.kind !== "none");
     },
   },
   /** Another number type: `cast(x, i32)` cuts towards zero. */

@@ -1,5 +1,4 @@
 import { castTo } from "../arithmetic.ts";
-import { dataOf } from "../dataValues.ts";
 import { fail } from "../failure.ts";
 import { scalarType } from "../hostExpr.ts";
 import { describe, list, number, type TensorVal, text, type Val } from "../values.ts";
@@ -64,14 +63,19 @@ function load(c: BuiltinCall): Val {
   });
 }
 
+function plainArgument(c: BuiltinCall, name: string): number | string | boolean {
+  const value = c.value(name);
+  return value.kind === "number" || value.kind === "text" || value.kind === "bool"
+    ? value.value
+    : c.mismatch(name, "a value known when compiling");
+}
+
 /** A function of the data sets on one picture, which the host makes, or cannot make. */
 function onPicture(c: BuiltinCall): Val {
   const walk = walkOf(c);
   const x = c.tensor("x");
   if (x.axes.length !== 3) return c.mismatch("x", "one picture, with the axes of channels, rows and columns");
-  const args = Object.fromEntries(
-    [...c.args].filter(([name]) => name !== "x").map(([name, { value, span }]) => [name, dataOf(value, span)]),
-  );
+  const args = Object.fromEntries([...c.args.keys()].filter((name) => name !== "x").map((name) => [name, plainArgument(c, name)]));
   const of = walk.valueOf(castTo(c.session, x, "f32").value, c.name);
   const key = `made ${c.name} ${x.value.id} ${JSON.stringify(args)}`;
   return walk.ask(key, function* () {

@@ -1,0 +1,16 @@
+import { Net } from "./shared/base.ada"
+import { sgd } from "std/optim.ada"
+dataset faces(root: Path) {
+  source folder(root)
+  let base = image * 2
+  field image: f32[c: 3, h: 4, w: 4] = twice - 1
+  field twice: f32[c: 3, h: 4, w: 4] = base + 1
+}
+model net = Net(2) trained
+step fit(face: faces) { minimize mean(net(face.image)) }
+train one {
+  data face = faces("faces")
+  batch 2  micro_steps 4
+  each step: fit
+  optimizer sgd()
+}
