@@ -105,7 +105,8 @@ export function overRows(
   const shape = attendShape(operands);
   const [size, streamed] = use.pass === "keys" ? [shape.keys, shape.queries] : [shape.queries, shape.keys];
   const types = [operands.q, operands.k, operands.v].map((x) => x.dtype).join(" ");
-  const schedule = attendSchedule({ batch: product(shape.lead), rows: size, streamed, types, ...use }, target);
+  const vectors = vectorsOf(Math.max(shape.d, shape.e));
+  const schedule = attendSchedule({ batch: product(shape.lead), rows: size, streamed, vectors, types, ...use }, target);
   const { lanes, rows } = schedule;
   const tilesPerBatch = Math.ceil(size / (lanes * rows));
   const tiles = product(shape.lead) * tilesPerBatch;
@@ -244,17 +245,36 @@ function loadChunk(frame: AttendFrame, stream: Stream, start: Ix, rows: number, 
   };
 }
 
-/** For each owned row its product with one streamed row. */
-export function productsWith(block: t.Block, own: readonly (readonly TileExpr[])[], streamed: Streamed, row: number): TileExpr[] {
-  const running: (TileExpr | null)[] = own.map(() => null);
-  for (let c = 0; c < own[0]!.length; c++) {
-    const x = streamed(row, c);
-    for (const [i, vectors] of own.entries()) {
-      const before = running[i]!;
-      running[i] = block.let("d", before ? t.fma(vectors[c]!, x, before) : t.mul(vectors[c]!, x));
-    }
+/** Sums that run side by side hide how long one addition takes; from this many on each needs no more than one register. */
+const enoughSums = 8;
+
+/** For each owned row its products with the streamed rows `first` to `first + count`. */
+export function productsWith(
+  block: t.Block,
+  own: readonly (readonly TileExpr[])[],
+  streamed: Streamed,
+  first: number,
+  count = 1,
+): TileExpr[][] {
+  const step = (x: TileExpr, y: TileExpr, sum: TileExpr | undefined): TileExpr => block.let("d", sum ? t.fma(x, y, sum) : t.mul(x, y));
+  const sums: TileExpr[][] = own.map(() => []);
+  if (own.length * count >= enoughSums) {
+    // Column after column, so that an element of either side, once at hand, serves all sums.
+    for (let c = 0; c < own[0]!.length; c++)
+      for (const l of [0, 1, 2, 3] as const)
+        for (let row = 0; row < count; row++)
+          for (const [i, vectors] of own.entries())
+            sums[i]![row] = step(t.part(vectors[c]!, l), t.part(streamed(first + row, c), l), sums[i]![row]);
+    return sums;
   }
-  return running.map((sum) => block.let("d", t.reduceParts("add", sum!)));
+  // Else four sums each, of every fourth column.
+  for (let row = 0; row < count; row++) {
+    const running: (TileExpr | undefined)[] = own.map(() => undefined);
+    for (let c = 0; c < own[0]!.length; c++)
+      for (const [i, vectors] of own.entries()) running[i] = step(vectors[c]!, streamed(first + row, c), running[i]);
+    for (const [i, sum] of running.entries()) sums[i]![row] = block.let("d", t.reduceParts("add", sum!));
+  }
+  return sums;
 }
 
 type Variable = ReturnType<t.Block["var"]>;

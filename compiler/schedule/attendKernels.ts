@@ -107,14 +107,14 @@ function scoresOf(
   keys: Streamed,
 ): TileExpr[][] {
   const { block } = chunk.where;
-  const scores: TileExpr[][] = own.map(() => []);
-  for (let row = 0; row < chunk.size; row++) {
-    for (const [i, s] of productsWith(block, own, keys, row).entries()) {
+  const products = productsWith(block, own, keys, 0, chunk.size);
+  if (!mask) return products;
+  return products.map((list, i) =>
+    list.map((s, row) => {
       const at = [...frame.lead, frame.rows[i]!.row, chunk.rowAt(row)];
-      scores[i]!.push(mask ? block.let("score", t.add(s, frame.emitter.emit(mask, at, chunk.where))) : s);
-    }
-  }
-  return scores;
+      return block.let("score", t.add(s, frame.emitter.emit(mask, at, chunk.where)));
+    }),
+  );
 }
 
 function backwardQueries(region: Region, anchor: AttendValue, emitter: Emitter, target: ScheduleTarget): LoweredBody {
@@ -136,7 +136,7 @@ function backwardQueries(region: Region, anchor: AttendValue, emitter: Emitter, 
       const scores = scoresOf(frame, chunk, operands, ownQ, keys);
       for (let row = 0; row < chunk.size; row++) {
         const dp = productsWith(block, ownG, values, row);
-        const ds = dp.map((x, i) => [block.let("ds", t.mul(t.exp(t.sub(scores[i]![row]!, sumOf[i]!)), t.sub(x, deltaOf[i]!)))]);
+        const ds = dp.map(([x], i) => [block.let("ds", t.mul(t.exp(t.sub(scores[i]![row]!, sumOf[i]!)), t.sub(x!, deltaOf[i]!)))]);
         accumulate(block, results, ds, keys, row);
       }
     });
@@ -174,15 +174,15 @@ function backwardKeys(region: Region, anchors: readonly AttendValue[], emitter: 
         const at = chunk.rowAt(row);
         const numberOf = (value: Value): TileExpr => emitter.emit(value, [...frame.lead, at], chunk.where);
         const sum = numberOf(sums);
-        const p = productsWith(block, ownK, queries, row).map((s, i) => {
-          const score = mask ? t.add(s, emitter.emit(mask, [...frame.lead, at, frame.rows[i]!.row], chunk.where)) : s;
+        const p = productsWith(block, ownK, queries, row).map(([s], i) => {
+          const score = mask ? t.add(s!, emitter.emit(mask, [...frame.lead, at, frame.rows[i]!.row], chunk.where)) : s!;
           return [block.let("p", t.exp(t.sub(score, sum)))];
         });
         if (forV) accumulate(block, resultsV, p, cotangents, row);
         if (!forK) continue;
         const deltaOf = numberOf(delta);
         const dp = productsWith(block, ownV, cotangents, row);
-        const ds = p.map(([w], i) => [block.let("ds", t.mul(w!, t.sub(dp[i]!, deltaOf)))]);
+        const ds = p.map(([w], i) => [block.let("ds", t.mul(w!, t.sub(dp[i]![0]!, deltaOf)))]);
         accumulate(block, resultsK, ds, queries, row);
       }
     });

@@ -137,7 +137,7 @@ function attendVariants({ pass, rows }: AttendFacts, first: AttendSchedule, targ
   const variants: AttendSchedule[] = [];
   for (const workgroup of workgroups)
     for (const own of [1, 2, 4])
-      for (const chunk of [2, 4])
+      for (const chunk of first.lanes > 1 ? [1, 2, 4] : [2, 4])
         for (const scaling of pass === "forward" ? (["lazy", "eager"] as const) : [first.scaling])
           if (own === 1 || own * first.lanes <= rows) variants.push({ ...first, workgroup, rows: own, chunk, scaling });
   return variants;

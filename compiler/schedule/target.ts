@@ -39,6 +39,7 @@ export interface AttendFacts {
   readonly batch: number;
   readonly rows: number; // that lanes own
   readonly streamed: number; // rows of the other side
+  readonly vectors: number; // of such a row
   readonly registers: number; // numbers of a row that a lane holds
   readonly types: string;
 }
@@ -160,19 +161,35 @@ function workgroupTile({ batch, m, n, innerK }: ContractFacts): ContractSchedule
 }
 
 /**
- * Attention: on CPU adapters one subgroup per tile, several rows a lane, so that what is handed round serves them all. Measured in processor time
- * beside the hand-written kernel of `bench/` (8 heads of 64; its time is 1): on lavapipe (8 lanes, textures) two rows, chunks of 2 and lazy
- * scaling 0.93, chunks of 4 1.02, one row 1.24 with a third of the time to compile, which decides where a row is wide; on SwiftShader (4 lanes)
- * four rows, chunks of 4 and eager scaling 0.77, lazy 0.93, two rows 1.03. Gradients change little with the chunk.
+ * Attention: on CPU adapters one subgroup per tile, several rows a lane, so that what is handed round serves them all. Lanes of 8 (lavapipe,
+ * textures) hold two rows while these stay near (a row of 160 with all that its gradients need fills the first cache alone; four rows are as
+ * fast and compile three times as long). Forward wants chunks of 2 (56 GFLOP/s at 64 wide; chunks of 1 36, of 4 53), of 4 where only these
+ * are whole loads (at 40 wide 48 GFLOP/s, else 38); the gradients chunks of 2, of 1 where a chunk's vectors beside the rows no longer fit
+ * (at 64 wide 1.2 to 1.3 times as fast as one row in chunks of 2, at 160 1.2 to 1.4 times). What was gathered is scaled always in chunks of 4,
+ * where the question costs more than it spares (a tenth), else only where a score has grown (lazy; a seventh). Lanes of 4 (SwiftShader) want four rows, two where these are wide, chunks of
+ * 4 forward (lazy scaling costs a third) and of 2 for gradients (of 1: a tenth to a quarter slower).
  */
 export function attendDefault(shape: AttendFacts, target: ScheduleTarget): AttendSchedule {
   const lanes =
     target.adapterClass === "cpu-subgroups" && target.subgroupSize !== null && target.subgroupSize >= 4 ? target.subgroupSize : 1;
-  const wide = shape.registers > 160;
-  let rows = lanes === 1 ? 1 : lanes === 4 ? (wide ? 2 : 4) : wide ? 1 : 2;
+  const choice = lanes > 4 ? manyLanes(shape, lanes) : fewLanes(shape, lanes);
+  let { rows } = choice;
   // Rows that do not exist cost as much as others, and few tiles leave a core idle.
   while (rows > 1 && (shape.rows < rows * lanes || shape.batch * Math.ceil(shape.rows / (rows * lanes)) < 8)) rows /= 2;
-  const eager = lanes <= 4;
-  const chunk = shape.pass === "forward" && eager && !wide ? 4 : 2;
-  return { kind: "attend", lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, rows, chunk, scaling: eager ? "eager" : "lazy" };
+  return { kind: "attend", lanes, workgroup: lanes === 1 ? workgroup(target) : lanes, ...choice, rows };
+}
+
+type AttendChoice = Pick<AttendSchedule, "rows" | "chunk" | "scaling">;
+
+function manyLanes({ pass, registers, vectors }: AttendFacts, lanes: number): AttendChoice {
+  const narrow = registers <= 160;
+  if (pass !== "forward") return { rows: registers <= 320 ? 2 : 1, chunk: narrow ? 2 : 1, scaling: "lazy" };
+  const whole = (chunk: number): boolean => (chunk * vectors) % lanes === 0;
+  const chunk = narrow && !whole(2) && whole(4) ? 4 : 2;
+  return { rows: narrow ? 2 : 1, chunk, scaling: chunk === 4 ? "eager" : "lazy" };
+}
+
+function fewLanes({ pass, registers }: AttendFacts, lanes: number): AttendChoice {
+  const wide = registers > 160;
+  return { rows: lanes === 1 ? 1 : wide ? 2 : 4, chunk: pass === "forward" && !wide ? 4 : 2, scaling: "eager" };
 }
