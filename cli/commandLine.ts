@@ -40,6 +40,7 @@ const cached = () => new Option("--no-cache", "compile everything anew, and keep
 const tuned = () => new Option("--tuned <file>", "take the schedules that `adac tune` has written into this file");
 const tokenizer = () =>
   new Option("--tokenizer <path>", "for prompts: a folder with merges.txt and vocab.json, or merges as published (.txt.gz)");
+const faces = () => new Option("--faces <file>", "for `align_face`: a TypeScript file whose default export finds faces in pictures");
 const stages = ["ast", "typed", "modules", "tensor", "grad", "simple", "precise", "fused", "tiles", "plan", "wgsl"];
 
 interface BlockFlags {
@@ -175,6 +176,7 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--out <dir>", "where run folders are made (default: runs)")
     .option("--keep-last <n>", "how many checkpoints stay", wholeNumber)
     .addOption(tokenizer())
+    .addOption(faces())
     .option("--profile", "time every kernel and line when training is over: a table, profile.json and profile.html", false)
     .addOption(block("train block"))
     .addOption(settings())
@@ -185,7 +187,15 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       async (
         file: string,
         flags: BlockFlags &
-          CacheFlags & { resume?: string; steps?: number; out?: string; keepLast?: number; tokenizer?: string; profile: boolean },
+          CacheFlags & {
+            resume?: string;
+            steps?: number;
+            out?: string;
+            keepLast?: number;
+            tokenizer?: string;
+            faces?: string;
+            profile: boolean;
+          },
       ) => {
         const [{ runCommand }, compile] = await Promise.all([import("./run.ts"), compiler(flags)]);
         const { set, cache: _, ...rest } = flags;
@@ -197,17 +207,23 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     .option("--run <dir>", "the run whose models are evaluated (default: the latest)")
     .option("--out <dir>", "where run folders are (default: runs)")
     .addOption(tokenizer())
+    .addOption(faces())
     .option("--json", "the metrics as JSON", false)
     .addOption(block("evaluate block"))
     .addOption(settings())
     .addOption(config())
     .addOption(driver())
     .addOption(cached())
-    .action(async (file: string, flags: BlockFlags & CacheFlags & { run?: string; out?: string; tokenizer?: string; json: boolean }) => {
-      const [{ evalCommand }, compile] = await Promise.all([import("./eval.ts"), compiler(flags)]);
-      const { set, cache: _, ...rest } = flags;
-      process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compile);
-    });
+    .action(
+      async (
+        file: string,
+        flags: BlockFlags & CacheFlags & { run?: string; out?: string; tokenizer?: string; faces?: string; json: boolean },
+      ) => {
+        const [{ evalCommand }, compile] = await Promise.all([import("./eval.ts"), compiler(flags)]);
+        const { set, cache: _, ...rest } = flags;
+        process.exitCode = await evalCommand({ file, overrides: set, ...given(rest) }, compile);
+      },
+    );
 
   command(
     "inspect <file...>",

@@ -1,6 +1,7 @@
 import { openDevice } from "../runtime/device/openDevice.ts";
 import type { EvaluationOfRun } from "../runtime/report/report.ts";
 import { createRunFolder, readRunManifest, runFolderOf } from "../runtime/train/runFolder.ts";
+import { faceFinder } from "./faceFinder.ts";
 import {
   type CompileFile,
   type EvaluateProgram,
@@ -31,6 +32,8 @@ export interface EvalRequest {
   readonly driver?: string;
   /** Where the vocabulary of the text model lies, for programs with prompts; default: where the run found it. */
   readonly tokenizer?: string;
+  /** A TypeScript file that finds faces. */
+  readonly faces?: string;
   readonly json?: boolean;
   readonly streams?: Streams;
 }
@@ -100,6 +103,8 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       blockOf.set(place.value, blockNames(plan)[0] ?? "");
     }
     const metrics: Record<string, number> = {};
+    const faces = request.faces === undefined ? null : faceFinder(request.faces);
+    if (faces?.ok === false) return problem(faces.error);
     for (const plan of walks) {
       const place = await folderOf(plan, folders, out);
       if (!place.ok) return problem(place.error);
@@ -111,6 +116,7 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
         sources,
         streams,
         tokenizer: tokenizer.value,
+        faces: faces?.value,
       });
       if (!walked.ok) return problem(walked.problem);
       if (!request.json) streams.out.write(`${walkText(plan.program.name, walked.value)}folder: ${place.value}\n`);

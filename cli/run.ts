@@ -18,6 +18,7 @@ import {
 } from "../runtime/train/runFolder.ts";
 import { openDatasets } from "../runtime/train/sources.ts";
 import { metricsFileName, type TrainOutcome, train } from "../runtime/train/trainer.ts";
+import { type FaceFinder, faceFinder } from "./faceFinder.ts";
 import {
   type CompileFile,
   callProject,
@@ -55,6 +56,8 @@ export interface RunRequest {
   readonly driver?: string;
   /** Where the vocabulary of the text model lies, for programs with prompts. */
   readonly tokenizer?: string;
+  /** A TypeScript file that finds faces. */
+  readonly faces?: string;
   /** Checkpoints that stay; null: all. */
   readonly keepLast?: number | null;
   /** Time every kernel when training is over. */
@@ -102,6 +105,8 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
     const vocabulary = request.tokenizer ?? resumed?.value.manifest.tokenizer;
     const tokenizer = await tokenizerFor(vocabulary, [...trains, ...compiled.evaluations, ...compiled.walks]);
     if (!tokenizer.ok) return problem(tokenizer.error);
+    const faces = request.faces === undefined ? null : faceFinder(request.faces);
+    if (faces?.ok === false) return problem(faces.error);
     const job: Job = {
       request,
       streams,
@@ -109,6 +114,7 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
       overrides,
       vocabulary,
       tokenizer: tokenizer.value,
+      faces: faces?.value,
       signal: stop.signal,
       folders: new Map(),
       resumed: resumed?.value ?? null,
@@ -137,6 +143,7 @@ interface Job {
   readonly overrides: Readonly<Record<string, string>>;
   readonly vocabulary: string | undefined;
   readonly tokenizer: Tokenizer | undefined;
+  readonly faces: FaceFinder | undefined;
   readonly signal: AbortSignal;
   /** Run folders made so far, by train block. */
   readonly folders: Map<string, string>;
@@ -249,6 +256,7 @@ async function runBlock(
         streams,
         signal: job.signal,
         tokenizer: job.tokenizer,
+        faces: job.faces,
       };
       const walked = await walkOn(opened, walk, options);
       if (!walked.ok) return failed(walked.problem);

@@ -22,6 +22,7 @@ import { listFolders, readLines } from "../runtime/walk/files.ts";
 import { picturesOf, readPicture, writePicture } from "../runtime/walk/pictures.ts";
 import { type Measured, writeReportFiles } from "../runtime/walk/report.ts";
 import { type CheckedFile, checkFile, placesIn } from "./compileFile.ts";
+import type { FaceFinder } from "./faceFinder.ts";
 import type { Problem, Streams, WalkProgram } from "./job.ts";
 
 // A walk on a device. In: its plan, whose parameters are shared by all of its legs, and its program, which asks for one thing after the
@@ -36,6 +37,7 @@ export interface WalkOptions {
   readonly streams: Streams;
   readonly signal?: AbortSignal;
   readonly tokenizer?: Tokenizer | undefined;
+  readonly faces?: FaceFinder | undefined;
 }
 export interface Walked {
   /** Everything that was measured. */
@@ -142,11 +144,15 @@ class WalkDriver {
         return need(await readLines(request.file));
       case "load":
         return await this.#load(request.file);
-      case "made":
-        throw new Stopped({
-          message: `\`${request.name}\` of a walk has nobody who makes it: there is no detector of faces here`,
-          help: "read pictures that are aligned already",
-        });
+      case "made": {
+        const { faces } = this.#options;
+        if (faces === undefined)
+          throw new Stopped({
+            message: `\`${request.name}\` needs someone who finds faces`,
+            help: "name a TypeScript file whose default export does: --faces FILE.ts; or read pictures that are aligned already",
+          });
+        return need(await faces(request.of, request.args));
+      }
       case "prompt": {
         const environment = { seed: this.#plan.program.seed, microStep: 0, update: 0, progress: 0, known: this.#walk.known };
         const made = promptInput([request.prompt], request.input, environment, this.#options.tokenizer);

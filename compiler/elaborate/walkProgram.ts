@@ -66,7 +66,9 @@ function open(program: Program, name: string, overrides: Overrides, live: boolea
     fileScope,
     scope: fileScope.child({
       values: new Map<string, Val>([
-        ...[...walkBuiltinNames()].map((one): [string, Val] => [one, { kind: "builtin", name: `walk.${one}` }]),
+        ...[...walkBuiltinNames()]
+          .filter((one) => !files.itemsOf(file).has(one))
+          .map((one): [string, Val] => [one, { kind: "builtin", name: `walk.${one}` }]),
         ["area", text("area")],
       ]),
     }),
