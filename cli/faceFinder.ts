@@ -1,6 +1,5 @@
 import path from "node:path";
-import type { HostTensor } from "../compiler/elaborate/index.ts";
-import type { PlanDataValue } from "../compiler/plan/plan.ts";
+import type { HostTensor, WalkRequest } from "../compiler/elaborate/index.ts";
 import { loadHostModule } from "../dsl/host/run.ts";
 import type { Problem } from "./job.ts";
 
@@ -23,7 +22,7 @@ export interface FinderWish {
 type Finder = (picture: FinderPicture, wish: FinderWish) => unknown;
 export type FaceFinder = (
   of: HostTensor,
-  args: Readonly<Record<string, PlanDataValue>>,
+  args: Extract<WalkRequest, { kind: "made" }>["args"],
 ) => Promise<{ readonly ok: true; readonly value: HostTensor | null } | { readonly ok: false; readonly error: Problem }>;
 
 /** The finder of a file. */
