@@ -237,6 +237,18 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = await inspectCommand({ files, ...given(flags) });
     });
 
+  command(
+    "onnx <file>",
+    "say what a model of ONNX consists of, and import it as a graph",
+    "adac onnx det_10g.onnx --shape input.1=1,3,640,640",
+  )
+    .option("--emit", "print the tensor IR", false)
+    .addOption(new Option("--shape <name=sizes>", "sizes of an input that are open").argParser(assignment).default({}, "the file's"))
+    .action(async (file: string, flags: { emit: boolean; shape: Readonly<Record<string, string>> }) => {
+      const { onnxCommand } = await import("./onnx.ts");
+      process.exitCode = await onnxCommand({ file, shapes: flags.shape, emit: flags.emit });
+    });
+
   const tokenizers = command(
     "tokenizer",
     "make a small vocabulary from texts, or show the ids of a text",

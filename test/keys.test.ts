@@ -8,7 +8,7 @@ describe(goldenTitle("keys of published checkpoints"), () => {
   const lists = goldenFolder === undefined ? [] : discoverLists(goldenFolder).filter((list) => list.kind === "checkpoint_keys");
   test.runIf(goldenFolder !== undefined)("bind", async () => {
     const results = [];
-    for (const list of lists) for await (const result of list.run()) results.push(result);
+    for (const list of lists) for await (const result of list.run(async () => ({}))) results.push(result);
     expect(results.filter((one) => one.status === "failed")).toEqual([]);
     expect(results.filter((one) => one.status === "passed").length).toBeGreaterThanOrEqual(10);
   });

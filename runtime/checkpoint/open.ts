@@ -1,4 +1,5 @@
 import { type Checked, type Files, fail, realFiles } from "./files.ts";
+import { openOnnx } from "./onnxFile.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { openSharded } from "./sharded.ts";
 import { checked, openBytes, type TensorFile } from "./tensorFile.ts";
@@ -7,12 +8,13 @@ import { openTorch } from "./torchFile.ts";
 // Opens a file of tensors of any format that is read. What a file is follows from its name where that is certain, else from its first bytes.
 
 /** The formats that are read, for messages. */
-export const formats = "safetensors (also several files with an index), and PyTorch's .pt, .pth, .ckpt and .bin";
+export const formats = "safetensors (also several files with an index), PyTorch's .pt, .pth, .ckpt and .bin, ONNX";
 
 /** Opens a file. */
 export async function openTensorFile(path: string, files: Files = realFiles): Promise<Checked<TensorFile>> {
   if (path.endsWith(".index.json")) return openSharded(path, openTensorFile, files);
   if (path.endsWith(".safetensors")) return openSafetensors(path, files);
+  if (path.endsWith(".onnx")) return openOnnx(path, files);
   const head = await checked(path, async () => {
     const bytes = await openBytes(path, files);
     try {

@@ -94,7 +94,7 @@ export function difference(one: Case, name: string, found: NdArray | undefined, 
     const expected = zero ? 0 : wanted.data[i]!;
     const off = Math.abs(found.data[i]! - expected);
     const allowed = zero ? atol + largest : atol + rtol * Math.abs(expected);
-    if (!(off <= allowed) && found.data[i] !== expected) {
+    if (!(off <= allowed) && found.data[i] !== expected && !(Number.isNaN(found.data[i]) && Number.isNaN(expected))) {
       return `${name}[${i}] is ${found.data[i]} instead of ${expected} (tolerance ${(zero ? allowed : atol).toExponential(1)} + ${rtol} relative)`;
     }
   }

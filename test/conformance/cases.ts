@@ -16,6 +16,7 @@ import { pointwiseKinds } from "./kinds/pointwise.ts";
 import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
 import { trainingKinds } from "./kinds/training.ts";
+import { runOnnxModel } from "./lists/onnx.ts";
 import { discoverLists } from "./lists.ts";
 import { type Execute, runWritten } from "./run.ts";
 import type { KindTable } from "./written.ts";
@@ -65,7 +66,7 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
     if (options.kind !== undefined && one.kind !== options.kind) continue;
     groups[one.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
     const group = groups[one.group]!;
-    const result = await runCase(one, opened, options);
+    const result = await runCase(root, one, opened, options);
     group[result.status]++;
     group.cases.push(result);
     options.onCase?.(one.group, result);
@@ -75,7 +76,7 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
     if (options.kind !== undefined && list.kind !== options.kind) continue;
     groups[list.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
     const group = groups[list.group]!;
-    for await (const result of list.run()) {
+    for await (const result of list.run(executor(opened, options))) {
       group[result.status]++;
       group.cases.push(result);
       options.onCase?.(list.group, result);
@@ -84,7 +85,7 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
   return groups;
 }
 
-async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Promise<CaseResult> {
+async function runCase(root: string, one: Case, opened: OpenedDevice, options: RunOptions): Promise<CaseResult> {
   const named = { case: one.name };
   try {
     if (isOptimizer(one.kind)) {
@@ -93,6 +94,10 @@ async function runCase(one: Case, opened: OpenedDevice, options: RunOptions): Pr
       if (outcome !== null && typeof outcome === "object")
         return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };
       return outcome === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: outcome };
+    }
+    if (one.kind === "onnx_model") {
+      const problem = await runOnnxModel(one, root, executor(opened, options));
+      return problem === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: problem };
     }
     const write = kinds[one.kind];
     if (!write) return { ...named, status: "unsupported", detail: `kind ${one.kind}` };
