@@ -5,7 +5,7 @@ import { printModules } from "../compiler/elaborate/print.ts";
 import { isPlanFolder, planFileName, planFolderFiles } from "../compiler/emit/folder.ts";
 import { printTyped } from "../dsl/check/printTyped.ts";
 import { printAst } from "../dsl/printAst.ts";
-import { checkFile, compileBlocks, elaborateFile, type FileFailure } from "./compileFile.ts";
+import { type CompiledBlock, checkFile, compileBlocks, elaborateFile, type FileFailure } from "./compileFile.ts";
 import { type Problem, problemText, processStreams, type Streams } from "./job.ts";
 import type { PlanCache } from "./planCache.ts";
 import { namedTargets, type TargetName } from "./target.ts";
@@ -61,9 +61,20 @@ export async function compileCommand(request: CompileFolderRequest): Promise<num
   }
   const kernels = [...files.keys()].filter((file) => file.endsWith(".wgsl")).length;
   streams.err.write(
-    `${request.out}: ${compiled.blocks.map(({ plan, kept }) => `${plan.program.name}${kept ? " (unchanged)" : ""}`).join(", ")} for ${request.target}, ${kernels} kernels\n`,
+    `${request.out}: ${compiled.blocks.map((block) => `${block.plan.program.name}${whatWasKept(block)}`).join(", ")} for ${request.target}, ${kernels} kernels\n`,
   );
   return 0;
+}
+
+/** What of a block was made and what was kept, in a few words; nothing where all was made. */
+export function whatWasKept({ kept, legs }: Pick<CompiledBlock, "kept" | "legs">): string {
+  if (kept) return " (unchanged)";
+  const names = (which: boolean): readonly string[] => [...new Set(legs.filter((leg) => leg.kept === which).map((leg) => leg.name))];
+  const [made, unchanged] = [names(false), names(true)];
+  if (unchanged.length === 0) return "";
+  const few = (all: readonly string[]): string =>
+    all.length > 4 ? `${all.slice(0, 4).join(", ")} and ${all.length - 4} more` : all.join(", ");
+  return ` (${made.length === 0 ? "" : `made: ${few(made)}; `}unchanged: ${few(unchanged)})`;
 }
 
 function optionsOf({ tuned, target, options = {} }: CompileFolderRequest): CompileOptions {

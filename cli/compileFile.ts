@@ -21,7 +21,7 @@ import { LineIndex, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
 import type { Span } from "../dsl/span.ts";
 import type { CompileFile, CompileRequest, CompileResult } from "./job.ts";
-import { type KeptBlock, keepBlock, keepFile, keptBlock, takeBlock, takeFile } from "./keptPlans.ts";
+import { type KeptBlock, keepBlock, keepFile, keptBlock, keptLegs, takeBlock, takeFile } from "./keptPlans.ts";
 import { hashOfTexts, type PlanCache } from "./planCache.ts";
 import { targetOf } from "./target.ts";
 import { schedulesFor } from "./tuned.ts";
@@ -76,6 +76,8 @@ export interface CompiledBlock {
   readonly compileMs: number;
   /** Whether the plan was kept from an earlier time. */
   readonly kept: boolean;
+  /** Of a plan that was not, its legs in the order in which they were needed, and which of them were kept. Empty where nothing is kept. */
+  readonly legs: readonly { readonly name: string; readonly kept: boolean }[];
 }
 export interface CompiledFile {
   readonly ok: true;
@@ -132,9 +134,10 @@ export function compileBlocks(request: FileRequest): CompiledFile | FileFailure 
   let { warnings } = read;
   for (const { kind, name } of names.blocks) {
     const begun = performance.now();
-    const block = (plan: CompiledBlock["plan"], kept: boolean): CompiledBlock => ({
+    const block = (plan: CompiledBlock["plan"], kept: boolean, legs: CompiledBlock["legs"] = []): CompiledBlock => ({
       plan,
       kept,
+      legs,
       compileMs: readMs + performance.now() - begun,
     });
     const key = cache === null ? null : keptBlock(read.checked, name, request);
@@ -147,11 +150,16 @@ export function compileBlocks(request: FileRequest): CompiledFile | FileFailure 
     const made = elaborateBlock(read.checked, kind, name, request.overrides ?? {});
     if (!made.ok) return { ok: false, status: 1, text: rendered(read.checked, made.diagnostics, colour) };
     warnings += rendered(read.checked, made.warnings, colour);
-    const plan = compileBlock(made.value, read, request);
+    const legs = cache === null ? null : keptLegs(cache, request);
+    const plan = compileBlock(
+      made.value,
+      read,
+      legs === null ? request : { ...request, options: { ...request.options, legs: legs.store } },
+    );
     if ("ok" in plan) return plan;
     // A block with warnings is compiled again each time, so that they are seen again.
     if (key !== null && made.warnings.length === 0) keepBlock(cache!, key, plan);
-    blocks.push(block(plan, false));
+    blocks.push(block(plan, false, legs?.legs));
   }
   const made: CompiledFile = { ok: true, blocks, sourceHash: read.sourceHash, warnings };
   if (keys.length === blocks.length) keepFile(cache!, request, read.checked, made, keys);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { CompileOptions } from "../compiler/compile.ts";
+import type { KeptLeg, LegStore } from "../compiler/legContent.ts";
 import type { Plan, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
 import { verifyPlan } from "../compiler/plan/verify.ts";
 import type { CheckedProgram } from "../dsl/check/index.ts";
@@ -8,8 +9,9 @@ import { sliceOf } from "../dsl/slice.ts";
 import { type CompiledBlock, type CompiledFile, placesIn } from "./compileFile.ts";
 import { hashOfCompiler, hashOfTexts, type PlanCache } from "./planCache.ts";
 
-// What of a compilation can be taken from the cache. Twice: a whole file whose sources are byte for byte the ones they were is not even read
-// by the compiler; otherwise each block whose slice of the program has the words that it had. Places in a kept plan are numbers of words
+// What of a compilation can be taken from the cache, in three sizes: a whole file whose sources are byte for byte the ones they were is not even read
+// by the compiler; otherwise each block whose slice of the program has the words that it had; of a block that has changed, each leg (a way through
+// a step, the start, the update) whose graph is the one it was. Places in a kept plan are numbers of words
 // of the slice, since lines move; they become places of the present text when it is taken out.
 
 export interface KeptRequest {
@@ -48,6 +50,27 @@ export function keptBlock(checked: CheckedProgram, name: string, request: KeptRe
     return words.get(place);
   };
   return { key: `block-${hashOfTexts([...settings, ...slice.words])}`, placeOf: (word) => placeOf(slice.tokens[word]!), wordAt };
+}
+
+/** Where the legs of a block are kept, each by its own content, and which were there; null if this compilation is not to be kept. */
+export function keptLegs(
+  cache: PlanCache,
+  request: KeptRequest,
+): { readonly store: LegStore; readonly legs: CompiledBlock["legs"] } | null {
+  const options = optionsText(request.options);
+  if (options === null) return null;
+  const settings = [hashOfCompiler(), sortedJson(request.target), options];
+  const keyOf = (key: string): string => `leg-${hashOfTexts([...settings, key])}`;
+  const legs: { readonly name: string; readonly kept: boolean }[] = [];
+  const store: LegStore = {
+    take(key, name) {
+      const kept = cache.read(keyOf(key)) as KeptLeg | null;
+      legs.push({ name, kept: kept !== null });
+      return kept;
+    },
+    keep: (key, _name, leg) => cache.write(keyOf(key), leg),
+  };
+  return { store, legs };
 }
 
 type BlockPlan = CompiledBlock["plan"];
@@ -127,7 +150,7 @@ export function takeFile(cache: PlanCache, request: KeptRequest): CompiledFile |
     plans.push(plan);
   }
   const compileMs = performance.now() - started;
-  const blocks = plans.map((plan): CompiledBlock => ({ plan, compileMs, kept: true }));
+  const blocks = plans.map((plan): CompiledBlock => ({ plan, compileMs, kept: true, legs: [] }));
   return { ok: true, blocks, sourceHash: kept.sourceHash, warnings: "" };
 }
 function hashOfFile(file: string): string | null {

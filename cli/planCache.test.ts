@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { smallProgram } from "../test/programs.testing.ts";
+import { whatWasKept } from "./compile.ts";
 import { type CompiledFile, compileBlocks } from "./compileFile.ts";
 import { PlanCache } from "./planCache.ts";
 import { namedTargets } from "./target.ts";
@@ -101,6 +102,77 @@ describe("a second compilation", () => {
   });
 });
 
+describe("a block of which a step has changed", () => {
+  const steps = program
+    .replace(
+      "train tiny {",
+      `step other(face: faces) {
+  let y = net(mean(face.image, over: [h, w]) |> rename(c: f)) + draw(uniform(0..0.5))
+  let z = if draw(coin(0.5)) { y } else { 2 * y }
+  minimize mean(abs(z))
+}
+train tiny {`,
+    )
+    .replace("each step: learn", "each step: [0.5] learn | [0.5] other");
+  const edit = (from: string, to: string): void => {
+    expect(steps).toContain(from);
+    writeFileSync(file, steps.replace(from, to));
+  };
+  /** The legs of the training that were made, and those that were kept. */
+  const legs = (): { readonly made: readonly string[]; readonly kept: readonly string[] } => {
+    const made = compiled({ block: "tiny" });
+    expectFreshBlock(made);
+    const names = (kept: boolean) => made.blocks[0]!.legs.flatMap((leg) => (leg.kept === kept ? [leg.name] : []));
+    return { made: names(false), kept: names(true) };
+  };
+  /** As compiled anew, but for lines: what steps share may name the lines of fewer of them. */
+  function expectFreshBlock(made: CompiledFile): void {
+    const fresh = compiled({ cache: null, block: "tiny" });
+    const lines: string[] = [];
+    const withoutLines = (file: CompiledFile) =>
+      JSON.parse(JSON.stringify(file.blocks.map((b) => b.plan)), (key, value) => {
+        if (key !== "origins") return value;
+        lines.push(...value);
+        return value.length > 0;
+      });
+    expect(withoutLines(made)).toEqual(withoutLines(fresh));
+    expect(lines.filter((place) => !/^\S+\.ada:\d+:\d+$/.test(place))).toEqual([]);
+  }
+  beforeEach(() => {
+    writeFileSync(file, steps);
+    expect(legs()).toEqual({ made: ["init", "init", "learn.next", "other.0.next", "other.1.next", "update"], kept: [] });
+  });
+
+  it("makes that step only", () => {
+    edit("let loss = mean(", "let loss = 3 * mean(");
+    expect(legs()).toEqual({ made: ["learn.next"], kept: ["init", "init", "other.0.next", "other.1.next", "update"] });
+  });
+  it("makes one way of a step only", () => {
+    edit("else { 2 * y }", "else { 4 * y }");
+    expect(legs()).toEqual({ made: ["other.1.next"], kept: ["init", "init", "learn.next", "other.0.next", "update"] });
+  });
+  it("makes that step only where it needs one number of the host more, and all lines have moved", () => {
+    edit("let y = net(mean(", "// drawn\n\n  let y = draw(uniform(1..2)) * net(mean(");
+    expect(legs()).toEqual({ made: ["learn.next"], kept: ["init", "init", "other.0.next", "other.1.next", "update"] });
+  });
+  it("makes the update only when its settings change, and nothing for a weight of the mix", () => {
+    edit("lr: 1e-2", "lr: 2e-2");
+    expect(legs().made).toEqual(["update"]);
+    edit("[0.5] learn | [0.5] other", "[0.25] learn | [0.75] other");
+    expect(legs().made).toEqual([]);
+  });
+  it("makes the steps anew when what they share has changed", () => {
+    edit("model net = Linear(width)", "model net = Linear(80)");
+    expect(legs().made).toEqual(["init", "init", "learn.next", "other.0.next", "other.1.next", "update"]);
+  });
+  it("says so in few words", () => {
+    edit("let loss = mean(", "let loss = 3 * mean(");
+    const [block] = compiled({ block: "tiny" }).blocks;
+    expect(whatWasKept(block!)).toBe(" (made: learn.next; unchanged: init, other.0.next, other.1.next, update)");
+    expect(whatWasKept(compiled({ block: "tiny" }).blocks[0]!)).toBe(" (unchanged)");
+  });
+});
+
 describe("the cache", () => {
   it("says what is damaged and makes it again", () => {
     compiled();
@@ -116,7 +188,7 @@ describe("the cache", () => {
   });
   it("leaves nothing half written behind, and does without a folder", () => {
     compiled();
-    expect(readdirSync(folder).filter((name) => !/^(block|file)-[0-9a-f]{64}\.json$/.test(name))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => !/^(block|file|leg)-[0-9a-f]{64}\.json$/.test(name))).toEqual([]);
     const nowhere = new PlanCache(path.join(file, "no-folder"), () => {});
     expect(kept(compiled({ cache: nowhere }))).toEqual({ tiny: false, held_out: false });
   });

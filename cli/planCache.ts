@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 export class PlanCache {
   readonly #folder: string;
   readonly #warn: (text: string) => void;
+  /** Written since the folder was last looked through; at first as if it were much. */
+  #grown = mostBytes;
 
   constructor(folder: string, warn: (text: string) => void) {
     this.#folder = folder;
@@ -44,6 +46,9 @@ export class PlanCache {
       mkdirSync(this.#folder, { recursive: true });
       writeFileSync(aside, `${sum(body)}\n${body}`);
       renameSync(aside, this.#fileOf(key));
+      this.#grown += body.length;
+      if (this.#grown < mostBytes / 16) return;
+      this.#grown = 0;
       this.#prune();
     } catch {
       drop(aside);
@@ -78,7 +83,7 @@ function drop(file: string): void {
   }
 }
 
-const mostBytes = 512 * 2 ** 20;
+const mostBytes = 2 ** 30;
 const sum = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** One hash of texts; each counts with its length, so that no two lists of texts are the same. */

@@ -2,6 +2,7 @@ import type { PrecisionPolicy } from "../dsl/precision.ts";
 import type { Span } from "../dsl/span.ts";
 import type { Region } from "./fuse/region.ts";
 import type { Graph } from "./ir/value.ts";
+import type { LegStore } from "./legContent.ts";
 import type { PlanOp } from "./plan/plan.ts";
 import type { ScheduleBook } from "./schedule/target.ts";
 import type { TileKernel } from "./tile/tile.ts";
@@ -22,6 +23,8 @@ export interface CompileOptions {
   readonly placeOf?: (span: Span) => string;
   /** Schedules that a tuner has found, by bucket of shapes; one that is no candidate there is not used. */
   readonly schedules?: ScheduleBook;
+  /** Where legs are kept: what is there is not made again. */
+  readonly legs?: LegStore;
   /** Gets the kernel of each dispatch in the form that the CPU interpreter runs, and the region that it computes. */
   readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel, region: Region) => void;
 }

@@ -232,7 +232,7 @@ class TrainCompiler {
       const results: GraphResult[] = [last];
       for (const v of crossing) {
         if (names.has(v)) continue;
-        const keptName = `kept${this.#kept.size}.${v.id}`;
+        const keptName = `${step}:kept${names.size}`;
         names.set(v, keptName);
         this.#kept.set(keptName, this.#builder.buffer(keptName, bytesOf(v), "persistent"));
         results.push({ name: keptName, value: v });

@@ -1,40 +1,20 @@
-import { createHash } from "node:crypto";
 import type { CompileOptions } from "./compileOptions.ts";
-import { cluster } from "./fuse/cluster.ts";
-import { isMemoryLeaf } from "./fuse/kinds.ts";
-import { prepare, shortConcats } from "./fuse/prepare.ts";
-import { makeStored, type Region, type Stored } from "./fuse/region.ts";
-import { verifyLaid } from "./fuse/verify.ts";
-import { printGraph } from "./ir/print.ts";
-import type { DType, Graph, Value } from "./ir/value.ts";
-import { requireVerified } from "./ir/verify.ts";
-import { graphInputs, graphValues } from "./ir/walk.ts";
-import { layout, printLaid } from "./layout.ts";
-import { lifetimes } from "./memory/lifetimes.ts";
+import type { Graph, Value } from "./ir/value.ts";
+import { graphValues } from "./ir/walk.ts";
+import { fromKept, legContent, toKeep } from "./legContent.ts";
+import { LegMaker } from "./legMaker.ts";
+import { firstSlot, type LegObject, type MadeLeg, type ObjectKernel, type Place } from "./legObject.ts";
 import { Mover } from "./memory/moves.ts";
-import { changingInputs, computedAgain, orderRegions } from "./memory/order.ts";
-import { bytesOf, samePlace } from "./memory/place.ts";
 import { SlotPool } from "./memory/pool.ts";
-import { computedResults, type Lower, placeResults } from "./memory/results.ts";
-import { takeOver } from "./memory/takeover.ts";
-import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
-import { toHalves } from "./plan/half.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
-import { applyPrecision, type PrecisionRequest } from "./precision.ts";
-import { type AttendValue, attendFits } from "./schedule/attend.ts";
-import { HalfForms } from "./schedule/halves.ts";
-import type { LoweredRegion } from "./schedule/lower.ts";
-import { Lowering } from "./schedule/lowering.ts";
-import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
-import { printTileKernel } from "./tile/print.ts";
-import { verifyKernel } from "./tile/verify.ts";
-import { printKernel } from "./wgsl/print.ts";
+import type { PrecisionRequest } from "./precision.ts";
+import { kernelId } from "./wgsl/print.ts";
 
-// Makes a plan leg by leg. In: graphs, and the places of what outlives a leg (inputs, parameters, states, outputs). Each leg goes through
-// simplify, fuse, layout, schedule, memory and printing; legs share kernels by content and slots by size. Every level is verified.
+// Puts a plan together. In: graphs, and the places of what outlives a leg (inputs, parameters, states, outputs). Each leg is made by itself, or
+// taken from where it was kept; here it gets its slots, constants and kernels, which all legs share. The whole is verified.
 
 export const compilerVersion = "0.1.0";
 
@@ -67,13 +47,12 @@ export class PlanBuilder {
   readonly #uniforms: readonly UniformDecl[];
   readonly #buffers: DraftBuffer[] = [];
   readonly #kernels: PlanKernel[] = [];
-  readonly #lowering: Lowering;
+  readonly #maker: LegMaker;
   readonly #kernelOf = new Map<string, number>(); // by text
-  readonly #numbers = new Map<LoweredRegion["kernel"], number>(); // of what was verified and printed
   readonly #legs: PlanLeg[] = [];
   readonly #pool: SlotPool;
   readonly #slotBuffers = new Map<number, number>();
-  readonly #constants = new Map<string, PlanBinding>();
+  readonly #constants = new Map<string, number>(); // by type and content
   readonly #features = new Set<string>();
   readonly #mover = new Mover((name) => {
     const { buffer } = this.buffer(name, 16, "slot");
@@ -86,11 +65,7 @@ export class PlanBuilder {
     this.#pool = new SlotPool({ alignment: target.offsetAlignment, slotBytes: target.maxBindingBytes });
     this.#uniforms = uniforms;
     this.#options = options;
-    const { schedules } = options;
-    this.#lowering = new Lowering({
-      uniformIndex: (name) => this.#uniformIndex(name),
-      target: schedules === undefined ? target : { ...target, schedules },
-    });
+    this.#maker = new LegMaker(target, uniforms, options);
   }
 
   /** A buffer of `bytes` (rounded up to what buffers may have). */
@@ -99,9 +74,6 @@ export class PlanBuilder {
     return { buffer: this.#buffers.length - 1, offset: 0, bytes };
   }
 
-  get #windowLimits(): WindowLimits {
-    return { bindingBytes: this.#target.maxBindingBytes, offsetAlignment: this.#target.offsetAlignment };
-  }
   #time<T>(pass: string, work: () => T): T {
     const start = performance.now();
     const result = work();
@@ -109,150 +81,67 @@ export class PlanBuilder {
     return result;
   }
 
+  /** Adds a leg: made now, or one of this content that was made earlier. */
   leg(request: LegRequest): void {
-    const { onStage, verify = true } = this.#options;
-    const simple = this.#time("simplify", () => {
-      const isWhole = (call: Value): boolean =>
-        attendFits(call as AttendValue, this.#target.maxStorageBuffers) && attendsInWindows(call, this.#windowLimits);
-      const plain = stripMarkers(request.graph, (call) => !isWhole(call));
-      return this.#options.simplify === false ? plain : simplify(plain, new Simplifier());
-    });
-    if (verify) requireVerified(simple, "simplify");
-    onStage?.("simple", request.name, () => printGraph(simple), simple);
-    const windows = this.#time("windows", () => this.#windows(simple, request));
-    const inputPlaceOf = new Map([...request.inputs, ...windows.inputs]);
-    const resultPlaceOf = new Map([...request.results, ...windows.results]);
-    const precision = request.precision && {
-      ...request.precision,
-      frozen: new Set([...request.precision.frozen, ...windows.halves]),
-    };
-    const { computed, moved } = computedResults(windows.graph, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
-    const { maxStorageBuffers: maxBuffers, maxBindingBytes: maxBytes, adapterClass } = this.#target;
-    const limits = { fuse: this.#options.fuse !== false, maxBuffers, maxBytes, adapterClass };
-    const prepared = this.#time("prepare", () => {
-      const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
-      return shortConcats(this.#options.fuse === false ? wanted : prepare(wanted, adapterClass), maxBuffers);
-    });
-    const graph = precision
-      ? this.#time("precision", () => applyPrecision(prepared, precision, cluster(prepared, limits).stored))
-      : prepared;
-    if (precision) {
-      if (verify) requireVerified(graph, "precision");
-      onStage?.("precise", request.name, () => printGraph(graph), graph);
+    const { request: own, buffers } = numberedAlone(request);
+    const { legs: store } = this.#options;
+    const content = store === undefined ? null : this.#time("content", () => legContent(own, this.#uniforms));
+    const kept = content === null ? null : store!.take(content.key, request.name);
+    if (kept !== null) {
+      this.#link(request, fromKept(kept, content!), buffers, null);
+      return;
     }
-    const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
-    // Preparing may have made two results one value.
-    const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
-    const clusters = this.#time("fuse", () => cluster(graph, limits));
-    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), limits));
-    if (verify) {
-      const problems = verifyLaid(laid, graph, this.#target.maxStorageBuffers);
-      if (problems.length > 0) throw new Error(`internal: fuse (leg ${request.name}): ${problems.slice(0, 4).join("; ")}`);
-    }
-    onStage?.("fused", request.name, () => printLaid(laid));
-    const kept = [...graphValues(graph).filter(isMemoryLeaf), ...laid.regions.flatMap((r) => r.outputs.map((o) => o.value))];
-    const large = kept.find((v) => bytesOf(v) > this.#target.maxBindingBytes);
-    if (large) throw new TooLarge(large, this.#windowLimits, "it cannot be read in parts");
+    const { object, sources } = this.#maker.make(own, buffers.length);
+    this.#link(request, object, buffers, sources);
+    if (content !== null) store!.keep(content.key, request.name, toKeep(object, content));
+  }
 
-    const placeOfInput = (v: Value): PlanBinding => {
-      if (v.op === "table") return this.#constant(v);
-      if (v.op !== "input") throw new Error(`internal: %${v.id} has no place`);
-      const place = inputPlaceOf.get(v.attrs.name);
-      if (!place) throw new Error(`internal: leg ${request.name}: input '${v.attrs.name}' has no place`);
-      return place;
+  /** Gives a leg's tensors slots, its constants buffers and its kernels numbers, all shared with the other legs. */
+  #link(request: LegRequest, object: LegObject, buffers: readonly number[], sources: MadeLeg["sources"] | null): void {
+    const { placeOf = ({ file, start }: Place) => `${file}@${start}` } = this.#options;
+    const memory = this.#time("memory", () => this.#pool.assign(object.tenancies));
+    const constants = object.constants.map((constant) => this.#constant(constant));
+    const at = (binding: PlanBinding): PlanBinding => {
+      const { buffer, offset, bytes } = binding;
+      if (buffer < object.given) return { ...binding, buffer: buffers[buffer]! };
+      if (buffer < firstSlot) return { ...binding, buffer: constants[buffer - object.given]! };
+      const place = memory.places[buffer - firstSlot]!;
+      return { buffer: this.#slotBuffer(place.slot), offset: place.offset + offset, bytes };
     };
-
-    const again = computedAgain(graph);
-    const changes = changingInputs(laid.regions, nameOf, resultPlaceOf, placeOfInput);
-    const slotBytes = ({ value }: Stored): number => (nameOf.has(value) ? 0 : bytesOf(value));
-    const regions = this.#time("order", () => orderRegions({ regions: laid.regions, changes, isAgain: (v) => again.has(v), slotBytes }));
-    const inPlace = this.#options.inPlace !== false;
-    const halves = new HalfForms(this.#target.shaderF16);
-    const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });
-    const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover, halves);
-    const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);
-    const results = this.#time("schedule", () =>
-      placeResults(
-        { regions, nameOf, places: resultPlaceOf, placeOfInput, copiedAtEnd, inPlace, offsetAlignment: this.#target.offsetAlignment },
-        lower,
-      ),
-    );
-    const { direct, late } = results;
-    for (const r of graph.results)
-      if (halves.of(makeStored(r.value)) === "wide") throw new Error(`internal: leg ${request.name}: result '${r.name}' cannot be packed`);
-    const { lowered, tenancies, memory } = this.#time("memory", () => {
-      const lateOnes = late.map((l) => l.stored);
-      const apart = lifetimes(regions, results.lowered, (id) => direct.has(id), lateOnes, storedBytes);
-      const { lowered, tenancies } = inPlace
-        ? takeOver(regions, results.lowered, apart, results.takeovers, lower)
-        : { lowered: results.lowered, tenancies: apart };
-      return { lowered, tenancies, memory: this.#pool.assign(tenancies) };
-    });
-    const slotOf = new Map(tenancies.flatMap((t, i) => t.tenants.map((s) => [s.id, memory.places[i]!])));
-    const placeOf = (stored: Stored): PlanBinding => {
-      const final = direct.get(stored.id);
-      if (final) return final;
-      const at = slotOf.get(stored.id);
-      return at ? { buffer: this.#slotBuffer(at.slot), offset: at.offset, bytes: storedBytes(stored) } : placeOfInput(stored.value);
-    };
+    const kernels = object.kernels.map((kernel) => this.#kernel(kernel));
     const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
-    const resultPlace = (name: string): PlanBinding => {
-      const place = resultPlaceOf.get(name);
-      if (!place) throw new Error(`internal: leg ${request.name}: result '${name}' has no place`);
-      return place;
-    };
-    this.#time("print", () => {
-      for (const [i, region] of regions.entries()) {
-        const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
-        if (verify && !this.#numbers.has(kernel)) this.#verifyKernel(kernel, region);
-        onStage?.("tiles", request.name, () => `# ${what}\n${printTileKernel(kernel)}`);
-        const dispatch: PlanOp = {
-          kind: "dispatch",
-          kernel: this.#kernel(kernel, what),
-          bindings: buffers.map((b) => placeOf(b.stored)),
-          grid: kernel.grid,
-          what,
-          template: region.template,
-          flops,
-          bytesMoved,
-          origins: originsOf(region, this.#options.placeOf),
-        };
-        this.#options.onKernel?.(dispatch, kernel, region);
-        ops.push(dispatch);
+    let dispatches = 0;
+    for (const op of object.ops) {
+      switch (op.kind) {
+        case "dispatch": {
+          const dispatch: PlanOp = {
+            ...op,
+            kernel: kernels[op.kernel]!,
+            bindings: op.bindings.map(at),
+            origins: [...new Set(op.origins.map(placeOf))],
+          };
+          const source = sources?.[dispatches++];
+          if (source) this.#options.onKernel?.(dispatch, source.kernel, source.region);
+          ops.push(dispatch);
+          break;
+        }
+        case "copy":
+          ops.push(...this.#mover.copy(at(op.from), at(op.to)));
+          break;
+        case "moves":
+          ops.push(...this.#mover.moves(op.moves.map(({ from, to }) => ({ from: at(from), to: at(to) }))));
+          break;
+        default:
+          op satisfies never;
       }
-    });
-    // All kernels have read what the moves replace; the moves have read what the late results replace.
-    const moves = moved
-      .filter((m) => isMemoryLeaf(m.from))
-      .map((m) => ({ from: placeOfInput(m.from), to: resultPlace(m.name) }))
-      .filter((m) => !samePlace(m.from, m.to));
-    ops.push(...this.#mover.moves(moves));
-    for (const l of late) ops.push(...this.#mover.copy(placeOf(l.stored), l.to));
-    for (const m of moved)
-      if (!isMemoryLeaf(m.from)) ops.push(...this.#mover.copy(resultPlace(computed.get(m.from)!), resultPlace(m.name)));
-    for (const r of doubled) ops.push(...this.#mover.copy(resultPlace(nameOf.get(r.value)!), resultPlace(r.name)));
-
-    const resultValues = new Map(simple.results.map((r) => [r.name, r.value]));
-    const inputValues = new Map(graphInputs(request.graph).map((v) => [v.attrs.name, v]));
+    }
+    const placed = <T extends { readonly at: PlanBinding }>(named: readonly T[]): T[] => named.map((one) => ({ ...one, at: at(one.at) }));
     this.#append({
       name: request.name,
       ops,
-      outputs: [...request.read].map((name) => ({
-        name,
-        at: resultPlace(name),
-        dtype: resultValues.get(name)!.dtype,
-        shape: resultValues.get(name)!.shape,
-      })),
-      inputs: [...request.written].flatMap((name) => {
-        const v = inputValues.get(name);
-        return v ? [{ name, at: request.inputs.get(name)!, dtype: v.dtype, shape: v.shape }] : [];
-      }),
-      figures: {
-        peakBytes: memory.peakBytes,
-        liveBytes: memory.liveBytes,
-        flops: lowered.reduce((sum, l) => sum + l.flops, 0),
-        bytesMoved: lowered.reduce((sum, l) => sum + l.bytesMoved, 0),
-      },
+      outputs: placed(object.outputs),
+      inputs: placed(object.inputs),
+      figures: { peakBytes: memory.peakBytes, liveBytes: memory.liveBytes, flops: object.flops, bytesMoved: object.bytesMoved },
     });
   }
 
@@ -261,17 +150,6 @@ export class PlanBuilder {
     const at = this.#legs.findIndex((l) => l.name === other);
     const leg = this.#legs[at]!;
     this.#legs.splice(at, 0, { ...leg, name, ops: [...clear.map((target): PlanOp => ({ kind: "clear", target })), ...leg.ops] });
-  }
-
-  /** The graph over windows of what one binding cannot hold; places of those of inputs and results. */
-  #windows(graph: Graph, request: LegRequest): Windowed {
-    const limits = this.#windowLimits;
-    const isHalf = (name: string): boolean => request.precision?.frozen.has(name) === true;
-    if (!hasLarge(graph, limits, isHalf)) return { graph, inputs: new Map(), results: new Map(), halves: [] };
-    const made = windowed(graph, limits, request.inputs, request.results, isHalf);
-    if (this.#options.verify !== false) requireVerified(made.graph, "windows");
-    this.#options.onStage?.("simple", `${request.name} in windows`, () => printGraph(made.graph), made.graph);
-    return made;
   }
 
   /** A leg of a name that is there already goes on where that one ended. */
@@ -295,11 +173,6 @@ export class PlanBuilder {
       },
     };
   }
-  #uniformIndex(name: string): number {
-    const index = this.#uniforms.findIndex((u) => u.name === name);
-    if (index < 0) throw new Error(`internal: uniform '${name}' is not declared`);
-    return index;
-  }
   #slotBuffer(slot: number): number {
     let id = this.#slotBuffers.get(slot);
     if (id === undefined) {
@@ -308,57 +181,23 @@ export class PlanBuilder {
     }
     return id;
   }
-  #constant(v: Extract<Value, { readonly op: "table" }>): PlanBinding {
-    const numbers = v.attrs.data;
-    const bytes = contents(v.dtype, numbers);
-    const padded = new Uint8Array(Math.max(16, Math.ceil(bytes.byteLength / 16) * 16));
-    padded.set(new Uint8Array(bytes.buffer));
-    const data = Buffer.from(padded).toString("base64");
-    const key = `${v.dtype} ${data}`;
-    let place = this.#constants.get(key);
-    if (!place) {
-      this.#buffers.push({ name: `constant${this.#constants.size}`, use: "constant", bytes: padded.byteLength, data });
-      place = { buffer: this.#buffers.length - 1, offset: 0, bytes: bytes.byteLength };
-      this.#constants.set(key, place);
+  #constant({ dtype, bytes, data }: LegObject["constants"][number]): number {
+    const key = `${dtype} ${data}`;
+    let buffer = this.#constants.get(key);
+    if (buffer === undefined) {
+      buffer = this.#buffers.push({ name: `constant${this.#constants.size}`, use: "constant", bytes, data }) - 1;
+      this.#constants.set(key, buffer);
     }
-    return place;
+    return buffer;
   }
-  #kernel(kernel: LoweredRegion["kernel"], what: string): number {
-    const number = this.#numbers.get(kernel) ?? this.#print(kernel, what);
-    this.#numbers.set(kernel, number);
+  #kernel({ name, wgsl, bindings, features }: ObjectKernel): number {
+    for (const f of features) this.#features.add(f);
+    let number = this.#kernelOf.get(wgsl);
+    if (number === undefined) {
+      number = this.#kernels.push({ id: kernelId(wgsl), name, wgsl, bindings }) - 1;
+      this.#kernelOf.set(wgsl, number);
+    }
     return number;
-  }
-  #print(kernel: LoweredRegion["kernel"], what: string): number {
-    const printed = printKernel(kernel);
-    for (const f of printed.features) this.#features.add(f);
-    if (kernel.subgroupSize !== null) this.#features.add("subgroups");
-    const known = this.#kernelOf.get(printed.wgsl);
-    if (known !== undefined) return known;
-    const id = createHash("sha256").update(printed.wgsl).digest("hex").slice(0, 16);
-    this.#options.onStage?.("wgsl", id, () => printed.wgsl);
-    this.#kernels.push({ id, name: what, wgsl: printed.wgsl, bindings: printed.bindings });
-    this.#kernelOf.set(printed.wgsl, this.#kernels.length - 1);
-    return this.#kernels.length - 1;
-  }
-  #verifyKernel(kernel: LoweredRegion["kernel"], region: Region): void {
-    const t = this.#target;
-    const problems = verifyKernel(kernel, {
-      maxWorkgroupSize: 256,
-      maxSharedBytes: 16384,
-      maxStorageBuffers: t.maxStorageBuffers,
-      maxStorageTextures: 4,
-      maxWorkgroupsPerDimension: t.maxWorkgroupsPerDimension,
-      maxBindingBytes: t.maxBindingBytes,
-      subgroupSize: t.subgroupSize,
-    });
-    if (problems.length === 0) return;
-    const where = originsOf(region, this.#options.placeOf)[0] ?? "";
-    throw new Error(
-      `internal: schedule (${region.template}, ${where}): ${problems
-        .map((p) => p.message)
-        .slice(0, 4)
-        .join("; ")}\n${printTileKernel(kernel)}`,
-    );
   }
 
   finish(program: Plan["program"]): Plan {
@@ -385,18 +224,33 @@ export class PlanBuilder {
   }
 }
 
-function contents(dtype: DType, numbers: readonly number[]): Float32Array | Uint16Array | Int32Array | Uint32Array {
-  if (dtype === "f32") return Float32Array.from(numbers);
-  if (dtype === "f16") return toHalves(numbers);
-  return dtype === "i32" ? Int32Array.from(numbers) : Uint32Array.from(numbers);
-}
-
-/** The places in the sources that a kernel comes from. */
-function originsOf(region: Region, placeOf: CompileOptions["placeOf"]): string[] {
-  const values = region.anchors.length > 0 ? region.anchors : region.outputs.map((o) => o.value);
-  const places = new Set<string>();
-  for (const v of values) for (const { span } of v.origins) places.add(placeOf?.(span) ?? `${span.file}@${span.start}`);
-  return [...places].slice(0, 4);
+/** A leg's request with its buffers numbered from 0 on, as it meets them, and what these are in the plan. */
+function numberedAlone(request: LegRequest): { readonly request: LegRequest; readonly buffers: readonly number[] } {
+  const numbers = new Map<number, number>();
+  const alone = (binding: PlanBinding): PlanBinding => {
+    let number = numbers.get(binding.buffer);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(binding.buffer, number);
+    }
+    return { ...binding, buffer: number };
+  };
+  const places = (names: readonly string[], of: ReadonlyMap<string, PlanBinding>) =>
+    new Map(
+      names.flatMap((name) => {
+        const place = of.get(name);
+        return place === undefined ? [] : [[name, alone(place)] as const];
+      }),
+    );
+  const inputs = places(
+    memoryLeaves(request.graph).map((v) => v.attrs.name),
+    request.inputs,
+  );
+  const results = places(
+    request.graph.results.map((r) => r.name),
+    request.results,
+  );
+  return { request: { ...request, inputs, results }, buffers: [...numbers.keys()] };
 }
 
 /** All memory leaves of a graph by name. */

@@ -1,6 +1,7 @@
 // The one printer from Tile IR to WGSL. In: a kernel that the verifier accepts. Out: its text with entry point `main`, the kind of each
 // binding in order, and the optional device features it needs. Kernels that differ only in their name print the same text.
 
+import { createHash } from "node:crypto";
 import { operandTextureWidth } from "../plan/operandTexture.ts";
 import { Ranges } from "../tile/bounds.ts";
 import * as build from "../tile/build.ts";
@@ -38,7 +39,7 @@ export function printKernel(kernel: TileKernel): PrintedKernel {
   const lines = [
     ...enabled,
     ...kernel.buffers.map((buffer, i) => printer.declaration(buffer, i)),
-    ...(kernel.usesUniforms ? [`@group(0) @binding(${kernel.buffers.length}) var<uniform> u: array<vec4u, ${uses.uniformVectors}>;`] : []),
+    ...(kernel.usesUniforms ? [`@group(0) @binding(${kernel.buffers.length}) ${uniformDeclaration(uses.lastUniform)}`] : []),
     ...kernel.shared.map((s) => `var<workgroup> ${printer.names.of(s.name)}: array<${wgslType(s.type)}, ${s.length}>;`),
     "",
     ...printer.textureLoads(),
@@ -66,7 +67,7 @@ interface Uses {
   readonly lane: boolean;
   readonly group: boolean;
   /** Only what is read is declared, so that binding the whole uniform buffer is always valid. */
-  readonly uniformVectors: number;
+  readonly lastUniform: number;
 }
 function usesOf(kernel: TileKernel): Uses {
   let lane = false;
@@ -77,7 +78,26 @@ function usesOf(kernel: TileKernel): Uses {
     if (e.kind === "group") group = true;
     if (e.kind === "uniform") last = Math.max(last, e.index);
   });
-  return { lane, group, uniformVectors: Math.floor(last / 4) + 1 };
+  return { lane, group, lastUniform: last };
+}
+
+/** What names a kernel: a hash of its text. */
+export function kernelId(wgsl: string): string {
+  return createHash("sha256").update(wgsl).digest("hex").slice(0, 16);
+}
+
+const uniformDeclaration = (last: number): string => `var<uniform> u: array<vec4u, ${Math.floor(last / 4) + 1}>;`;
+const uniformElement = (index: number): string => `u[${Math.floor(index / 4)}].${parts[index % 4]}`;
+
+/** The text of a kernel that reads the uniforms at other places. */
+export function renumberUniforms(wgsl: string, placeOf: (index: number) => number): string {
+  let last = 0;
+  const text = wgsl.replace(/\bu\[(\d+)\]\.([xyzw])/g, (_, vector: string, part: (typeof parts)[number]) => {
+    const index = placeOf(4 * Number(vector) + parts.indexOf(part));
+    last = Math.max(last, index);
+    return uniformElement(index);
+  });
+  return text.replace(/var<uniform> u: array<vec4u, \d+>;/, uniformDeclaration(last));
 }
 
 const operators: { readonly [op in BinaryOp]?: string } = {
@@ -197,7 +217,7 @@ class Printer {
       case "group":
         return `group.${parts[e.axis]}`;
       case "uniform": {
-        const element = `u[${Math.floor(e.index / 4)}].${parts[e.index % 4]}`;
+        const element = uniformElement(e.index);
         return e.type.scalar === "u32" ? element : `bitcast<${e.type.scalar}>(${element})`;
       }
       case "unary":
