@@ -273,6 +273,16 @@ export async function commandLine(words: readonly string[], output: OutputConfig
       process.exitCode = await encodeCommand({ texts, ...flags });
     });
 
+  if (words[0] === "weights" || (words[0] === "help" && words[1] === "weights")) {
+    const { weightsCommand } = await import("./weights/command.ts");
+    root.addCommand(weightsCommand());
+  } else
+    command(
+      "weights",
+      "tools for checkpoints: convert, replace parts, average, compare",
+      "adac weights convert sd15.ckpt -o sd15.safetensors",
+    );
+
   if (words.includes("data")) {
     const { dataCommand } = await import("./data.ts");
     root.addCommand(dataCommand());

@@ -4,9 +4,9 @@ import { packageRoot } from "../dsl/source.ts";
 import { drawFaces, type FacesRequest } from "../runtime/faces/index.ts";
 import { clockText } from "../runtime/log/progress.ts";
 import { compileBlocks, compileFileWith, isTrain } from "./compileFile.ts";
-import { countProgress } from "./data.ts";
 import { problemText } from "./job.ts";
 import type { PlanCache } from "./planCache.ts";
+import { countProgress } from "./progressCount.ts";
 import { runCommand } from "./run.ts";
 import { defaultTarget, namedTargets } from "./target.ts";
 
