@@ -6,10 +6,10 @@ import type { Diagnostic } from "./diagnostic.ts";
 import { diagnose } from "./diagnostics.ts";
 import { readExpectation, startCountingErrors, TooManyErrors } from "./expected.ts";
 import { adaParser, TooDeep } from "./grammar.ts";
-import { didYouMean } from "./nearest.ts";
 import { cutIntoItems, readBrackets } from "./segments.ts";
 import type { Span } from "./span.ts";
-import { Id, isHardKeyword, M, tokenRow, tokenRows, vocabulary } from "./tokens.ts";
+import { characterAdvice, closeOf, syntaxAdvice } from "./syntaxAdvice.ts";
+import { M, tokenRow, vocabulary } from "./tokens.ts";
 
 // Text in, abstract tree out. Invariants: it never throws, whatever the text; its time is linear in the text; every span lies within the
 // text; a text without error diagnostics has no error nodes. Where a name is missing after a mistake, the tree holds a name without letters.
@@ -42,7 +42,7 @@ export function parse(file: string, text: string): Parsed {
   const commentTokens = lexed.groups.comments ?? [];
   const context = new BuildContext(file, docReader(text, commentTokens));
   const lexical: Diagnostic[] = [
-    ...lexed.errors.map((one) => unknownCharacter(file, one)),
+    ...lexed.errors.flatMap((one, i) => (closesQuote(text, lexed.errors[i - 1], one) ? [] : [unknownCharacter(file, text, one)])),
     ...lexed.tokens.flatMap((one) => unclosedLiteral(context, one) ?? []),
   ];
   lexical.sort(byPlace);
@@ -128,23 +128,6 @@ function parseItem(context: BuildContext, diagnostics: Diagnostic[], stretch: IT
 }
 
 // ---- messages ------------------------------------------------------------------------------------------------------------------
-const binarySigns: ReadonlySet<unknown> = new Set([
-  M.equal,
-  M.notEqual,
-  M.less,
-  M.lessEqual,
-  M.greater,
-  M.greaterEqual,
-  M.plus,
-  M.minus,
-  M.star,
-  M.slash,
-  M.power,
-]);
-const keywordTexts: readonly string[] = tokenRows.flatMap((row) => (row.role === "hard" || row.role === "soft" ? [row.text!] : []));
-/** Hard keywords that begin neither a statement nor an expression: where one stands as a value, somebody took it for a name. */
-const neverFirst: ReadonlySet<string> = new Set("import in else and or fused forall".split(" "));
-const closeOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 /** Words at which reading starts anew after a mistake; a second error before the next of them is an echo of the first. */
 const startsAnew = (token: IToken): boolean => {
   const row = tokenRow(token.tokenType);
@@ -167,6 +150,8 @@ function syntaxErrors(
   let before: IRecognitionException | undefined;
   for (const { error, at } of placed) {
     if (at < quietUntil || (before && continues(before, error))) continue;
+    // What stands behind an item that broke off is no mistake of its own.
+    if (before && error.name === "NotAllInputParsedException") continue;
     // After an earlier mistake the end is only worth a word when a bracket is open there.
     if (before && at === Number.POSITIVE_INFINITY && readBrackets(stretch, at).isBalanced) continue;
     before = error;
@@ -199,28 +184,21 @@ function unexpected(context: BuildContext, error: IRecognitionException, stretch
   const isCloser = [")", "]", "}"].includes(token.image);
   const related =
     opener && isCloser && closeOf[opener.image] !== token.image ? [{ span: context.spanOfToken(opener), label: "opened here" }] : [];
-  const at = stretch.indexOf(token);
-  const advice = helpFor(token, stretch[at - 1], stretch[at + 1], expected) ?? help;
+  const advice = syntaxAdvice({
+    tokens: stretch,
+    at: stretch.indexOf(token),
+    expected,
+    place,
+    opener,
+    spanOf: (one) => context.spanOfToken(one),
+  });
+  const general = help === undefined ? {} : { help };
   return diagnose(
     "syntax/unexpected",
     context.spanOfToken(token),
     { found: words(token), expected, place },
-    { related, ...(advice === undefined ? {} : { help: advice }) },
+    { related, ...general, ...advice },
   );
-}
-
-function helpFor(found: IToken, before: IToken | undefined, after: IToken | undefined, expected: string): string | undefined {
-  if (
-    isHardKeyword(found.image) &&
-    (expected.startsWith("a name") || (neverFirst.has(found.image) && /^an (expression|argument)$/.test(expected)))
-  )
-    return `\`${found.image}\` is a keyword and cannot be a name`;
-  if (binarySigns.has(found.tokenType) && before && !binarySigns.has(before.tokenType) && expected !== "an expression") {
-    return "`|>` takes only a function or a call on its right; put the pipe in parentheses, as in `(x |> f) * 2`";
-  }
-  if (after?.tokenType === M.assign && expected.includes("statement")) return `to name a value write \`let ${found.image} = …\``;
-  if (found.tokenType === Id && /…\)|^a `/.test(expected)) return didYouMean(found.image, keywordTexts);
-  return undefined;
 }
 
 function endsTooEarly(
@@ -238,10 +216,20 @@ function endsTooEarly(
   return diagnose("syntax/unexpected", span, { found: words(next), expected, place }, help === undefined ? {} : { help });
 }
 
-function unknownCharacter(file: string, error: ILexingError): Diagnostic {
+function unknownCharacter(file: string, text: string, error: ILexingError): Diagnostic {
   const span = { file, start: error.offset, end: error.offset + Math.max(1, error.length) };
-  const text = / character: ->([\s\S])<-/.exec(error.message)?.[1] ?? "this";
-  return diagnose("syntax/unknown-character", span, { text: error.length > 1 ? "this text" : `\`${text}\`` });
+  const found = text.slice(span.start, span.end);
+  return diagnose(
+    "syntax/unknown-character",
+    span,
+    { text: found.length > 2 ? "this text" : `\`${found}\`` },
+    characterAdvice(found, span),
+  );
+}
+
+/** Whether this is the second of two single quotes around a text. */
+function closesQuote(text: string, before: ILexingError | undefined, { offset }: ILexingError): boolean {
+  return before !== undefined && text[offset] === "'" && text[before.offset] === "'" && !text.slice(before.offset, offset).includes("\n");
 }
 
 function unclosedLiteral(context: BuildContext, token: IToken): Diagnostic | undefined {

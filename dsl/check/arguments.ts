@@ -1,5 +1,5 @@
 import type { Arg, Expr } from "../ast.ts";
-import { meant } from "../nearest.ts";
+import { meantArgument } from "../foreignNames.ts";
 import type { Span } from "../span.ts";
 import type { Type } from "../types/type.ts";
 import { axesOf } from "./axes.ts";
@@ -71,7 +71,7 @@ export function matchParams(
       argType(arg);
     } else if (!params.includes(name)) {
       const known = params.map((p) => `\`${p}\``).join(", ");
-      const extra = meant(name, params, arg.nameSpan, known === "" ? "it takes none" : `it takes ${known}`);
+      const extra = meantArgument(name, params, arg.nameSpan, known === "" ? "it takes none" : `it takes ${known}`);
       session.report("call/unknown-argument", arg.nameSpan, { callee, name }, extra);
       argType(arg);
       onUnknown?.();

@@ -1,7 +1,7 @@
 import { argumentSense, builtins } from "../builtins.ts";
 import type { Span } from "../span.ts";
 import { flagTest } from "../types/size.ts";
-import { bool, intType, realType, type Type, unknownType } from "../types/type.ts";
+import { bool, intType, realType, type Type, textType, unknownType } from "../types/type.ts";
 import { argType, type CallArg } from "./arguments.ts";
 import { arenaRules } from "./builtins/arena.ts";
 import { axesRules } from "./builtins/axes.ts";
@@ -40,7 +40,13 @@ export function builtinValue(name: string): Type | undefined {
     case "progress":
       return realType;
     case "micro_step":
+    case "images":
+    case "index":
       return intType;
+    case "file":
+    case "stem":
+    case "folder_name":
+      return textType;
     case "batch":
       return undefined; // steps say what it is
     case "training":

@@ -1,5 +1,6 @@
 import type { Block, BracketExpr, Expr, IfExpr, ListComp } from "../ast.ts";
 import { builtins } from "../builtins.ts";
+import type { DiagnosticExtra } from "../diagnostics.ts";
 import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
@@ -232,7 +233,12 @@ function comprehension(expr: ListComp, scope: Scope): Type {
   }
   const element = elementOf(over);
   if (element === null) {
-    scope.session.report("type/mismatch", expr.over.span, { found: describeType(over), expected: "a list or a range of whole numbers" });
+    scope.session.report(
+      "type/mismatch",
+      expr.over.span,
+      { found: describeType(over), expected: "a list or a range of whole numbers" },
+      rangeHelp(over, expr.over.span),
+    );
     evaluateBody(expr.body, bind(expr.binder, errorType, scope));
     return errorType;
   }
@@ -244,6 +250,12 @@ function comprehension(expr: ListComp, scope: Scope): Type {
     elements: null,
     length: expr.where ? anySize() : lengthOf(over),
   };
+}
+
+/** A number where a loop's list should stand: it counts up to it. */
+export function rangeHelp(over: Type, span: Span): Pick<DiagnosticExtra, "help" | "fix"> {
+  if (over.kind !== "int") return {};
+  return { help: "a loop that counts runs over a range: `0..4`", fix: { span: { ...span, end: span.start }, text: "0.." } };
 }
 
 /** The elements of a short list or range, one by one. */

@@ -209,7 +209,8 @@ export function hasOpenRow(axes: readonly AxisItem[]): boolean {
 const keyOf = (item: AxisItem) => (item.kind === "axis" ? item.name : `...${item.row.id}`);
 
 /** Reports an axis that is not there, with the nearest one that is. */
-export function missingAxis(name: string, axes: readonly AxisItem[], span: Span, scope: Scope, type?: Type): void {
+export function missingAxis(name: string, axes: readonly AxisItem[], given: Span, scope: Scope, type?: Type): void {
+  const span = wordIn(given, name, scope);
   const names = axes.flatMap((a) => (a.kind === "axis" ? [a.name] : []));
   const { help, fix } = meant(name, names, span);
   const isName = scope.session.textOf(span) === name;
@@ -220,6 +221,11 @@ export function missingAxis(name: string, axes: readonly AxisItem[], span: Span,
     { axis: name, axes: axes.length === 0 ? "none" : showAxes(axes) },
     { ...label, ...(help ? { help } : {}), ...(fix && isName ? { fix } : {}) },
   );
+}
+/** Where the name stands in what was given, as in a list of axes. */
+function wordIn(span: Span, name: string, scope: Scope): Span {
+  const at = scope.session.textOf(span).search(new RegExp(`\\b${name}\\b`));
+  return at < 0 ? span : { ...span, start: span.start + at, end: span.start + at + name.length };
 }
 const indexHelp = (axes: readonly AxisItem[]) => {
   const first = axes.find((a) => a.kind === "axis");

@@ -3,7 +3,7 @@ import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./effects.ts";
-import { conditionOf, elementOf, evaluate, knownTruth, mentionsTraining, presentIn, taken } from "./expressions.ts";
+import { conditionOf, elementOf, evaluate, knownTruth, mentionsTraining, presentIn, rangeHelp, taken } from "./expressions.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";
 import { reportAlign, reportMismatch } from "./mismatch.ts";
@@ -74,7 +74,12 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
       const over = evaluate(statement.over, scope);
       const element = elementOf(over);
       if (element === null)
-        scope.session.report("type/mismatch", statement.over.span, { found: describeType(over), expected: "a list or a range" });
+        scope.session.report(
+          "type/mismatch",
+          statement.over.span,
+          { found: describeType(over), expected: "a list or a range" },
+          rangeHelp(over, statement.over.span),
+        );
       const body = runBlock(statement.body, bind(statement.binder, element ?? errorType, scope));
       returns.push(...body.returns);
       if (body.type) add(body.type);

@@ -156,7 +156,7 @@ function checkNumber(session: Session, name: string, type: Type, span: Span, lea
   if (isSilent(type)) return;
   const value = type.kind === "int" ? constantOf(type.value) : undefined;
   if (type.kind === "int" && (value === undefined || (value.d === 1n && value.n >= least))) return;
-  const found = value ? `${value.n}` : describeType(type);
+  const found = value?.d === 1n ? `${value.n}` : describeType(type);
   session.report("train/bad-number", span, { setting: `\`${name}\``, expected: `a whole number from ${least} on`, found });
 }
 

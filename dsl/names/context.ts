@@ -2,6 +2,7 @@ import type { Ident, NameRef } from "../ast.ts";
 import { builtins } from "../builtins.ts";
 import type { Diagnostic } from "../diagnostic.ts";
 import { type DiagnosticArguments, type DiagnosticCode, type DiagnosticExtra, diagnose } from "../diagnostics.ts";
+import { foreignName } from "../foreignNames.ts";
 import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { type Binding, bindingSpan, bindingWords } from "./binding.ts";
@@ -51,7 +52,7 @@ export class NameContext {
     const places = builtins.get(node.name)?.places;
     const extra = places
       ? { help: `\`${node.name}\` exists only in ${places.map((place) => `\`${place}\``).join(", ")}` }
-      : meant(node.name, candidates(), node.span);
+      : (foreignName(node.name, candidates(), node.span) ?? meant(node.name, candidates(), node.span));
     this.report("name/unknown", node.span, { name: node.name }, extra);
   }
   /** Reports a second definition in one list of names; true when it is the first. */

@@ -141,6 +141,12 @@ export const intType: IntType = { kind: "int", value: anySize() };
 export function isSilent(type: Type): boolean {
   return type.kind === "error" || type.kind === "unknown";
 }
+/** A fraction as a program writes it, where it has few digits. */
+function decimalOf({ n, d }: { readonly n: bigint; readonly d: bigint }): string {
+  if (d === 1n) return String(n);
+  const text = String(Number(n) / Number(d));
+  return text.length < 12 ? text : `${n} / ${d}`;
+}
 /** A tensor type. */
 export function tensor(dtype: DType, axes: readonly AxisItem[], time: "host" | "device" = "device"): TensorType {
   return { kind: "tensor", dtype, axes, time };
@@ -339,6 +345,6 @@ function printPrompt({ slots, axes }: PromptType): string {
 }
 /** The type for a message, with the number where a host whole number is known: `Int (3)`. */
 export function describeType(type: Type): string {
-  const value = type.kind === "int" ? constantOf(type.value) : undefined;
-  return value && value.d === 1n ? `the number ${value.n}` : type.kind === "none" ? "none" : `\`${printType(type)}\``;
+  const value = type.kind === "int" || type.kind === "realNumber" ? constantOf(type.value) : undefined;
+  return value ? `the number ${decimalOf(value)}` : type.kind === "none" ? "none" : `\`${printType(type)}\``;
 }

@@ -288,6 +288,12 @@ const checks: readonly Mistake[] = [
     "fn f(x: real[n]) -> bool[n] { return x > 0 }\ngradcheck f(x: real[n: 3])",
   ],
   ["a drawn axis without a name", "shape/unnamed-axis", "3", `${square}gradcheck square(x: real[3])`],
+  [
+    "a state that the optimiser lacks",
+    "type/no-field",
+    "w",
+    `${square}optimizer o(lr: Schedule) {\n  state v: f32 = 0\n  step(p: f32[n], g: f32[n]) -> f32[n] { return p - lr * g }\n}\ntest "t" { let t = minimum(fn(x) => sum(x), from: ones([n: 3]), by: o(lr: 1), steps: 2)\n  expect t[1].w == 0 and t[1].v == 0 }`,
+  ],
   ["no call", "type/mismatch", "square", `${square}gradcheck square`],
   [
     "what a property draws is used as its type says",

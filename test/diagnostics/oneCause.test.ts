@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { applyEdits } from "../../dsl/fix.ts";
 import { parse, tokenize } from "../../dsl/parse.ts";
 import { packageRoot } from "../../dsl/source.ts";
 import { checkText } from "../check/load.ts";
@@ -71,6 +72,33 @@ describe("a single mistake", () => {
     expect(head.split(from).length).toBeGreaterThan(1);
     expect(checkText(head.replace(from, to)).diagnostics.map((one) => one.code)).toEqual([code]);
   });
+});
+
+/** Edits whose mending is certain: the one message carries it, and the program is right again. */
+const mended: readonly [from: string, to: string][] = [
+  ["{ Linear } from", "Linear from"],
+  ['"std/optim.ada"', "std/optim.ada"],
+  ["Net(out: Dim, width: Dim = 16)", "Net(out: Dim, width: Dim 16)"],
+  ["Net(out: Dim, width: Dim = 16)", "Net(out: Dim width: Dim = 16)"],
+  ["fn silu_of", "def silu_of"],
+  ["mean(net(flat) ** 2)", "mean(net(flat) ^ 2)"],
+  ["mean(net(flat) ** 2)", "mean(net(flat) ** 2"],
+  ["let loss =", "loss ="],
+  ["minimize loss\n", "minimize loss;\n"],
+  ["log { loss }", "log loss"],
+  ["log { loss }", 'log { "loss": loss }'],
+  ["dataset faces", "# the data\ndataset faces"],
+  ["adamw(lr: 1e-3)", "adamw(learning_rate: 1e-3)"],
+  ["minimize loss\n", "if true && true { minimize loss }\n"],
+  ["minimize loss\n", "if true || true { minimize loss }\n"],
+  ["minimize loss\n", "if True { minimize loss }\n"],
+  ["minimize loss\n", "for i in 2 { minimize loss }\n"],
+];
+test.each(mended)("mended: %j -> %j", (from, to) => {
+  const text = head.replace(from, to);
+  const found = checkText(text).diagnostics;
+  expect(found.map((one) => one.fix !== undefined)).toEqual([true]);
+  expect(checkText(applyEdits(text, [found[0]!.fix!])).diagnostics).toEqual([]);
 });
 
 /** How many messages there are when every nth name is changed: what is asked for is an average, since some names are declared once and used often. */

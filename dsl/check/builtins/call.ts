@@ -1,4 +1,4 @@
-import { meant } from "../../nearest.ts";
+import { meantArgument } from "../../foreignNames.ts";
 import type { Span } from "../../span.ts";
 import { describeType, errorType, isSilent, type TensorType, type Type } from "../../types/type.ts";
 import { argType, axesArg, type CallArg } from "../arguments.ts";
@@ -68,7 +68,7 @@ export class BuiltinCall {
       } else {
         const names = params.map((p) => p.name);
         const all = names.length === 0 ? "it takes none" : `it takes ${names.map((n) => `\`${n}\``).join(", ")}`;
-        const extra = meant(arg.name, names, arg.nameSpan, all);
+        const extra = meantArgument(arg.name, names, arg.nameSpan, all);
         session.report("call/unknown-argument", arg.nameSpan, { callee: this.name, name: arg.name }, extra);
         this.failed = true;
       }

@@ -1,4 +1,4 @@
-import { constantOf } from "../../types/size.ts";
+import { anySize, constantOf } from "../../types/size.ts";
 import {
   boolType,
   type DType,
@@ -12,7 +12,7 @@ import {
   unknownType,
 } from "../../types/type.ts";
 import { requireRandom } from "../effects.ts";
-import { elementOf, elementsOf } from "../expressions.ts";
+import { elementOf, elementsOf, evaluate } from "../expressions.ts";
 import { scheduleStands } from "../operators.ts";
 import { givenAxes } from "./axes.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
@@ -22,6 +22,27 @@ import type { BuiltinCall, BuiltinRule } from "./call.ts";
 const distribution = (dtype: DType, host: Type): Type => ({ kind: "distribution", dtype, host });
 /** `normal` needs no arguments, so it is a value. */
 export const normal: Type = distribution("real", realType);
+
+/** What `minimum` gives for each step: `x`, and the states of the optimiser; arenas have the axes of `x`. */
+function traced(c: BuiltinCall): Type {
+  c.evaluateAll();
+  const from = c.type("from");
+  const { source } = c.args.get("by")!;
+  const by = source.kind === "expr" && source.expr.kind === "call" ? evaluate(source.expr.callee, source.scope) : unknownType;
+  if (by.kind !== "optimizerKind")
+    return isSilent(by) ? unknownType : c.mismatch("by", "an optimiser with its settings, as in `adam(lr: 0.1)`");
+  const x: Type = from.kind === "tensor" ? tensor("f32", from.axes) : unknownType;
+  const states = by.item.states.map(({ name, type }): [string, Type] => [
+    name.name,
+    type.kind === "namedType" && (type.axes ?? []).length > 0 ? x : tensor("f32", []),
+  ]);
+  return {
+    kind: "list",
+    element: { kind: "record", name: null, fields: new Map([["x", x], ...states]) },
+    elements: null,
+    length: anySize(),
+  };
+}
 
 function draw(c: BuiltinCall): Type {
   requireRandom("`draw` makes a random value", c.span, c.scope);
@@ -140,5 +161,5 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
       return at.kind === "tensor" ? tensor("f32", at.axes) : unknownType;
     },
   },
-  minimum: { params: "f from by steps", type: (c) => after(c, unknownType) },
+  minimum: { params: "f from by steps", type: traced },
 };
