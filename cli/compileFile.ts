@@ -59,6 +59,8 @@ export interface FileFailure {
   readonly ok: false;
   readonly text: string;
   readonly status: 1 | 2;
+  /** The file, if nothing is wrong with it but that it has no block. */
+  readonly withoutBlocks?: CheckedFile;
 }
 export interface CheckedFile {
   readonly ok: true;
@@ -106,7 +108,7 @@ export function elaborateFile(request: Omit<FileRequest, "target">): ElaboratedF
   const read = checkFile(request);
   if (!read.ok) return read;
   const names = chooseBlocks(read.checked, request);
-  if ("text" in names) return names;
+  if ("text" in names) return names.status === 1 ? { ...names, withoutBlocks: read } : names;
   const blocks: ElaboratedBlock[] = [];
   let { warnings } = read;
   for (const { kind, name } of names.blocks) {

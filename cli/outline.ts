@@ -3,10 +3,23 @@ import path from "node:path";
 import { printField, printHost, printOrder } from "../compiler/elaborate/print.ts";
 import type { EvaluateProgram, StepKind, TrainProgram, WalkProgram } from "../compiler/elaborate/program.ts";
 import { graphValues } from "../compiler/ir/walk.ts";
+import type { SourceFile } from "../dsl/program.ts";
+import type { Span } from "../dsl/span.ts";
 import type { ElaboratedBlock } from "./compileFile.ts";
 
 // `adac plan FILE --dry`: what a program does, without a kernel being made: the ways through each step, what chooses among them, where it
 // waits, what it changes, and which files it would need. Nothing has to be there to be told about.
+
+/** The data sets that a file declares, as they are written: what there is to say of a file without blocks. */
+export function datasetsOutline(file: SourceFile): string[] {
+  const written = ({ span }: { readonly span: Span }) => file.text.slice(span.start, span.end).replaceAll(/\s+/g, " ");
+  return file.ast.items.flatMap((item) => {
+    if (item.kind !== "dataset") return [];
+    const params = item.params.map(written).join(", ");
+    const lines = item.members.map((member) => `  ${written(member)}`);
+    return [`dataset ${item.name.name}(${params})`, ...lines];
+  });
+}
 
 /** The outline of a block as lines. */
 export function outlineOf(block: ElaboratedBlock, folder: string): string[] {

@@ -4,7 +4,7 @@ import type { LegProfile } from "../runtime/execute/profile.ts";
 import { type CompiledBlock, compileBlocks, elaborateFile } from "./compileFile.ts";
 import { bytes, count } from "./figures.ts";
 import { problemText, processStreams, type Streams } from "./job.ts";
-import { outlineOf } from "./outline.ts";
+import { datasetsOutline, outlineOf } from "./outline.ts";
 import { defaultTarget, namedTargets, type TargetName, targetOf } from "./target.ts";
 import { schedulesFor, schedulesForTarget } from "./tuned.ts";
 
@@ -53,8 +53,11 @@ export async function planCommand(request: PlanRequest): Promise<number> {
   if (request.dry) {
     const made = elaborateFile({ ...request, colour });
     if (!made.ok) {
-      streams.err.write(made.text);
-      return made.status;
+      const program = made.withoutBlocks?.checked.program;
+      const data = program === undefined ? [] : datasetsOutline(program.files.get(program.entry)!);
+      if (data.length === 0) streams.err.write(made.text);
+      else streams.out.write(`${data.join("\n")}\n`);
+      return data.length === 0 ? made.status : 0;
     }
     streams.err.write(made.warnings);
     streams.out.write(`${made.blocks.flatMap((block) => outlineOf(block, process.cwd())).join("\n")}\n`);

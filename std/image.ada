@@ -91,12 +91,12 @@ fn reflect(x: real[...b, h, w], top: Int, bottom: Int, left: Int, right: Int) ->
 }
 
 /// The picture at places given in pixels, bilinear; 0 outside.
-fn sample_pixels(x: real[n, c, h, w], px: real[n, row, col], py: real[n, row, col]) -> real[n, c, row, col] {
+fn sample_pixels(x: real[...b, c, h, w], px: real[...b, row, col], py: real[...b, row, col]) -> real[...b, c, row, col] {
   let x0   = floor(px)
   let y0   = floor(py)
   let fx   = px - x0
   let fy   = py - y0
-  let flat = view(x, `n c h w -> n c p=(h w)`)
+  let flat = view(x, `...b c h w -> ...b c p=(h w)`)
   return sum([for dy in 0..2: sum([for dx in 0..2: {
     let ix     = x0 + dx
     let iy     = y0 + dy
@@ -140,4 +140,53 @@ fn crop(x: real[...b, h, w], box: i32[corner: 4], to: Dim, by: Dim = to) -> real
                        [to: count, from: size]) - iota([from: size])))
   return resample(x, place(to, h, box[corner: 1], box[corner: 3]) |> rename(from: h),
                   place(by, w, box[corner: 0], box[corner: 2]) |> rename(to: by, from: w))
+}
+
+/// Where the eyes, the nose and the corners of the mouth (x, y) lie in an aligned face, `side` pixels wide and high.
+fn face_points(side: Int) -> real[point: 5, xy: 2] {
+  return stack([
+    stack([38.2946, 51.6963], axis: xy), stack([73.5318, 51.5014], axis: xy), stack([56.0252, 71.7366], axis: xy),
+    stack([41.5493, 92.3655], axis: xy), stack([70.7299, 92.2041], axis: xy)
+  ], axis: point) * (side / 112)
+}
+/// The turn and scaling (a, b) and the shift (x, y) that bring points nearest to others: x' = a x - b y + shift, y' = b x + a y + shift.
+fn similarity(from: real[...b, point, xy: 2], onto: real[point, xy: 2]) -> (real[...b], real[...b], real[...b, xy: 2]) {
+  let centre = mean(from, over: point)
+  let target = mean(onto, over: point)
+  let p      = from - centre
+  let q      = onto - target
+  let size   = sum(p * p, over: [point, xy])
+  let a      = sum(p * q, over: [point, xy]) / size
+  let b      = sum(p[xy: 0] * q[xy: 1] - p[xy: 1] * q[xy: 0], over: point) / size
+  let moved  = stack([a * centre[xy: 0] - b * centre[xy: 1], b * centre[xy: 0] + a * centre[xy: 1]], axis: xy) |> order([...b, xy])
+  return (a, b, target - moved)
+}
+/// A face turned, scaled and moved so that its five points (x, y in pixels) lie where an aligned face has them; bilinear, 0 from outside.
+fn align_face(x: real[...b, c, h, w], points: real[...b, point: 5, xy: 2], to: Dim = 112) -> real[...b, c, h: to, w: to] {
+  let (a, b, shift) = similarity(points, face_points(to))
+  let size   = a * a + b * b
+  let grid   = fn(at: real[...b]) => expand(at, [...b, row: to, col: to])
+  let across = expand(iota([col: to]), [...b, row: to, col: to]) - grid(shift[xy: 0])
+  let down   = expand(iota([row: to]), [...b, row: to, col: to]) - grid(shift[xy: 1])
+  return sample_pixels(x, (a * across + b * down) / size, (a * down - b * across) / size) |> rename(row: h, col: w)
+}
+
+test "a face that lies where it should stays" {
+  let x = draw(uniform(0..1), [c: 2, h: 20, w: 20])
+  expect near(align_face(x, face_points(20), to: 20), x, 1e-4)
+}
+property "points that are a turned face are turned back" {
+  forall a: Real in 0.5..1.5, b: Real in -1..1, right: Real in -9..9, down: Real in -9..9
+  let q     = face_points(112)
+  let moved = stack([a * q[xy: 0] - b * q[xy: 1] + right, b * q[xy: 0] + a * q[xy: 1] + down], axis: xy) |> order([point, xy])
+  let (c, d, shift) = similarity(moved, q)
+  let back  = stack([c * moved[xy: 0] - d * moved[xy: 1], d * moved[xy: 0] + c * moved[xy: 1]], axis: xy) |> order([point, xy])
+  expect near(back + shift, q, 0.01)
+}
+test "two faces are aligned each by its own points" {
+  let x   = draw(uniform(0..1), [n: 2, c: 1, h: 16, w: 16])
+  let far = expand(face_points(16), [n: 2, point: 5, xy: 2]) + 2 * iota([n: 2])
+  let y   = align_face(x, far, to: 16)
+  expect near(y[n: 0], x[n: 0], 1e-4)
+  expect near(y[n: 1, h: 0..14, w: 0..14], x[n: 1, h: 2..16, w: 2..16], 1e-4)
 }

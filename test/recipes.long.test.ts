@@ -1,5 +1,6 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { outlineOf } from "../cli/outline.ts";
 import { elaborateTrain, elaborateWalk, type TrainProgram } from "../compiler/elaborate/index.ts";
 import { render } from "../compiler/elaborate/testing.ts";
 import { resolveNames } from "../dsl/names.ts";
@@ -35,6 +36,15 @@ describe("the recipe", () => {
     const first = elaborated("stage1.ada", "round1");
     expect(graphsOf(first, "distill")).toBe(13);
     expect(waitsOf(first, "distill")).toBe(0);
+    const data = outlineOf({ kind: "train", program: first }, "/nowhere").filter((line) =>
+      /^ {2,4}(data|folder|folders|field) /.test(line),
+    );
+    expect(data.map((line) => line.trim().split(/[:*]/)[0]!.trim())).toEqual([
+      "data face = faces, weighted by pictures",
+      'folders "VGGface2_HQ_masks" (missing)',
+      'folder "FFHQ_masks" (missing)',
+      ...["image", "fg", "valid", "has_face", "crop"].map((name) => `field ${name}`),
+    ]);
     const second = elaborated("stage1.ada", "round2");
     expect(second.models.find((m) => m.name === "encoder")).toMatchObject({ from: "round1", surgery: { name: "widen_kv" } });
     const rows = (program: TrainProgram) =>
@@ -51,6 +61,10 @@ describe("the recipe", () => {
     expect(program.copies.length).toBeGreaterThan(100);
     expect(program.prompts.length).toBeGreaterThan(5);
     expect(program.mix.kind).toBe("every");
+    const { spec } = program.datasets[0]!;
+    expect([spec.source, ...spec.more!].map((source) => source.root)).toEqual(["VGGface2_HQ_masks", "FFHQ_masks"]);
+    const fields = ["subject", "mixed", "class", "has_mask", "image", "fg", "valid", "has_face", "crop"];
+    expect(spec.fields.map((field) => field.name)).toEqual(fields);
   });
   test("the evaluation: its legs, conditions and files", { timeout: 300_000 }, () => {
     const { program } = read("evaluate.ada");

@@ -5,7 +5,6 @@ import { rebuild, topologicalOrder } from "../ir/walk.ts";
 import type { HostExpr } from "../plan/host.ts";
 import type { PlanField } from "../plan/plan.ts";
 import { castTo, toTensor } from "./arithmetic.ts";
-import { spreadTo } from "./axes.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
 import { fromHost, hostKey, scalarType, toHost } from "./hostExpr.ts";
@@ -204,13 +203,9 @@ export class ItemFields {
       fail("type/mismatch", field.value.span, { found: describe(val), expected: `a value of the type \`${type.name.name}\`` });
     const session = this.#session;
     const x = castTo(session, val.kind === "tensor" ? val : toTensor(session, val, dtype), dtype);
-    if (x.axes.length > axes.length) this.#unlike(field, x, declared);
-    const renamed = x.axes.length === axes.length ? tensor(x.value, axes) : x;
-    if (x.axes.length === axes.length && renamed.value.shape.some((size, i) => size !== shape[i])) this.#unlike(field, x, declared);
-    const target = axes.map((axis, i) => ({ name: axis, size: shape[i]! }));
-    const value =
-      x.axes.length === axes.length ? renamed : session.at(field.span, () => spreadTo(session.builder, x, target, field.value.span));
-    return { val: tensor(value.value, axes), field: { kind: "computed", value: value.value, axes } };
+    const { value } = x;
+    if (value.shape.length !== shape.length || value.shape.some((size, i) => size !== shape[i])) this.#unlike(field, x, declared);
+    return { val: tensor(value, axes), field: { kind: "computed", value, axes } };
   }
 
   #unlike(field: Field, x: TensorVal, { axes, shape }: Declared): never {

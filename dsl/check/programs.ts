@@ -1,4 +1,4 @@
-import type { DatasetItem, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem, TypeNode } from "../ast.ts";
+import type { DatasetItem, DatasetMember, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem, TypeNode } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size, variableSize } from "../types/size.ts";
 import { type AxisItem, axis, describeType, errorType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
@@ -9,7 +9,7 @@ import { fileScope, modelType } from "./globals.ts";
 import { reportMismatch } from "./mismatch.ts";
 import { checkModel } from "./models.ts";
 import { assignResult, checkResult } from "./results.ts";
-import type { Body } from "./scope.ts";
+import type { Body, Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 import { runBlock } from "./statements.ts";
 import { Declared, typeOfNode } from "./typeNodes.ts";
@@ -25,29 +25,42 @@ export function checkDataset(session: Session, item: DatasetItem, file: string):
   const params = paramInfos(item.params, outer, declared);
   let scope = outer.child({ values: new Map(params.map((p) => [p.name, p.type])), sizes: declared.sizes });
   checkDefaults(session, params, scope);
+  // Members may use each other in any order. A parameter keeps its name; inside of itself a field's name is what the data set calls so.
+  const own = new Set(params.map((p) => p.name));
+  const types = new Map(
+    item.members.flatMap((m) =>
+      m.kind === "fieldDecl" && !own.has(m.name.name) ? [[m.name.name, fieldType(session, m, scope)] as const] : [],
+    ),
+  );
+  scope = scope.child({ values: types });
   for (const member of item.members) {
-    const type = evaluate(member.value, scope);
+    const inside = member.kind === "fieldDecl" && !own.has(member.name.name) ? scope.with(member.name.name, unknownType) : scope;
+    const type = evaluate(member.value, inside);
     if (member.kind === "letMember") scope = scope.with(member.name.name, type);
     if (member.kind === "source" && member.when) condition(session, member.when, scope);
-    if (member.kind === "fieldDecl") {
-      const sizes = new Declared();
-      const want = typeOfNode(member.type, scope, sizes);
-      const [unsaid] = sizes.sizes.keys();
-      if (unsaid !== undefined)
-        session.report("shape/not-determined", member.type.span, { size: unsaid }, { help: `write the size: \`${unsaid}: 4\`` });
-      const problem = assignResult(session, want, type);
-      if (problem)
-        reportMismatch(session, problem, {
-          span: member.value.span,
-          have: type,
-          want,
-          name: member.name.name,
-          declaredAt: member.type.span,
-          callee: null,
-        });
-      scope = scope.with(member.name.name, unknownType);
-    }
+    if (member.kind !== "fieldDecl") continue;
+    const want = types.get(member.name.name) ?? fieldType(session, member, scope);
+    const problem = assignResult(session, want, type);
+    if (problem)
+      reportMismatch(session, problem, {
+        span: member.value.span,
+        have: type,
+        want,
+        name: member.name.name,
+        declaredAt: member.type.span,
+        callee: null,
+      });
   }
+}
+
+/** The declared type of a field, of one item. */
+function fieldType(session: Session, member: Extract<DatasetMember, { kind: "fieldDecl" }>, scope: Scope): Type {
+  const sizes = new Declared();
+  const want = typeOfNode(member.type, scope, sizes);
+  const [unsaid] = sizes.sizes.keys();
+  if (unsaid !== undefined)
+    session.report("shape/not-determined", member.type.span, { size: unsaid }, { help: `write the size: \`${unsaid}: 4\`` });
+  return want;
 }
 
 /** What a step sees of a data set: each field, with an axis `batch` unless it reads one item. */

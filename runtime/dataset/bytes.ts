@@ -81,8 +81,11 @@ export function place(x: Pixels, scale: number, [down, right]: readonly [number,
     const before = from.findIndex((at) => at >= 0);
     const after = size - 1 - from.findLastIndex((at) => at >= 0);
     const free = before + after - 2 * margin;
-    let move = free > 0 ? Math.floor(share * free) : 0;
-    if (move > after - margin) move = -(move - after + margin);
+    let move = 0;
+    if (free > 0) {
+      move = Math.floor(share * free);
+      if (move > after - margin) move = -(move - after + margin);
+    }
     return indices(size, (i) => from[i - move] ?? -1);
   };
   return picked(x, axis(x.height, down), axis(x.width, right));
