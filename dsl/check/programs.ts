@@ -1,4 +1,14 @@
-import type { DatasetItem, DatasetMember, EvaluateItem, OptimizerItem, Param, PropertyItem, ScheduleItem, StepItem, TypeNode } from "../ast.ts";
+import type {
+  DatasetItem,
+  DatasetMember,
+  EvaluateItem,
+  OptimizerItem,
+  Param,
+  PropertyItem,
+  ScheduleItem,
+  StepItem,
+  TypeNode,
+} from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size, variableSize } from "../types/size.ts";
 import { type AxisItem, axis, describeType, errorType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
