@@ -12,6 +12,7 @@ import { listRules } from "./builtins/lists.ts";
 import { mathRules } from "./builtins/math.ts";
 import { piecesRules } from "./builtins/pieces.ts";
 import { viewRules } from "./builtins/view.ts";
+import { walkRules } from "./builtins/walk.ts";
 import type { Scope } from "./scope.ts";
 
 // The names the compiler knows. A function without a rule here (what data sets and evaluations call on the host) has an unknown result;
@@ -60,7 +61,8 @@ export function builtinValue(name: string): Type | undefined {
 
 /** A call of a built-in function. */
 export function callBuiltin(name: string, args: readonly CallArg[], span: Span, scope: Scope): Type {
-  const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+  const here = scope.body.isWalk === true && Object.hasOwn(walkRules, name) ? walkRules : rules;
+  const rule = Object.hasOwn(here, name) ? here[name] : undefined;
   if (rule) {
     const call = new BuiltinCall(name, rule, args, span, scope);
     if (!call.failed) return rule.type(call);

@@ -8,6 +8,7 @@ import { bool, describeType, errorType, int, intType, isSilent, mapType, printTy
 import { argType, readArgs, typeArg } from "./arguments.ts";
 import { callType, forgetOpen } from "./calls.ts";
 import { fileScope } from "./globals.ts";
+import { checkHoles } from "./holes.ts";
 import { indexed } from "./indexing.ts";
 import { join } from "./join.ts";
 import { memberOf } from "./modules.ts";
@@ -35,6 +36,7 @@ function typeOf(expr: Expr, scope: Scope): Type {
         ? int(constantSize(expr.value))
         : { kind: "realNumber", value: decimal(expr.text) };
     case "string":
+      checkHoles(expr, scope);
       return { kind: "textValue", text: expr.value };
     case "bool":
       return bool(constantSize(expr.value ? 1 : 0));

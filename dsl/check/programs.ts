@@ -124,7 +124,8 @@ export function checkStep(session: Session, item: StepItem, file: string): void 
 }
 
 export function checkEvaluate(session: Session, item: EvaluateItem, file: string): void {
-  const body = bodyOf("evaluate", item.name.name, item.span);
+  const isWalk = !item.members.some((member) => member.kind === "dataMember");
+  const body: Body = { ...bodyOf("evaluate", item.name.name, item.span), isWalk };
   const batch = batchAxis(session);
   let scope = fileScope(session, file, body).child({ sizes: new Map([["batch", batch.kind === "axis" ? batch.size : anySize()]]) });
   for (const member of item.members) {

@@ -16,6 +16,8 @@ export interface Body {
   readonly training: boolean;
   /** Where the body's contract is written. */
   readonly span: Span | null;
+  /** Texts name values in braces: an `evaluate` block that goes through folders, files and lines. */
+  readonly isWalk?: boolean;
   /** What `update` may change here; undefined where that is not followed. */
   readonly stateNames?: ReadonlySet<string>;
 }

@@ -4,6 +4,7 @@ import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./effects.ts";
 import { conditionOf, elementOf, evaluate, knownTruth, mentionsTraining, presentIn, rangeHelp, taken } from "./expressions.ts";
+import { checkHoles } from "./holes.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";
 import { reportAlign, reportMismatch } from "./mismatch.ts";
@@ -113,6 +114,7 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
       allowed("require", statement.span, ["step", "evaluate", "property", "test"], scope);
       if (scope.body.kind === "property" || scope.body.kind === "test") evaluate(statement.condition, scope);
       else conditionOf(statement.condition, scope);
+      if (statement.reason !== null) checkHoles(statement.reason, scope);
       return scope;
     case "expect":
       allowed("expect", statement.span, ["test", "property"], scope);
@@ -125,6 +127,7 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
     case "write":
       allowed("write", statement.span, ["evaluate", "test"], scope);
       evaluate(statement.value, scope);
+      checkHoles(statement.path, scope, ["i"]);
       return scope;
     case "measure":
       allowed("measure", statement.span, ["evaluate"], scope);

@@ -212,6 +212,11 @@ export const listRules: Readonly<Record<string, BuiltinRule>> = {
   },
   present: {
     params: "list",
-    type: (c) => (c.type("list").kind === "list" ? listOf(null, elementOf(c.type("list"))!, anySize()) : c.silent("list")),
+    type: (c) => {
+      const list = c.type("list");
+      if (list.kind !== "list") return c.silent("list");
+      const element = elementOf(list)!;
+      return listOf(null, element.kind === "optional" ? element.of : element, anySize());
+    },
   },
 };
