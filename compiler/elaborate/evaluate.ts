@@ -147,7 +147,7 @@ function batchSize(item: EvaluateItem, scope: Scope): number {
 function dataOf(item: EvaluateItem, scope: Scope): DataBinding | null {
   const members = item.members.filter((m) => m.kind === "dataMember");
   const [first, second] = members;
-  if (second) unsupported("an evaluation over several data sets", second.span);
+  if (second) unsupported("an evaluation over several data sets", second.span, "write an `evaluate` block for each of them");
   if (!first) return null;
   const value = evaluate(first.value, scope);
   if (value.kind !== "dataset") fail("type/mismatch", first.value.span, { found: describe(value), expected: "a data set" });
@@ -164,12 +164,8 @@ function measure(
   const { value, span } = member;
   const metric = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : null;
   const params = metric === null ? undefined : metrics[metric];
-  if (value.kind !== "call" || metric === null || params === undefined) {
-    const known = Object.keys(metrics)
-      .map((m) => `\`${m}(${metrics[m]!.join(", ")})\``)
-      .join(", ");
-    return unsupported("this measure", value.span, `measures are ${known}`);
-  }
+  if (value.kind !== "call" || metric === null || params === undefined)
+    return { name, metric: "values", span, args: [{ kind: "collected", name: collect(perSample(value, scope, batch), name, collected) }] };
   const args = matchArguments(
     metric,
     params.map((p) => ({ name: p })),
@@ -203,6 +199,19 @@ function measure(
       return { kind: "collected", name: collect(castTo(scope.session, given, "f32").value, label, collected) };
     }),
   };
+}
+
+/** A measure that is no metric over all rows: one number for each sample, of which the mean is taken. */
+function perSample(expr: Expr, scope: Scope, batch: number): Value {
+  const { session } = scope;
+  const value = evaluate(expr, scope);
+  const known = Object.keys(metrics)
+    .map((m) => `\`${m}(${metrics[m]!.join(", ")})\``)
+    .join(", ");
+  const help = `a measure over a data set has one number for each sample, with the axis \`batch\` alone: \`mean(x, over: [c, h, w])\`; or is ${known}`;
+  if (value.kind !== "tensor" || value.axes.join() !== "batch" || value.value.shape[0] !== batch)
+    return fail("type/mismatch", expr.span, { found: describe(value), expected: `\`real[batch: ${batch}]\`` }, { help });
+  return castTo(session, value, "f32").value;
 }
 
 /** The name under which a value's rows are collected: `label`, numbered where another value has it. */

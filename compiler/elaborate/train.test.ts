@@ -272,15 +272,15 @@ describe("an evaluate block", () => {
     `);
     expect(result.value.leaves.every((leaf) => !leaf.trained)).toBe(true);
   });
-  test("a measure that is not known", () => {
+  test("a measure that is neither a metric nor one number for each sample", () => {
     const { program, resolution } = programOf(simple + block.replace("verification(id, face.subject)", "mean(id)"));
     const result = elaborateEvaluate(program, resolution, "test");
     expect(result.ok ? "" : render(program, result.diagnostics)).toMatchInlineSnapshot(`
-      "error elaborate/unsupported: this measure is not available in this version
+      "error type/mismatch: this is real, but \`real[batch: 5]\` is needed
         ┌ main.ada:33:16
         │   measure auc: mean(id)
         │                ^^^^^^^^
-        help: measures are \`verification(embedding, subject)\`"
+        help: a measure over a data set has one number for each sample, with the axis \`batch\` alone: \`mean(x, over: [c, h, w])\`; or is \`verification(embedding, subject)\`"
     `);
   });
 });

@@ -1,4 +1,5 @@
 import type { EvaluatePlan, PlanMeasureArg } from "../../compiler/plan/plan.ts";
+import { statistics } from "../../compiler/plan/statistics.ts";
 import type { FieldValue } from "../dataset/loader.ts";
 import { type Verification, verify } from "./verification.ts";
 
@@ -26,6 +27,24 @@ export interface Measured {
 type MetricResult = { readonly ok: true; readonly measured: Measured } | { readonly ok: false; readonly message: string };
 
 const metrics: Readonly<Record<string, (args: readonly Argument[]) => MetricResult>> = {
+  /** One number for each sample. */
+  values: ([rows]) => {
+    if (rows?.kind !== "rows") return { ok: false, message: "there is no number for each sample" };
+    const values = [...rows.values];
+    if (values.length === 0) return { ok: false, message: "no sample was seen" };
+    const broken = values.findIndex((x) => !Number.isFinite(x));
+    if (broken >= 0) return { ok: false, message: `it is ${values[broken]} for one of the samples` };
+    const { mean, ci95, std, min, max, count } = statistics;
+    const spread: Readonly<Record<string, number>> = values.length < 2 ? {} : { ci95: ci95!(values), std: std!(values) };
+    return {
+      ok: true,
+      measured: {
+        value: mean!(values),
+        further: { ...spread, min: min!(values), max: max!(values), count: count!(values) },
+        verification: null,
+      },
+    };
+  },
   verification: ([embedding, subject]) => {
     if (embedding?.kind !== "rows") return { ok: false, message: "verification(embedding, subject) compares rows of numbers" };
     const subjects = subject === undefined ? null : subjectNumbers(subject);

@@ -34,6 +34,7 @@ evaluate held_out {
     let z = k * y
     measure auc: verification(z, face.who)
   }
+  measure level: mean(y, over: c)
 }`;
 const names = ["ann", "barbara", "cleo", "dorothea"];
 const image = (item: number) => [0.5 * item, -0.25, 0.125 * item];
@@ -92,13 +93,17 @@ it("texts of the batch move the positions of a slot", async () => {
   const outcome = await evaluated(tokenizer);
   if (!outcome.ok) throw new Error(outcome.failure.message);
   const { collected, measures } = outcome.evaluation;
-  expect(measures.map((m) => m.name)).toEqual(["auc.0", "auc.1"]);
+  expect(measures.map((m) => m.name)).toEqual(["auc.0", "auc.1", "level"]);
   const wanted = names.flatMap((name, i) => {
     const first = 1 + 1 + (name.length > 5 ? 3 : 1);
     return image(i).map((x, c) => x * [1, 2, 3][c]! + 0.5 * (first + first + 1));
   });
   expect([...collected.tensors.get("z")!]).toEqual(wanted);
   expect([...collected.tensors.get("z#2")!]).toEqual(wanted.map((x) => 10 * x));
+  const levels = names.map((_, i) => (wanted[3 * i]! + wanted[3 * i + 1]! + wanted[3 * i + 2]!) / 3);
+  const { measured } = measures[2]!;
+  expect(measured.value).toBeCloseTo(levels.reduce((a, b) => a + b, 0) / 4, 5);
+  expect(measured.further).toMatchObject({ count: 4, min: Math.fround(Math.min(...levels)), max: Math.fround(Math.max(...levels)) });
 });
 it("without a tokenizer it says what is missing", async () => {
   const outcome = await evaluated(undefined);
