@@ -1,9 +1,8 @@
-import { halfBits } from "../../compiler/plan/half.ts";
 import { type Checked, fail } from "../../runtime/checkpoint/files.ts";
 import { floatTypes, readFloats } from "../../runtime/checkpoint/floats.ts";
 import type { TensorSource } from "../../runtime/checkpoint/safetensors.ts";
 import type { TensorFile } from "../../runtime/checkpoint/tensorFile.ts";
-import { type FloatType, some, sourceOf, withFiles, writeTensors } from "./sources.ts";
+import { type FloatType, floatsOf, halvesOf, some, sourceOf, withFiles, writeTensors } from "./sources.ts";
 
 // The weighted mean of checkpoints, tensor by tensor, summed in double precision. What is no float is the first file's.
 
@@ -18,23 +17,24 @@ export interface AverageRequest {
 
 /** The numbers of several streams side by side, in pieces of one length. */
 async function* together(streams: readonly AsyncGenerator<Uint8Array>[]): AsyncGenerator<readonly Float32Array[]> {
-  const waiting = streams.map(() => new Float32Array());
+  const waiting: Float32Array[] = streams.map(() => new Float32Array());
   for (;;) {
     for (const [i, stream] of streams.entries()) {
       if (waiting[i]!.length > 0) continue;
       const next = await stream.next();
       if (next.done) return;
-      waiting[i] = new Float32Array(Uint8Array.from(next.value).buffer);
+      waiting[i] = floatsOf(next.value);
     }
     const length = Math.min(...waiting.map((one) => one.length));
     yield waiting.map((one) => one.subarray(0, length));
-    for (const [i, one] of waiting.entries()) waiting[i] = one.slice(length);
+    for (const [i, one] of waiting.entries()) waiting[i] = one.subarray(length);
   }
 }
 
 async function* meanOf(files: readonly TensorFile[], key: string, shares: readonly number[], dtype: string): AsyncGenerator<Uint8Array> {
   for await (const pieces of together(files.map((file) => readFloats(file, key)))) {
-    const sum = Float64Array.from(pieces[0]!, (_, i) => pieces.reduce((total, piece, k) => total + shares[k]! * piece[i]!, 0));
+    const sum = new Float64Array(pieces[0]!.length);
+    for (const [k, piece] of pieces.entries()) for (let i = 0; i < sum.length; i++) sum[i]! += shares[k]! * piece[i]!;
     yield bytesOf(sum, dtype);
   }
 }
@@ -43,15 +43,18 @@ function bytesOf(values: Float64Array, dtype: string): Uint8Array {
     case "F64":
       return new Uint8Array(values.buffer);
     case "F16":
-      return new Uint8Array(Uint16Array.from(values, halfBits).buffer);
-    case "BF16":
-      return new Uint8Array(Uint16Array.from(new Uint32Array(Float32Array.from(values).buffer), nearestUpper).buffer);
+      return halvesOf(values);
+    case "BF16": {
+      const bits = new Uint32Array(new Float32Array(values).buffer);
+      const upper = new Uint16Array(bits.length);
+      // To the nearest, ties to even.
+      for (let i = 0; i < bits.length; i++) upper[i] = (bits[i]! + 0x7fff + ((bits[i]! >>> 16) & 1)) >>> 16;
+      return new Uint8Array(upper.buffer);
+    }
     default:
-      return new Uint8Array(Float32Array.from(values).buffer);
+      return new Uint8Array(new Float32Array(values).buffer);
   }
 }
-/** The upper half of a float's bits, to the nearest, ties to even. */
-const nearestUpper = (bits: number): number => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 
 /** Averages; gives the size of what is written. */
 export function averageWeights({ files: paths, out, shares, to }: AverageRequest): Promise<Checked<number>> {

@@ -1,7 +1,7 @@
 import { type Checked, good } from "../../runtime/checkpoint/files.ts";
 import { floatTypes, readFloats } from "../../runtime/checkpoint/floats.ts";
 import type { TensorFile } from "../../runtime/checkpoint/tensorFile.ts";
-import { withFiles } from "./sources.ts";
+import { floatsOf, withFiles } from "./sources.ts";
 
 // How two checkpoints differ: names, shapes, types, and numbers.
 
@@ -37,7 +37,7 @@ async function compared(a: TensorFile, b: TensorFile, name: string): Promise<Omi
     if (length === 0) break;
     const [p, q] = [x.subarray(0, length), y.subarray(0, length)];
     if (Buffer.compare(p, q) !== 0) {
-      const numbers = (piece: Uint8Array) => (floats ? new Float32Array(Uint8Array.from(piece).buffer) : piece);
+      const numbers = (piece: Uint8Array) => (floats ? floatsOf(piece) : piece);
       const [u, v] = [numbers(p), numbers(q)];
       for (let i = 0; i < u.length; i++) {
         if (Object.is(u[i], v[i])) continue;

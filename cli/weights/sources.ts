@@ -11,11 +11,20 @@ import { countProgress } from "../progressCount.ts";
 
 export type FloatType = "F16" | "F32";
 
-const toHalf = (piece: Uint8Array): Uint8Array =>
-  new Uint8Array(Uint16Array.from(new Float32Array(Uint8Array.from(piece).buffer), halfBits).buffer);
+/** f16 bytes of numbers. */
+export function halvesOf(values: ArrayLike<number>): Uint8Array {
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < halves.length; i++) halves[i] = halfBits(values[i]!);
+  return new Uint8Array(halves.buffer);
+}
+/** The numbers of f32 bytes, wherever these lie. */
+export const floatsOf = (piece: Uint8Array): Float32Array =>
+  piece.byteOffset % 4 === 0
+    ? new Float32Array(piece.buffer, piece.byteOffset, piece.length / 4)
+    : new Float32Array(Uint8Array.from(piece).buffer);
 
 async function* converted(file: TensorFile, name: string, to: FloatType): AsyncGenerator<Uint8Array> {
-  for await (const piece of readFloats(file, name)) yield to === "F32" ? piece : toHalf(piece);
+  for await (const piece of readFloats(file, name)) yield to === "F32" ? piece : halvesOf(floatsOf(piece));
 }
 
 export interface TensorChange {

@@ -10,9 +10,11 @@ const toFloats: Readonly<Record<string, (piece: Uint8Array) => Uint8Array>> = {
   F16: (piece) => widened(piece, piece.length / 2),
   BF16: (piece) => {
     const upper = new Uint16Array(piece.slice().buffer);
-    return new Uint8Array(Uint32Array.from(upper, (bits) => bits << 16).buffer);
+    const bits = new Uint32Array(upper.length);
+    for (let i = 0; i < upper.length; i++) bits[i] = upper[i]! << 16;
+    return new Uint8Array(bits.buffer);
   },
-  F64: (piece) => new Uint8Array(Float32Array.from(new Float64Array(piece.slice().buffer)).buffer),
+  F64: (piece) => new Uint8Array(new Float32Array(new Float64Array(piece.slice().buffer)).buffer),
 };
 
 /** What a file may hold for a tensor of floats. */

@@ -1,7 +1,7 @@
 import { elementsOf, pieceBytes } from "./tensorFile.ts";
 
 // A view of a storage as row-major bytes, in pieces. In: how the view lies, and a way to read stretches of the storage. A view that is
-// contiguous is passed on; any other is gathered, from one stretch where it is not much larger than the view, else run by run.
+// contiguous is passed on; any other is gathered, from one stretch where it is not much larger than the view, else row by row.
 
 export interface View {
   readonly width: number; // bytes per element
@@ -50,7 +50,8 @@ async function whole(parts: AsyncIterable<Uint8Array>, length: number): Promise<
 }
 
 /** The bytes of a view. */
-export async function* readView(view: View, read: ReadStretch): AsyncGenerator<Uint8Array> {
+export async function* readView(given: View, read: ReadStretch): AsyncGenerator<Uint8Array> {
+  const view = inUnits(given);
   const { width, offset } = view;
   const count = elementsOf(view.shape);
   if (count === 0) return;
@@ -61,31 +62,46 @@ export async function* readView(view: View, read: ReadStretch): AsyncGenerator<U
   const span = (reach(view) - offset) * width;
   const axes = merged(view);
   const inner = axes.at(-1)!;
-  const run = inner.stride === 1 ? inner.size : 1;
-  const outer = run === 1 ? axes : axes.slice(0, -1);
-  const starts = walk(outer, count / run);
-  const stretch = span <= Math.max(pieceBytes, count * width) ? await whole(read(offset * width, span), span) : null;
-  const runBytes = run * width;
-  const perPiece = Math.max(1, Math.floor(pieceBytes / runBytes)) * runBytes;
-  let piece = new Uint8Array(Math.min(perPiece, count * width));
+  const outer = axes.slice(0, -1);
+  const rows = walk(outer, count / inner.size);
+  const stretch = span <= Math.max(pieceBytes, count * width) ? unitsOf(await whole(read(offset * width, span), span), width) : null;
+  const perPiece = Math.max(1, Math.floor(pieceBytes / width));
+  let left = count;
+  let piece = unitsOf(new Uint8Array(Math.min(perPiece, left) * width), width);
   let at = 0;
-  let left = count * width;
-  for (const start of starts) {
-    const bytes = stretch
-      ? stretch.subarray(start * width, start * width + runBytes)
-      : await whole(read((offset + start) * width, runBytes), runBytes);
-    piece.set(bytes, at);
-    at += runBytes;
-    left -= runBytes;
-    if (at === piece.length) {
-      yield piece;
-      piece = new Uint8Array(Math.min(perPiece, left));
+  for (const start of rows) {
+    // A row from the stretch, or, where that would be too long, on its own.
+    const rowSpan = (inner.size - 1) * inner.stride + 1;
+    const row = stretch ?? unitsOf(await whole(read((offset + start) * width, rowSpan * width), rowSpan * width), width);
+    let from = stretch === null ? 0 : start;
+    for (let k = 0; k < inner.size; k++, from += inner.stride) {
+      piece[at++] = row[from]!;
+      if (at < piece.length) continue;
+      yield new Uint8Array(piece.buffer);
+      left -= at;
+      piece = unitsOf(new Uint8Array(Math.min(perPiece, left) * width), width);
       at = 0;
     }
   }
 }
 
-/** Where each run begins, in the order of the elements. */
+/** Wide elements as several of four bytes, so that moving them never looks at them as numbers. */
+function inUnits(view: View): View {
+  const lanes = view.width / 4;
+  if (lanes <= 1) return view;
+  return {
+    width: 4,
+    offset: view.offset * lanes,
+    shape: [...view.shape, lanes],
+    strides: [...view.strides.map((stride) => stride * lanes), 1],
+  };
+}
+function unitsOf(bytes: Uint8Array, width: number): Uint8Array | Uint16Array | Uint32Array {
+  if (width === 1) return bytes;
+  return width === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer);
+}
+
+/** Where each row begins, in the order of the elements. */
 function* walk(axes: readonly { readonly size: number; readonly stride: number }[], count: number): Generator<number> {
   const index = axes.map(() => 0);
   let start = 0;

@@ -16,11 +16,15 @@ interface Candidate {
   readonly keys: string;
   readonly places: readonly PlanFileKey[];
 }
-let known: readonly Candidate[] | null = null;
-function candidates(): readonly Candidate[] {
-  known ??= networks.flatMap((network) => network.keys.map((keys) => ({ keys, places: bindingsOf({ ...network, keys }) })));
-  return known;
+const known = new Map<string, readonly PlanFileKey[]>();
+function placesOf(network: (typeof networks)[number], keys: string): readonly PlanFileKey[] {
+  const name = `${network.network} ${keys}`;
+  const found = known.get(name) ?? bindingsOf({ ...network, keys });
+  known.set(name, found);
+  return found;
 }
+const candidates = (): readonly Candidate[] =>
+  networks.flatMap((network) => network.keys.map((keys) => ({ keys, places: placesOf(network, keys) })));
 
 function problems({ places }: Candidate, shapes: Shapes): string[] {
   const found: string[] = [];
@@ -40,8 +44,8 @@ function problems({ places }: Candidate, shapes: Shapes): string[] {
 function renamed(wanted: Readonly<Record<string, string>>): string | null {
   const made = new Map<string, string>();
   for (const { network, ldm, diffusers } of Object.values(parts)) {
-    const there = new Map(bindingsOf({ ...network, keys: diffusers }).map((one) => [one.key, one.file!]));
-    for (const one of bindingsOf({ ...network, keys: ldm })) made.set(one.file!, there.get(one.key)!);
+    const there = new Map(placesOf(network, diffusers).map((one) => [one.key, one.file!]));
+    for (const one of placesOf(network, ldm)) made.set(one.file!, there.get(one.key)!);
   }
   const wrong = Object.entries(wanted).find(([from, to]) => made.get(from) !== to);
   return wrong === undefined ? null : `${wrong[0]} becomes ${made.get(wrong[0])} instead of ${wrong[1]}`;
