@@ -1,7 +1,7 @@
 import { gradient } from "./autodiff.ts";
 import type { CompileOptions } from "./compileOptions.ts";
 import type { Leaf, StepKind, TrainProgram } from "./elaborate/program.ts";
-import type { Builder } from "./ir/builder.ts";
+import { Builder } from "./ir/builder.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
@@ -34,6 +34,7 @@ interface PathGraph {
   readonly graph: Graph;
   readonly clear: readonly PlanBinding[];
   readonly minimises: boolean;
+  readonly builder: Builder;
 }
 
 class TrainCompiler {
@@ -144,23 +145,27 @@ class TrainCompiler {
     const { accumulate } = this.#train.settings;
     const many = step.alternatives.length > 1;
     const graphs = new Map<Graph, { readonly first: string; readonly next: string; readonly reads: readonly string[] }>();
-    const whole = new Map<Graph, PathGraph>();
     const adds = accumulate.count > 1;
-    for (const { graph } of step.alternatives) {
-      if (whole.has(graph)) continue;
-      const b = this.#train.builder;
-      whole.set(graph, this.#pathGraph(readAsStored(inlineReadCalls(graph, b), b, this.#orders), adds));
-    }
-    const cuts = this.#cuts(
-      step.name,
-      [...whole.values()].map((path) => path.graph),
+    // Ways that the host waits on share what comes before the wait, so they are made together; any other is made by itself and forgotten.
+    const together = step.alternatives.some(({ reads }) => reads.length > 0) ? new Builder() : null;
+    const pathOf = (graph: Graph): PathGraph => this.#pathGraph(graph, together ?? new Builder(), adds);
+    const whole = new Map(
+      together === null ? [] : [...new Set(step.alternatives.map(({ graph }) => graph))].map((graph) => [graph, pathOf(graph)] as const),
     );
+    const cuts =
+      together === null
+        ? null
+        : this.#cuts(
+            step.name,
+            together,
+            [...whole.values()].map((path) => path.graph),
+          );
     const alternatives = step.alternatives.map(({ key, graph, reads, ended, tables, notes }, i) => {
       let legs = graphs.get(graph);
       if (!legs) {
         const name = many ? `${step.name}.${i}` : step.name;
-        const path = whole.get(graph)!;
-        const before = cuts.before(path.graph);
+        const path = whole.get(graph) ?? pathOf(graph);
+        const before = cuts?.before(path.graph) ?? { legs: [], kept: new Map<Value, string>() };
         const [first, next] = [`${name}.first`, adds ? `${name}.next` : `${name}.first`];
         this.#stepLeg(next, path, before.kept);
         // Beginning is adding to nothing: the same kernels, once the gradients are cleared.
@@ -186,9 +191,9 @@ class TrainCompiler {
   /** Makes the legs that end in a read; ways with the same reads share them, and each keeps what any of them needs. */
   #cuts(
     step: string,
+    b: Builder,
     graphs: readonly Graph[],
   ): { before(graph: Graph): { readonly legs: readonly string[]; readonly kept: ReadonlyMap<Value, string> } } {
-    const b = this.#train.builder;
     const shared = new Map<string, { readonly reads: readonly GraphResult[]; readonly crossing: Set<Value> }>();
     const keysOf = new Map<Graph, readonly string[]>();
     for (const graph of graphs) {
@@ -298,9 +303,9 @@ class TrainCompiler {
     });
   }
 
-  /** A way through a step with its gradients, which begin an update's or add to them. */
-  #pathGraph(forward: Graph, adds: boolean): PathGraph {
-    const b = this.#train.builder;
+  /** A way through a step with its gradients, which begin an update's or add to them, all made by one builder. */
+  #pathGraph(graph: Graph, b: Builder, adds: boolean): PathGraph {
+    const forward = readAsStored(rebuild(inlineReadCalls(graph, this.#train.builder), b), b, this.#orders);
     const inputOf = new Map(memoryLeaves(forward).map((v) => [v.attrs.name, v]));
     const slices = this.#train.arena.slices;
     const loss = forward.results.find((r) => r.name === "loss")?.value;
@@ -324,6 +329,7 @@ class TrainCompiler {
       graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)),
       clear,
       minimises: loss !== undefined,
+      builder: b,
     };
   }
 
@@ -331,7 +337,7 @@ class TrainCompiler {
   #stepLeg(name: string, path: PathGraph, kept: ReadonlyMap<Value, string>): void {
     this.#options.onStage?.("tensor", name, () => printGraph(path.forward), path.forward);
     const rest: Graph = { name, results: [...readsOf(path.graph).rest] };
-    const graph = kept.size === 0 ? rest : continued(rest, this.#train.builder, kept);
+    const graph = kept.size === 0 ? rest : continued(rest, path.builder, kept);
     const read = new Set(rest.results.map((r) => r.name).filter((n) => n === "loss" || n.startsWith("log.")));
     this.#leg(name, graph, rest, path.clear, read);
   }

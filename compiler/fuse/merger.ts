@@ -72,8 +72,8 @@ export class Merger {
     }
     return reads;
   }
-  /** Stored values and memory leaves that a kernel with these members reads. */
-  #reads(members: readonly Value[]): Set<Value> {
+  /** Stored values and memory leaves that a kernel with these members reads. `apart`: further values that are stored. */
+  #reads(members: readonly Value[], apart?: ReadonlySet<Value>): Set<Value> {
     const own = new Set(members);
     const reads = new Set<Value>();
     const seen = new Set<Value>();
@@ -82,7 +82,7 @@ export class Merger {
       const v = stack.pop()!;
       if (seen.has(v)) continue;
       seen.add(v);
-      if ((isMemoryLeaf(v) && !own.has(v)) || (this.#roots.has(v) && !own.has(v))) {
+      if ((isMemoryLeaf(v) && !own.has(v)) || ((this.#roots.has(v) || apart?.has(v)) && !own.has(v))) {
         reads.add(v);
         continue;
       }
@@ -150,30 +150,39 @@ export class Merger {
 
   /** Values to store so that every kernel stays within the buffer limit. */
   tooManyBuffers(): Value[] {
-    const force: Value[] = [];
+    const force = new Set<Value>();
     for (const d of this.#drafts) {
       if (this.#draftReads(d).size + 1 <= this.#limit) continue;
-      // Of the values computed inside, the one that reads most, but few enough to be a kernel of its own.
-      let best: Value | null = null;
-      let most = 1;
-      const seen = new Set<Value>();
-      const visit = (v: Value): void => {
-        if (seen.has(v)) return;
-        seen.add(v);
-        for (const a of v.args) {
-          if (this.#roots.has(a) || isMemoryLeaf(a) || isFreeLeaf(a)) continue;
-          const n = this.#reads([a]).size;
-          if (n > most && n + 1 <= this.#limit && bytesOf(a) <= this.#maxBytes) {
-            best = a;
-            most = n;
-          } else if (n + 1 > this.#limit || most === 1 || bytesOf(a) > this.#maxBytes) visit(a);
-        }
-      };
-      visit(d.members[0]!);
-      if (best) force.push(best);
-      else throw new Error(`internal: fuse: %${d.members[0]!.id} reads more buffers than a kernel may have`);
+      // One after the other, until the rest fits: a long sum is cut in many places.
+      const apart = new Set<Value>();
+      do {
+        const cut = this.#largestPart(d, apart);
+        if (!cut) throw new Error(`internal: fuse: %${d.members[0]!.id} reads more buffers than a kernel may have`);
+        apart.add(cut);
+        force.add(cut);
+      } while (this.#reads(d.members, apart).size + 1 > this.#limit);
     }
-    return force;
+    return [...force];
+  }
+  /** Of the values computed inside a kernel, the one that reads most, but few enough to be a kernel of its own. */
+  #largestPart(d: Draft, apart: ReadonlySet<Value>): Value | null {
+    let best: Value | null = null;
+    let most = 1;
+    const seen = new Set<Value>();
+    const visit = (v: Value): void => {
+      if (seen.has(v)) return;
+      seen.add(v);
+      for (const a of v.args) {
+        if (this.#roots.has(a) || apart.has(a) || isMemoryLeaf(a) || isFreeLeaf(a)) continue;
+        const n = this.#reads([a], apart).size;
+        if (n > most && n + 1 <= this.#limit && bytesOf(a) <= this.#maxBytes) {
+          best = a;
+          most = n;
+        } else if (n + 1 > this.#limit || most === 1 || bytesOf(a) > this.#maxBytes) visit(a);
+      }
+    };
+    visit(d.members[0]!);
+    return best;
   }
 
   merge(): void {
