@@ -4,12 +4,26 @@ import { isSilent, type Type } from "../types/type.ts";
 import { moduleInfo } from "./modules.ts";
 import type { Session } from "./session.ts";
 
-// Names that stand in rules: the parts that the paths of `keys` and `surgery` name, and the rules of a grammar.
+// Names that stand in rules: the parts that the paths of `keys`, `surgery` and an optimiser's groups name, and the rules of a grammar.
 
-/** A path of a rule for a module: its names must be parts, as far as they can be followed (`*` and `**` stand for any). */
+/** A path of a rule for a module: its names must be parts, as far as they can be followed. */
 export function checkPartPath(session: Session, path: PartPath, item: ModuleItem, file: string): void {
   const root: Type = { kind: "module", item, file, arguments: new Map(), sizes: new Map() };
   follow(session, [root], path);
+}
+/** A path of an optimiser's group: it begins with a model, wherever in the program that is defined. */
+export function checkGroupPath(session: Session, path: PartPath, models: ReadonlyMap<string, readonly Type[]>): void {
+  const [first] = path.segments;
+  if (first?.head.kind === "name" && !models.has(first.head.name)) {
+    const { name } = first.head;
+    const names = [...models.keys()];
+    session.report("name/unknown", first.span, { name }, meant(name, names, first.span, `the models are ${names.join(", ")}`));
+    return;
+  }
+  const roots = [...models].flatMap(([name, types]) =>
+    types.map((type): Type => ({ kind: "record", name: null, fields: new Map([[name, type]]) })),
+  );
+  follow(session, roots, path);
 }
 function follow(session: Session, from: readonly Type[], path: PartPath): readonly Type[] | null {
   let at: readonly Type[] | null = from;
@@ -26,9 +40,10 @@ function step(session: Session, from: readonly Type[], segment: PathSegment): re
     const ends = head.paths.map((path) => follow(session, from, path));
     return ends.some((end) => end === null) ? null : ends.flatMap((end) => end!);
   }
-  if (head.kind !== "name") return null;
   const owners = from.flatMap(plain);
   if (owners.some((owner) => isSilent(owner))) return null;
+  if (head.kind === "any") return owners.flatMap((owner) => [...membersOf(session, owner).values()]);
+  if (head.kind === "deep") return withParts(session, owners);
   const known = owners.flatMap((owner) => [...membersOf(session, owner).keys()]);
   const found = owners.flatMap((owner) => membersOf(session, owner).get(head.name) ?? []);
   if (found.length > 0) return found;
@@ -43,6 +58,22 @@ function plain(type: Type): readonly Type[] {
   if (type.kind === "optional") return plain(type.of);
   if (type.kind === "list") return (type.elements ?? [type.element]).flatMap(plain);
   return [type];
+}
+/** Types with all that is below them; null where something of that is not known. */
+function withParts(session: Session, from: readonly Type[]): readonly Type[] | null {
+  const found: Type[] = [];
+  const seen = new Set<unknown>();
+  const open = [...from];
+  for (let type = open.pop(); type !== undefined; type = open.pop()) {
+    if (isSilent(type)) return null;
+    // What a module is made of has the same names whatever its arguments.
+    const same = type.kind === "module" ? type.item : type;
+    if (seen.has(same)) continue;
+    seen.add(same);
+    found.push(type);
+    for (const member of membersOf(session, type).values()) open.push(...plain(member));
+  }
+  return found;
 }
 function membersOf(session: Session, type: Type): ReadonlyMap<string, Type> {
   if (type.kind === "record") return type.fields;

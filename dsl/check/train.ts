@@ -6,8 +6,9 @@ import { axis, describeType, isSilent, type Type, tensor } from "../types/type.t
 import { readArgs, typeArg } from "./arguments.ts";
 import { callFunction, globalFunction } from "./calls.ts";
 import { evaluate } from "./expressions.ts";
-import { fileScope } from "./globals.ts";
+import { fileScope, modelType } from "./globals.ts";
 import { checkModel } from "./models.ts";
+import { checkGroupPath } from "./paths.ts";
 import { checkPrecision } from "./precision.ts";
 import type { Body, Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
@@ -201,7 +202,26 @@ function checkOptimizerSetting(
       });
     return;
   }
-  for (const group of setting.groups) for (const arg of readArgs(group.args, scope)) checkGroupArg(session, type.item, arg, file);
+  const models = modelTypes(session);
+  for (const group of setting.groups) {
+    checkGroupPath(session, group.path, models);
+    for (const arg of readArgs(group.args, scope)) checkGroupArg(session, type.item, arg, file);
+  }
+}
+
+/** The models of the program by name, also those that a block puts in the place of others. */
+function modelTypes(session: Session): ReadonlyMap<string, readonly Type[]> {
+  const found = new Map<string, Type[]>();
+  for (const [file, { ast }] of session.program.files)
+    for (const item of ast.items) {
+      const models = item.kind === "model" ? [item] : item.kind === "train" ? item.settings.filter((s) => s.kind === "model") : [];
+      for (const model of models) {
+        if (model.value === null) continue;
+        const { name } = model.name;
+        found.set(name, [...(found.get(name) ?? []), modelType(session, model, file)]);
+      }
+    }
+  return found;
 }
 function checkGroupArg(session: Session, item: OptimizerItem, arg: ReturnType<typeof readArgs>[number], _file: string): void {
   const name = item.name.name;
