@@ -180,3 +180,65 @@ loss keep_foreground(seen: List<Seen>, weights: List<Real>, fg: real[hm, wm], no
     mix_leak:   sum([for (t, w) in zip(each, share): w * t.mix_leak])
   })
 }
+
+property "composing that changes the subject's prompt as it changes the class prompt costs little, the opposite most" {
+  forall c: real[kind: 2, n: 1..3, tokens: 3..6, width: 4..9] in -1..1
+  let change = ortho_subtract(c[kind: 1], c[kind: 0], over: width)
+  require min(norm(change - mean(change, over: width), over: width)) > 0.3
+  let same = stack([c, c], axis: role)
+  let back = stack([stack([c[kind: 0], -change], axis: kind), c], axis: role)
+  expect prompt_delta(same, power: 1) < 0.001
+  expect prompt_delta(back, power: 1) > prompt_delta(same, power: 1) + 0.5
+}
+property "the first token and padding do not count in `prompt_delta`" {
+  forall c: real[role: 2, kind: 2, n: 2, tokens: 6, width: 5] in -1..1, other: real[role: 2, kind: 2, n: 2, tokens: 6, width: 5] in -1..1
+  let t     = iota([tokens: 6])
+  let words = expand(where(t > 0 and t < 4, 1, 0), [kind: 2, n: 2, tokens: 6])
+  let mixed = where(expand(where(t > 0 and t < 4, 1, 0), like: c) > 0, c, other)
+  expect near(prompt_delta(mixed, words), prompt_delta(c, words), 1e-4)
+}
+property "attention that keeps to its mask costs nothing, attention outside of it does" {
+  forall s: real[batch: 1..2, head: 1..3, h: 8, w: 8] in 0..0.2, edge: Int in 2..7
+  let fg = expand(where(iota([wm: 8]) < edge, 1, 0), [batch, hm: 8, wm: 8])
+  let f  = expand(rename(fg, hm: h, wm: w), like: s)
+  expect near(attention_masks([s + f], none, fg, ones([batch]), [1]), 0 * sum(s), 1e-6)
+  expect attention_masks([s + 1 - f], none, fg, ones([batch]), [1]) > 0.01
+}
+property "the loss of masks ignores the order of heads; a sample without a mask adds nothing, but counts where means are taken" {
+  forall s: real[batch: 2, head: 4, h: 8, w: 8] in -1..1, g: real[batch: 2, head: 4, h: 8, w: 8] in -1..1
+  let fg    = expand(where(iota([hm: 8]) < 3, 1, 0), [batch: 2, hm: 8, wm: 8])
+  let known = where(iota([batch: 2]) == 0, 1, 0)
+  let loss  = fn(s: real[batch, head, h, w], g: real[batch, head, h, w]) => attention_masks([s], [g], fg, ones([batch: 2]), [1])
+  expect near(loss(s, g), loss(reverse(s, axis: head), reverse(g, axis: head)), 1e-4)
+  let all = mask_terms(s, none, fg, ones([batch: 2])).leak
+  expect near(all - mask_terms(s, none, fg, known).leak, mask_terms(s, none, fg, 1 - known).leak, 1e-4)
+}
+property "layers that look at the same place agree, at whatever sizes" {
+  forall s: real[n: 1..2, h: 4, w: 4] in 0..1, p: Real in 0.5..2
+  let large = resize_nearest(s, 8, 8)
+  require min(std(s, over: [h, w])) > 0.1
+  expect near(same_place(s, s), same_place(large, s), 1e-4)
+  expect same_place(s, s) < same_place(-s, s)
+  expect near(cross_layer([s, large, s], [{ of: 0, to: 1, w: p }, { of: 1, to: 2, w: 1 }]), same_place(s, large), 1e-4)
+}
+property "weights of places have mean 1 and fall where attention rises" {
+  forall a: real[h: 2..6, w: 2..6] in 0..1
+  require std(a, over: [h, w]) > 0.05
+  let w = place_weight(a)
+  expect near(mean(w), 1 + 0 * sum(a), 1e-4)
+  let top = where(a == max(a), 1, 0)
+  expect near(sum(top * w) / sum(top), min(w), 1e-4)
+  expect near(place_weight(a, low: false), place_weight(-a + 2 * mean(a)), 1e-4)
+}
+property "queries that name their own pixels leave nothing to match" {
+  forall f: real[c: 6, p: 6] in -1..1, cut: Int in 1..6
+  // Each pixel's query is a channel of its own, so the composed picture's pixels go where they were.
+  let own = 9 * expand(one_hot(iota([p: 6]), 6) |> rename(classes: c), [role: 2, kind: 2, p: 6, c: 6]) |> order([role, kind, c, p])
+  let fg  = where(iota([p: 6]) < cut, 1, 0)
+  let t   = elastic_matching(own, expand(f, [role: 2, kind: 2, c: 6, p: 6]), fg)
+  expect near(t.align, 0 * sum(f), 1e-6)
+  expect near(t.below[role: 0] * fg, 0 * fg, 1e-6)
+  expect near(t.below[role: 0] * (1 - fg), 0.25 * (1 - fg), 1e-3)
+}
+gradcheck prompt_delta(c: real[role: 2, kind: 2, n: 2, layer: 2, tokens: 4, width: 5], ref_grad: 0.05)
+gradcheck same_place(upper: real[n: 2, h: 3, w: 4], below: real[n: 2, hb: 5, wb: 6])

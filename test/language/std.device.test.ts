@@ -6,10 +6,10 @@ import { testFile } from "../../cli/runTests.ts";
 import { packageRoot } from "../../dsl/source.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
 
-// The tests that the standard library holds itself, on the device: `adac test std/*.ada`.
+// The tests that the standard library and the losses of the recipe hold themselves, on the device: `adac test std/*.ada pipelines/losses.ada`.
 
-const folder = path.join(packageRoot(), "std");
-const files = readdirSync(folder).filter((file) => file.endsWith(".ada"));
+const library = readdirSync(path.join(packageRoot(), "std")).filter((file) => file.endsWith(".ada"));
+const files = [...library.map((file) => `std/${file}`), "pipelines/losses.ada"];
 let opened: OpenedDevice;
 beforeAll(async () => {
   const made = await openDevice();
@@ -19,9 +19,9 @@ beforeAll(async () => {
 afterAll(() => opened.device.destroy());
 
 let tests = 0;
-test.each(files)("std/%s", async (file) => {
+test.each(files)("%s", async (file) => {
   let written = "";
-  const counts = await testFile(path.join(folder, file), {
+  const counts = await testFile(path.join(packageRoot(), file), {
     seed: 1,
     runs: 8,
     onDevice: async (graph, inputs, uniforms, environment) => {
