@@ -241,7 +241,7 @@ export function compileBlock(
   { checked, sourceHash }: Pick<CheckedFile, "checked" | "sourceHash">,
   { target, options: given = {}, colour = false }: Pick<FileRequest, "target" | "options" | "colour">,
 ): CompiledBlock["plan"] | FileFailure {
-  const findings = given.verify === false || block.kind === "walk" ? [] : verifyElaborated(block.program);
+  const findings = given.verify === false ? [] : verifyElaborated(block.program);
   if (findings.length > 0) throw new Error(`internal: ${findings.slice(0, 4).join("; ")}`);
   const options: CompileOptions = { placeOf: placesIn(checked), ...given };
   let plan: Plan;

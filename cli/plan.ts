@@ -181,7 +181,7 @@ function print(blocks: readonly CompiledBlock[], rows: readonly PlanRow[], reque
     const persistent = plan.buffers.filter((b) => b.use === "persistent").reduce((sum, b) => sum + b.bytes, 0);
     const slots = plan.buffers.filter((b) => b.use === "slot").reduce((sum, b) => sum + b.bytes, 0);
     out.write(
-      `${plan.program.kind} ${plan.program.name}: ${count(own[0]?.parameters ?? 0)} parameters, ${plan.kernels.length} kernels, compiled in ${compileMs.toFixed(0)} ms\n` +
+      `${plan.program.kind === "train" ? "train" : "evaluate"} ${plan.program.name}: ${count(own[0]?.parameters ?? 0)} parameters, ${plan.kernels.length} kernels, compiled in ${compileMs.toFixed(0)} ms\n` +
         `  memory: ${bytes(persistent)} keep their content, ${bytes(slots)} of slots shared by all legs\n`,
     );
     for (const one of own) out.write(rowText(one));

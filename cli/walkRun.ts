@@ -84,6 +84,8 @@ class Stopped {
   }
 }
 
+/** Legs compiled on the way that are kept: one for each size of pictures. */
+const legsKept = 24;
 /** Pictures that are kept from one use to the next. */
 const picturesKept = 64;
 
@@ -219,7 +221,17 @@ class WalkDriver {
   /** A leg that the plan does not have: for pictures of another size, or another way. */
   async #lateSession(leg: WalkLeg): Promise<Session> {
     const known = this.#late.get(leg.key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // The one that was used last goes to the end.
+      this.#late.delete(leg.key);
+      this.#late.set(leg.key, known);
+      return known;
+    }
+    if (this.#late.size >= legsKept) {
+      const [oldest] = this.#late.keys();
+      this.#late.get(oldest!)!.dispose();
+      this.#late.delete(oldest!);
+    }
     let plan: ReturnType<typeof compileWalkLeg>;
     try {
       plan = compileWalkLeg(leg, this.#walk, this.#plan, { placeOf: placesIn(this.#read.checked) });

@@ -207,11 +207,10 @@ export class BlockWalk {
     if (statement.when !== null) {
       const holds = yield* this.#condition(statement.when, scope);
       if (holds === false) return;
-      if (holds === "either") this.note(`measure ${name} when ${this.#textOf(statement.when.span)}`);
     }
+    this.note(`measure ${name}${statement.when === null ? "" : ` when ${this.#textOf(statement.when.span)}`}`);
     const value = yield* this.#value(statement.value, scope, name);
     const number = yield* this.#number(value, statement, name);
-    if (statement.when === null) this.note(`measure ${name}`);
     const keys = this.#reports.map((report) => report.keys.map((key) => this.#keyOf(key, name, scope)));
     yield* demand({ kind: "measure", measure: { name, value: number, keys } });
   }

@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../ir/value.ts";
 import { graphInputs, topologicalOrder } from "../ir/walk.ts";
-import type { EvaluateProgram, FunctionProgram, Leaf, TrainProgram } from "./program.ts";
+import type { EvaluateProgram, FunctionProgram, Leaf, TrainProgram, WalkProgram } from "./program.ts";
 
 // Checks what elaboration must leave: every input of every graph is known under its name with that type, results have the shapes their
 // names promise, arenas do not overlap, every combination of choices leads somewhere. A finding is a fault of the compiler.
@@ -8,7 +8,7 @@ import type { EvaluateProgram, FunctionProgram, Leaf, TrainProgram } from "./pro
 type InputLeaf = Extract<Value, { readonly op: "input" }>;
 
 /** What is wrong with an elaborated program; empty when it is sound. */
-export function verifyElaborated(program: TrainProgram | EvaluateProgram | FunctionProgram): string[] {
+export function verifyElaborated(program: TrainProgram | EvaluateProgram | WalkProgram | FunctionProgram): string[] {
   const findings: string[] = [];
   const report = (message: string): void => {
     findings.push(`elaborate: ${message}`);
@@ -16,8 +16,9 @@ export function verifyElaborated(program: TrainProgram | EvaluateProgram | Funct
   const graphs = graphsOf(program);
   const leaves = new Map(program.leaves.map((leaf) => [leaf.path, leaf]));
   if (leaves.size !== program.leaves.length) report("two leaves have one path");
-  const uniforms = new Map(program.uniforms.map((u) => [u.name, u.dtype]));
-  if (uniforms.size !== program.uniforms.length) report("two uniforms have one name");
+  const declared = "uniforms" in program ? program.uniforms : []; // the legs of a walk take numbers as inputs
+  const uniforms = new Map(declared.map((u) => [u.name, u.dtype]));
+  if (uniforms.size !== declared.length) report("two uniforms have one name");
   for (const leaf of program.leaves) {
     if (leaf.init.shape.join() !== leaf.shape.join() || leaf.init.dtype !== "f32")
       report(`${leaf.path}: its starting value has another type`);
@@ -34,7 +35,8 @@ export function verifyElaborated(program: TrainProgram | EvaluateProgram | Funct
   return findings;
 }
 
-function graphsOf(program: TrainProgram | EvaluateProgram | FunctionProgram): Graph[] {
+function graphsOf(program: TrainProgram | EvaluateProgram | WalkProgram | FunctionProgram): Graph[] {
+  if ("kind" in program && program.kind === "walk") return program.legs.map((leg) => leg.graph);
   if (!("kind" in program) || program.kind === "evaluate") return [program.graph];
   const steps = program.steps.flatMap((s) => s.alternatives.map((a) => a.graph));
   return [

@@ -53,8 +53,8 @@ describe("evaluations without a data set", () => {
             leg id: 7 values; waits for its result
             write to samples/{subject.name}/{i:05}.jpg
             if line.repeat > 1
-              leg twice: 12 values; waits for its result
               measure twice
+              leg twice: 12 values; waits for its result
             else
               measure faceless
             measure pairs when length(shown) > 1

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { elaborateEvaluate, elaborateTrain, listEntries } from "../../compiler/elaborate/index.ts";
+import { elaborateEvaluate, elaborateTrain, elaborateWalk, listEntries } from "../../compiler/elaborate/index.ts";
 import { programOf } from "../../compiler/elaborate/testing.ts";
 import { verifyElaborated } from "../../compiler/elaborate/verify.ts";
 
@@ -44,7 +44,7 @@ train run {
   batch 2  micro_steps 12  accumulate 2 by sum  gradient clip_norm(0.5)
   each step: fit
   optimizer adamw(lr: 0.1 * rate(3)) { **.bias(weight_decay: 0) }
-  save every 3  log every 1  seed 7
+  save every 3  log every 1  preview every 2: draw(normal, [n: 2, c: 3, h: 4, w: 4])  seed 7
 }
 evaluate test {
   model net from run
@@ -52,6 +52,22 @@ evaluate test {
   let id = unit(net(face.image), over: f)
   measure auc: verification(id, face.subject)
   report auc by metric to "test.json"
+}
+type Line = { repeat: Int, folder: Text, strength: Real }
+evaluate walk {
+  seed 4
+  for subject in folders("people", first: 3) {
+    let known = [for f in subject.images: align_face(load(f), 4)] |> present
+    require length(known) > 0 as "nobody in {subject.name}"
+    let id = mean([for f in known: net(f)])
+    for line in lines("{subject.name}.txt", as: Line) {
+      let made = draw(normal, [n: 2, c: 3, h: 4, w: 4]) * line.strength + mean(id)
+      write made to "{line.folder}/{i:03}.png"
+      measure like: mean(dot(net(made), id, over: f)) when line.repeat > 1
+      if read(mean(made)) > 0 { measure bright: 1 } else { measure dark: 4 - length(known) }
+    }
+  }
+  report mean, ci95 by [subject, metric] to "walk.{csv,json}"
 }
 `;
 const words = [...source.matchAll(/[A-Za-z_]+|\d+(\.\d+)?|\.\.\.|\.\.|\|>|->|=>|\*\*|==|[^\sA-Za-z_\d]/g)].map((m) => ({
@@ -96,6 +112,11 @@ function elaborateAll(text: string): boolean {
     const made = elaborateEvaluate(program, resolution, name);
     if (made.ok) expect(verifyElaborated(made.value)).toEqual([]);
   }
+  for (const name of entries.walk) {
+    const made = elaborateWalk(program, name);
+    if (made.ok) expect(verifyElaborated(made.value)).toEqual([]);
+    else expect(made.diagnostics.length).toBeGreaterThan(0);
+  }
   return true;
 }
 
@@ -103,6 +124,7 @@ test("the program itself elaborates", () => {
   const { program, resolution } = programOf(source);
   expect(elaborateTrain(program, resolution, "run").ok).toBe(true);
   expect(elaborateEvaluate(program, resolution, "test").ok).toBe(true);
+  expect(elaborateWalk(program, "walk").ok).toBe(true);
 });
 
 const runs = Number(process.env.ADA_FUZZ_RUNS ?? 80);
