@@ -48,6 +48,10 @@ export const networks: readonly Network[] = [
   row("clip", "ClipVision", "m.post_layernorm(m(zeros([n: 1, c: 3, h: 224, w: 224]))[1][tokens: 0])", ["hf_vision"]),
   row("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"]),
   row("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"], { args: "blocks: [3, 4, 14, 3]" }),
+  row("bisenet", "BiSeNet", "[for y in [m.heads(zeros([n: 1, c: 3, h: 64, w: 64]))]: mean(y.out) + mean(y.out16) + mean(y.out32)][0]", [
+    "face_parsing",
+  ]),
+  row("resnet_face", "ResNetFace", "m(zeros([n: 1, c: 1, h: 128, w: 128]))", ["arcface_grey"]),
 ];
 
 /** What a file may hold besides a network's parameters. */
