@@ -18,6 +18,7 @@ import { takeOver } from "./memory/takeover.ts";
 import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
 import { toHalves } from "./plan/half.ts";
 import type { UniformDecl } from "./plan/host.ts";
+import { texelBytesOf } from "./plan/operandTexture.ts";
 import type { PlanBinding, PlanTarget } from "./plan/plan.ts";
 import type { LegRequest } from "./planBuilder.ts";
 import { applyPrecision } from "./precision.ts";
@@ -27,6 +28,7 @@ import type { LoweredRegion } from "./schedule/lower.ts";
 import { Lowering } from "./schedule/lowering.ts";
 import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
 import { printTileKernel } from "./tile/print.ts";
+import type { TileBuffer } from "./tile/tile.ts";
 import { verifyKernel } from "./tile/verify.ts";
 import { kernelId, printKernel } from "./wgsl/print.ts";
 
@@ -177,7 +179,7 @@ export class LegMaker {
         ops.push({
           kind: "dispatch",
           kernel: numberOf(this.#print(kernel, what)),
-          bindings: buffers.map((b) => placeOf(b.stored)),
+          bindings: buffers.map(({ stored, tile }) => ({ ...placeOf(stored), ...rowsInStripes(tile) })),
           grid: kernel.grid,
           what,
           template: region.template,
@@ -305,4 +307,9 @@ function originsOf(region: Region): Place[] {
   for (const v of values)
     for (const { span } of v.origins) if (!places.has(`${span.file}@${span.start}`)) places.set(`${span.file}@${span.start}`, span);
   return [...places.values()].slice(0, 4);
+}
+
+/** What a fill of a texture in stripes must know of the matrix. */
+function rowsInStripes({ rowVectors, half }: TileBuffer): { readonly rowBytes?: number } {
+  return rowVectors === undefined ? {} : { rowBytes: rowVectors * texelBytesOf[half === undefined ? "stripes" : "halfStripes"] };
 }

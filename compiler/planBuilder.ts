@@ -102,11 +102,11 @@ export class PlanBuilder {
     const memory = this.#time("memory", () => this.#pool.assign(object.tenancies));
     const constants = object.constants.map((constant) => this.#constant(constant));
     const at = (binding: PlanBinding): PlanBinding => {
-      const { buffer, offset, bytes } = binding;
+      const { buffer, offset } = binding;
       if (buffer < object.given) return { ...binding, buffer: buffers[buffer]! };
       if (buffer < firstSlot) return { ...binding, buffer: constants[buffer - object.given]! };
       const place = memory.places[buffer - firstSlot]!;
-      return { buffer: this.#slotBuffer(place.slot), offset: place.offset + offset, bytes };
+      return { ...binding, buffer: this.#slotBuffer(place.slot), offset: place.offset + offset };
     };
     const kernels = object.kernels.map((kernel) => this.#kernel(kernel));
     const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));

@@ -80,7 +80,7 @@ function addPlanTypes(file: SourceFile): void {
       readonlyPlain("name", "string"),
       readonlyPlain("file", "string"),
       readonlyPlain("wgsl", "string"),
-      readonlyPlain("bindings", `readonly ("read" | "readWrite" | "texture" | "halfTexture" | "uniform")[]`),
+      readonlyPlain("bindings", `readonly ("read" | "readWrite" | "texture" | "halfTexture" | "stripes" | "halfStripes" | "uniform")[]`),
     ],
   });
   file.addTypeAlias({

@@ -1,4 +1,7 @@
-// How an operand lies in an rgba32float texture, or in an rgba16float one if it is of 16-bit floats. The printer of kernels and the executor must agree on it, so it is said once, here.
+// How an operand lies in a texture of rgba32float, or of rgba16float if it is of 16-bit floats. The printer of kernels and the executor must agree
+// on it, so it is said once, here. Two forms: texel after texel in rows of one width; or, of a matrix whose columns a kernel takes eight vectors
+// at a time, in stripes: a layer of the texture holds eight vectors of every row of the matrix, so that a tile of columns is one run of memory
+// (rows of a large matrix lie pages apart: 1.4 times as fast for a convolution with 15 MB of weights on lavapipe).
 
 /** Texels per row. A power of two, so that a kernel finds row and column by shifting; rows are multiples of 256 bytes, as copies want. */
 export const operandTextureWidth = 2048;
@@ -6,27 +9,77 @@ export const operandTextureWidth = 2048;
 /** What every adapter offers as height of a 2D texture: a larger operand stays a buffer. */
 export const maxOperandTextureRows = 8192;
 
+/** Vectors of a stripe. */
+export const stripeVectors = 8;
+/** What every adapter offers as layers of a texture. */
+const mostStripes = 256;
+/** Numbers that a stripe's elements take: element `(stripe * 8192 + row) * 8 + vector` is vector `8 stripe + vector` of a row. */
+export const stripePlaces = stripeVectors * maxOperandTextureRows;
+
 /** Kinds of bindings that are textures, with the bytes of four numbers. */
-export const texelBytesOf = { texture: 16, halfTexture: 8 } as const;
+export const texelBytesOf = { texture: 16, halfTexture: 8, stripes: 16, halfStripes: 8 } as const;
 export type TextureKind = keyof typeof texelBytesOf;
 export const isTextureKind = (kind: string): kind is TextureKind => kind in texelBytesOf;
+export const isStriped = (kind: TextureKind): boolean => kind === "stripes" || kind === "halfStripes";
 
-/** Rows of the texture that holds `bytes` bytes. */
-export function operandTextureRows(bytes: number, kind: TextureKind): number {
-  return Math.ceil(bytes / (texelBytesOf[kind] * operandTextureWidth));
+/** The vector of a matrix, counted row by row, that is an element of its stripes. */
+export function vectorOfPlace(place: number, rowVectors: number): number {
+  const [stripe, inStripe] = [Math.floor(place / stripePlaces), place % stripePlaces];
+  return Math.floor(inStripe / stripeVectors) * rowVectors + stripe * stripeVectors + (inStripe % stripeVectors);
 }
 
-/** Copies that bring a buffer range into its texture: whole rows at once, then what is left of the last row. */
-export function operandTextureCopies(
-  bytes: number,
+/** Whether a matrix can lie in stripes: whole stripes, as many as a texture has layers, rows as copies want them and no more than there are. */
+export function canLieInStripes(bytes: number, rowBytes: number, kind: "stripes" | "halfStripes"): boolean {
+  const stripes = rowBytes / (texelBytesOf[kind] * stripeVectors);
+  return (
+    rowBytes % 256 === 0 &&
+    Number.isInteger(stripes) &&
+    stripes <= mostStripes &&
+    bytes % rowBytes === 0 &&
+    bytes / rowBytes <= maxOperandTextureRows
+  );
+}
+
+/** A range of a buffer; `rowBytes`: of the matrix that it holds, where it lies in stripes. */
+export interface OperandRange {
+  readonly bytes: number;
+  readonly rowBytes?: number;
+}
+
+/** Width, rows and layers of the texture that holds a range. */
+export function operandTextureSize(
+  { bytes, rowBytes }: OperandRange,
   kind: TextureKind,
-): readonly { readonly offset: number; readonly row: number; readonly width: number; readonly rows: number }[] {
+): readonly [width: number, rows: number, layers: number] {
   const texelBytes = texelBytesOf[kind];
-  const rowBytes = texelBytes * operandTextureWidth;
-  const whole = Math.floor(bytes / rowBytes);
-  const rest = Math.ceil((bytes - whole * rowBytes) / texelBytes);
+  if (!isStriped(kind)) return [operandTextureWidth, Math.ceil(bytes / (texelBytes * operandTextureWidth)), 1];
+  if (rowBytes === undefined) throw new Error("internal: an operand in stripes without the bytes of its rows");
+  return [stripeVectors, bytes / rowBytes, rowBytes / (texelBytes * stripeVectors)];
+}
+
+/** A copy from a buffer into a texture: `offset` counts from the range's first byte. */
+export interface OperandTextureCopy {
+  readonly offset: number;
+  readonly bytesPerRow: number;
+  readonly row: number;
+  readonly layer: number;
+  readonly width: number;
+  readonly rows: number;
+}
+
+/** Copies that bring a buffer range into its texture: whole rows at once, then what is left of the last row; or stripe after stripe. */
+export function operandTextureCopies(range: OperandRange, kind: TextureKind): readonly OperandTextureCopy[] {
+  const texelBytes = texelBytesOf[kind];
+  const [width, rows, layers] = operandTextureSize(range, kind);
+  if (isStriped(kind)) {
+    const at = (layer: number) => ({ offset: layer * width * texelBytes, bytesPerRow: range.rowBytes!, row: 0, layer, width, rows });
+    return Array.from({ length: layers }, (_, layer) => at(layer));
+  }
+  const bytesPerRow = texelBytes * width;
+  const whole = Math.floor(range.bytes / bytesPerRow);
+  const rest = Math.ceil((range.bytes - whole * bytesPerRow) / texelBytes);
   return [
-    ...(whole > 0 ? [{ offset: 0, row: 0, width: operandTextureWidth, rows: whole }] : []),
-    ...(rest > 0 ? [{ offset: whole * rowBytes, row: whole, width: rest, rows: 1 }] : []),
+    ...(whole > 0 ? [{ offset: 0, bytesPerRow, row: 0, layer: 0, width, rows: whole }] : []),
+    ...(rest > 0 ? [{ offset: whole * bytesPerRow, bytesPerRow, row: whole, layer: 0, width: rest, rows: 1 }] : []),
   ];
 }

@@ -34,7 +34,7 @@ export interface PlanKernel {
   readonly name: string;
   readonly wgsl: string; // entry point `main`
   /** In binding order (group 0, binding i). The uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "uniform")[];
+  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "stripes" | "halfStripes" | "uniform")[];
 }
 export type BufferUse =
   | "persistent" // parameters, gradients, optimiser state: keeps its content between legs
@@ -54,6 +54,7 @@ export interface PlanBinding {
   readonly buffer: number;
   readonly offset: number; // bytes, aligned
   readonly bytes: number;
+  readonly rowBytes?: number; // of a row of the matrix, where a kernel reads it in stripes
 }
 export type PlanOp =
   | {

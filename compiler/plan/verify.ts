@@ -1,5 +1,5 @@
 import { halfBytes } from "./half.ts";
-import { isTextureKind, maxOperandTextureRows, operandTextureRows, texelBytesOf } from "./operandTexture.ts";
+import { canLieInStripes, isTextureKind, maxOperandTextureRows, operandTextureSize, texelBytesOf } from "./operandTexture.ts";
 import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
 
@@ -81,7 +81,7 @@ function verifyKernels(plan: Plan, report: Report): void {
     const storage = count("read") + count("readWrite");
     if (storage > plan.target.maxStorageBuffers)
       report(`kernel ${kernel.name} binds ${storage} storage buffers; the target allows ${plan.target.maxStorageBuffers}`);
-    const textures = count("texture") + count("halfTexture");
+    const textures = kernel.bindings.filter(isTextureKind).length;
     if (textures > maxTextures) report(`kernel ${kernel.name} binds ${textures} textures; ${maxTextures} are allowed`);
     if (textures > 0 && !plan.target.textureOperands) report(`kernel ${kernel.name} binds textures; the target has no texture operands`);
     if (count("readWrite") === 0) report(`kernel ${kernel.name} writes nothing`);
@@ -236,9 +236,14 @@ function verifyDispatch(plan: Plan, op: Extract<PlanOp, { kind: "dispatch" }>, k
     }
     if (isTextureKind(kind)) {
       if (at.bytes % texelBytesOf[kind] !== 0) label(`${describe(plan, at)} is no whole number of texels`);
-      const rows = operandTextureRows(at.bytes, kind);
-      if (rows > maxOperandTextureRows)
-        label(`${describe(plan, at)} needs a texture of ${rows} rows; ${maxOperandTextureRows} are allowed`);
+      if (kind === "stripes" || kind === "halfStripes") {
+        if (at.rowBytes === undefined || !canLieInStripes(at.bytes, at.rowBytes, kind))
+          label(`${describe(plan, at)} cannot lie in stripes of rows of ${at.rowBytes ?? "unknown"} bytes`);
+      } else {
+        const [, rows] = operandTextureSize(at, kind);
+        if (rows > maxOperandTextureRows)
+          label(`${describe(plan, at)} needs a texture of ${rows} rows; ${maxOperandTextureRows} are allowed`);
+      }
     } else if (at.bytes > plan.target.maxBindingBytes)
       label(`${describe(plan, at)} has ${at.bytes} bytes; one binding may have ${plan.target.maxBindingBytes}`);
     if (kind === "readWrite") {

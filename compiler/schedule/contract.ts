@@ -15,10 +15,11 @@ import {
   unflatten,
 } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
+import { stripeVectors } from "../plan/operandTexture.ts";
 import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { contractSchedule } from "./candidates.ts";
-import { contractShape } from "./contractShape.ts";
+import { contractShape, rightMatrix } from "./contractShape.ts";
 import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
 import { alwaysHolds, type ContractValue, type GemmAxis, type Place, sizeOf, zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
@@ -35,6 +36,8 @@ import type { ScheduleTarget } from "./target.ts";
 
 /** Bytes of the right operand's columns that are taken to stay near while a tile of rows after the other needs them. */
 const columnCache = 768 * 1024;
+/** Bytes from which on the right operand lies in stripes: what is smaller stays in a cache however it lies. */
+const stripedFrom = 2 * 1024 * 1024;
 const elements = (v: Value): number => v.shape.reduce((a, b) => a * b, 1);
 
 export function lowerContract(
@@ -56,6 +59,8 @@ export function lowerContract(
   const schedule = contractSchedule(facts, target);
   if (schedule.operands === "buffer") emitter.readFromBuffers();
   const { holder, across, tileM, vectorsN, chunkK } = schedule;
+  const matrix = across === stripeVectors ? rightMatrix(shape, storedFor) : null;
+  if (matrix !== null && 4 * elements(matrix.value) >= stripedFrom) emitter.readInStripes(matrix);
   const columns = Math.ceil(N / 4); // vectors
   // A tile is that of all invocations that share operands: `across` side by side, and as many one below the other as there are left.
   const sharing = holder === "workgroup" ? schedule.workgroup : across;

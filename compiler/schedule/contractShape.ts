@@ -20,6 +20,20 @@ export interface ContractShape {
   readonly rightAlong: "n" | "k" | null;
 }
 
+/** The right operand, where it is a matrix in memory whose rows are all columns of the contraction: its stored form. */
+export function rightMatrix({ gemm, n, rightAlong }: ContractShape, storedFor: (v: Value) => Stored | undefined): Stored | null {
+  const columns = n[n.length - 1];
+  if (rightAlong !== "n" || columns === undefined) return null;
+  const all = [...gemm.batch, ...gemm.m, ...gemm.n, ...gemm.k];
+  const access = mainAccess(gemm.right, gemm.rightAt(variables(all)).index, storedFor);
+  if (access === null || storedRow(access.stored) !== columns.size) return null;
+  const left = mainAccess(gemm.left, gemm.leftAt(variables(all)).index, storedFor);
+  return left?.stored.id === access.stored.id ? null : access.stored;
+}
+const storedRow = ({ value, order }: Stored): number => value.shape[order[order.length - 1]!] ?? 1;
+const variables = (axes: readonly GemmAxis[]): Map<string, Ix> =>
+  new Map(axes.map((x): [string, Ix] => [x.name, x.size === 1 ? zero : ixVar(x.name, 0, x.size - 1)]));
+
 const moveLast = (axes: readonly GemmAxis[], name: string): GemmAxis[] => [
   ...axes.filter((a) => a.name !== name),
   ...axes.filter((a) => a.name === name),
@@ -34,7 +48,7 @@ function isVectorAxis(
   storedFor: (v: Value) => Stored | undefined,
 ): boolean {
   if (axis.size % 4 !== 0) return false;
-  const at = new Map<string, Ix>(all.map((x) => [x.name, x.size === 1 ? zero : ixVar(x.name, 0, x.size - 1)]));
+  const at = variables(all);
   at.set(axis.name, add(scale(ixVar(axis.name, 0, axis.size / 4 - 1), 4), vecIx));
   const access = mainAccess(value, place(at).index, storedFor);
   if (!access) return false;

@@ -19,6 +19,7 @@ import {
   unflatten,
 } from "../index/ix.ts";
 import type { DType, Value } from "../ir/value.ts";
+import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
 import * as t from "../tile/build.ts";
 import type { BinaryOp, TileBuffer, TileExpr, UnaryOp } from "../tile/tile.ts";
 import { type HalfForms, registerScalar } from "./halves.ts";
@@ -83,6 +84,7 @@ export class Emitter {
   readonly partWords = new Set<string>();
   readonly #environment: EmitEnvironment;
   #textures: ReadonlySet<string>;
+  #striped: { readonly id: string; readonly rowVectors: number } | null = null;
   readonly #bound = new Map<Value, (index: readonly Ix[], scope: Scope) => TileExpr>();
   readonly #variables = new Map<string, TileExpr>();
   #serial = 0;
@@ -99,6 +101,16 @@ export class Emitter {
   /** No tensor is read through a texture. To be said before anything is read. */
   readFromBuffers(): void {
     this.#textures = new Set();
+  }
+  /** A matrix that is read through a texture lies there in stripes, if it can. To be said before it is read. */
+  readInStripes(stored: Stored): void {
+    if (!this.#textures.has(stored.id)) return;
+    const { shape } = stored.value;
+    const rowVectors = (shape[stored.order[stored.order.length - 1]!] ?? 1) / 4;
+    const form = this.#environment.halves.of(stored);
+    const kind = form === "native" || form === "packed" ? "halfStripes" : "stripes";
+    const [bytes, rowBytes] = [shape.reduce((a, b) => a * b, 1) / 4, rowVectors].map((vectors) => vectors * texelBytesOf[kind]);
+    if (canLieInStripes(bytes!, rowBytes!, kind)) this.#striped = { id: stored.id, rowVectors };
   }
   /** Gives an index variable its meaning. */
   define(name: string, value: TileExpr): void {
@@ -339,7 +351,8 @@ export class Emitter {
     if (known) return known;
     buffer.loads.push(flat.key);
     if (buffer.stores.includes(flat.key)) buffer.readsBack = true;
-    const at = buffer.tile.type.width === 4 ? div(substitute(flat, VEC, ixConst(0)), 4) : flat;
+    const vector = buffer.tile.type.width === 4 ? div(substitute(flat, VEC, ixConst(0)), 4) : flat;
+    const at = buffer.tile.rowVectors === undefined ? vector : placeInStripes(vector, buffer.tile.rowVectors);
     const value = scope.block.let("x", t.load(buffer.tile, this.index(at, scope)));
     scope.known.set(key, value);
     return value;
@@ -389,11 +402,13 @@ export class Emitter {
     if (known) return known;
     const size = stored.value.shape.reduce((a, b) => a * b, 1);
     const form = this.#environment.halves.of(stored);
+    const inTexture = access === "read" && width === 4 && this.#textures.has(stored.id);
     const tile: TileBuffer = {
       name: `b${this.buffers.length}`,
       type: t.typeOf(registerScalar(stored.value.dtype), width),
       access,
-      storage: access === "read" && width === 4 && this.#textures.has(stored.id) ? "texture" : "buffer",
+      storage: inTexture ? "texture" : "buffer",
+      ...(inTexture && this.#striped?.id === stored.id ? { rowVectors: this.#striped.rowVectors } : {}),
       length: Math.ceil(size / width),
       ...(form === "native" || form === "packed" ? { half: form } : {}),
     };
@@ -401,6 +416,13 @@ export class Emitter {
     this.buffers.push(buffer);
     return buffer;
   }
+}
+
+/** Where a vector of a matrix lies in its stripes (plan/operandTexture.ts). */
+function placeInStripes(vector: Ix, rowVectors: number): Ix {
+  const column = mod(vector, rowVectors);
+  const inStripe = add(scale(div(vector, rowVectors), stripeVectors), mod(column, stripeVectors));
+  return add(scale(div(column, stripeVectors), stripePlaces), inStripe);
 }
 
 /** Shift distances are taken modulo 32 and a divisor 0 counts as 1, as the op table says; what is known needs no care. */

@@ -7,6 +7,7 @@
 // the expression's type, so that f32 results are rounded and integers wrap by being stored.
 
 import { halfBits, halfValue } from "../plan/half.ts";
+import { vectorOfPlace } from "../plan/operandTexture.ts";
 import { philox4x32 } from "../plan/philox.ts";
 import { binaryFunction, castFunction, unaryFunction } from "./arithmetic.ts";
 import { expressionText } from "./print.ts";
@@ -28,6 +29,7 @@ interface Memory {
   readonly values: Values;
   readonly races: Races | null; // null: nobody writes it
   readonly half: boolean;
+  readonly rowVectors?: number; // of a matrix in stripes
 }
 
 /** A device fault that the interpreter found, with the place in the kernel. */
@@ -77,7 +79,7 @@ class Machine {
     this.#lanes = kernel.workgroupSize;
     this.#uniforms = uniforms;
     this.#all = new Uint8Array(this.#lanes).fill(1);
-    for (const { name, type, length, access, half } of kernel.buffers) {
+    for (const { name, type, length, access, half, rowVectors } of kernel.buffers) {
       const values = buffers.get(name);
       const expected = half !== undefined ? "f16" : type.scalar === "bool" ? "u32" : type.scalar;
       const kind = expected === "f16" ? Uint16Array : valuesOf(expected, 0).constructor;
@@ -85,7 +87,15 @@ class Machine {
         throw new Error(`internal: buffer ${name} needs ${length * type.width} values of ${expected}`);
       }
       const races = access === "readWrite" ? new Races(name, length, "launch") : null;
-      this.#memory.set(name, { name, type, length, values, races, half: half !== undefined });
+      this.#memory.set(name, {
+        name,
+        type,
+        length,
+        values,
+        races,
+        half: half !== undefined,
+        ...(rowVectors === undefined ? {} : { rowVectors }),
+      });
     }
     for (const { name, type, length } of kernel.shared) {
       this.#memory.set(name, {
@@ -197,7 +207,8 @@ class Machine {
     return memory;
   }
 
-  #at(memory: Memory, index: number, lane: number, text: string): number {
+  #at(memory: Memory, place: number, lane: number, text: string): number {
+    const index = memory.rowVectors === undefined ? place : vectorOfPlace(place, memory.rowVectors);
     if (index >= 0 && index < memory.length) return index;
     throw new KernelFault(
       `${text} is ${index} of length ${memory.length} in lane ${lane} of workgroup ${this.#group.join(",")} of ${this.#kernel.name}`,

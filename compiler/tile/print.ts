@@ -120,7 +120,7 @@ export function printTileKernel(k: TileKernel): string {
     `kernel "${k.name}" grid ${k.grid.join("x")}, workgroup ${k.workgroupSize}${subgroup}${k.usesUniforms ? ", uniforms" : ""}`,
     ...k.buffers.map(
       (b) =>
-        `  ${b.access} ${b.name}: ${typeText(b.type)}[${b.length}]${b.storage === "texture" ? " in a texture" : ""}${b.half === undefined ? "" : ` as ${b.half} f16`}`,
+        `  ${b.access} ${b.name}: ${typeText(b.type)}[${b.length}]${b.storage === "texture" ? " in a texture" : ""}${b.rowVectors === undefined ? "" : ` in stripes of rows of ${b.rowVectors}`}${b.half === undefined ? "" : ` as ${b.half} f16`}`,
     ),
     ...k.shared.map((a) => `  shared ${a.name}: ${typeText(a.type)}[${a.length}]`),
     "do",

@@ -107,6 +107,8 @@ export interface TileBuffer {
   readonly access: "read" | "readWrite";
   /** Where the elements live. `texture`: an rgba32float (or, of halves, rgba16float) storage texture, element i as plan/operandTexture.ts lays it; read only. */
   readonly storage: "buffer" | "texture";
+  /** Of a texture: it holds a matrix with so many vectors per row in stripes, and an index counts as plan/operandTexture.ts says. */
+  readonly rowVectors?: number;
   readonly length: number; // elements of `type`
   /**
    * Elements lie in memory as 16-bit floats, filled up to whole vectors of four; the kernel sees f32, a store rounds. `native`: by the

@@ -4,6 +4,7 @@
 // a kernel with a problem must not be launched: it is a bug of the compiler, not of the user.
 
 import { halfBytes } from "../plan/half.ts";
+import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
 import { Ranges } from "./bounds.ts";
 import { Divergence } from "./divergence.ts";
 import { isNothing } from "./interval.ts";
@@ -112,6 +113,10 @@ class Verifier {
       if (b.half !== undefined) this.#refuse(b.type.scalar === "f32", () => `${b.name} holds 16-bit floats as ${typeText(b.type)}`);
       if (b.storage !== "texture") continue;
       this.#refuse(b.access === "read" && sameType(b.type, typeOf("f32", 4)), () => `texture ${b.name} must be read only, of f32x4`);
+      if (b.rowVectors === undefined) continue;
+      const kind = b.half === undefined ? "stripes" : "halfStripes";
+      const [bytes, rowBytes] = [b.length, b.rowVectors].map((vectors) => vectors * texelBytesOf[kind]) as [number, number];
+      this.#refuse(canLieInStripes(bytes, rowBytes, kind), () => `${b.name} cannot lie in stripes of rows of ${b.rowVectors}`);
     }
     this.#refuse(
       uniforms === usesUniforms,
@@ -197,12 +202,17 @@ class Verifier {
     this.#inBounds(target, index, ranges);
   }
 
-  #inBounds(target: { readonly name: string; readonly length: number }, index: TileExpr, ranges: Ranges): void {
+  #inBounds(
+    target: { readonly name: string; readonly length: number; readonly rowVectors?: number },
+    index: TileExpr,
+    ranges: Ranges,
+  ): void {
     const range = ranges.range(index);
     if (isNothing(range)) return; // control cannot come here
+    const places = target.rowVectors === undefined ? target.length : (target.rowVectors / stripeVectors) * stripePlaces;
     this.#refuse(
-      range.low >= 0 && range.high < target.length,
-      () => `${target.name}[${expressionText(index)}] is not proven: ${range.low} to ${range.high} of length ${target.length}`,
+      range.low >= 0 && range.high < places,
+      () => `${target.name}[${expressionText(index)}] is not proven: ${range.low} to ${range.high} of length ${places}`,
     );
   }
 

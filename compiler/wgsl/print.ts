@@ -2,7 +2,7 @@
 // binding in order, and the optional device features it needs. Kernels that differ only in their name print the same text.
 
 import { createHash } from "node:crypto";
-import { operandTextureWidth } from "../plan/operandTexture.ts";
+import { operandTextureWidth, stripePlaces, stripeVectors, type TextureKind } from "../plan/operandTexture.ts";
 import { Ranges } from "../tile/bounds.ts";
 import * as build from "../tile/build.ts";
 import type { BinaryOp, Scalar, TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "../tile/tile.ts";
@@ -14,7 +14,7 @@ import { Identifiers } from "./names.ts";
 export interface PrintedKernel {
   readonly wgsl: string;
   /** In binding order (group 0, binding i); the uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "uniform")[];
+  readonly bindings: readonly ("read" | "readWrite" | TextureKind | "uniform")[];
   readonly features: readonly string[];
 }
 
@@ -55,13 +55,19 @@ export function printKernel(kernel: TileKernel): PrintedKernel {
     "}",
     "",
   ];
-  const kinds = kernel.buffers.map((b) => (b.storage === "buffer" ? b.access : b.half === undefined ? "texture" : "halfTexture"));
+  const kinds = kernel.buffers.map((b) => (b.storage === "buffer" ? b.access : textureKindOf(b)));
   return {
     wgsl: lines.join("\n"),
     bindings: kernel.usesUniforms ? [...kinds, "uniform"] : kinds,
     features: [...(printer.native ? ["shader-f16"] : []), ...(kernel.subgroupSize === null ? [] : ["subgroups"])],
   };
 }
+
+const textureKindOf = (b: TileBuffer): TextureKind =>
+  b.rowVectors === undefined ? (b.half === undefined ? "texture" : "halfTexture") : b.half === undefined ? "stripes" : "halfStripes";
+/** Where element `i` of a texture lies. */
+const placeInRows = `vec2i(i & ${operandTextureWidth - 1}, i >> ${Math.log2(operandTextureWidth)}u)`;
+const placeInStripes = `vec2i(i & ${stripeVectors - 1}, (i >> ${Math.log2(stripeVectors)}u) & ${stripePlaces / stripeVectors - 1}), i >> ${Math.log2(stripePlaces)}u`;
 
 interface Uses {
   readonly lane: boolean;
@@ -136,7 +142,8 @@ class Printer {
   declaration(buffer: TileBuffer, binding: number): string {
     const place = `@group(0) @binding(${binding}) var`;
     const name = this.names.of(buffer.name);
-    if (buffer.storage === "texture") return `${place} ${name}: texture_storage_2d<rgba${buffer.half === undefined ? 32 : 16}float, read>;`;
+    if (buffer.storage === "texture")
+      return `${place} ${name}: texture_storage_2d${buffer.rowVectors === undefined ? "" : "_array"}<rgba${buffer.half === undefined ? 32 : 16}float, read>;`;
     const access = buffer.access === "read" ? "read" : "read_write";
     return `${place}<storage, ${access}> ${name}: array<${elementType(buffer)}>;`;
   }
@@ -144,7 +151,7 @@ class Printer {
   textureLoads(): readonly string[] {
     return this.#textures.flatMap((buffer) => [
       `fn ${this.#textureLoad(buffer)}(i: i32) -> vec4f {`,
-      `  return textureLoad(${this.names.of(buffer.name)}, vec2i(i & ${operandTextureWidth - 1}, i >> ${Math.log2(operandTextureWidth)}u));`,
+      `  return textureLoad(${this.names.of(buffer.name)}, ${buffer.rowVectors === undefined ? placeInRows : placeInStripes});`,
       "}",
       "",
     ]);

@@ -1,6 +1,6 @@
-import { isTextureKind } from "../../compiler/plan/operandTexture.ts";
+import { isTextureKind, type TextureKind } from "../../compiler/plan/operandTexture.ts";
 import type { Plan, PlanBinding, PlanLeg } from "../../compiler/plan/plan.ts";
-import { encodeTextureFill, formatOf, type PlanTextures } from "./textures.ts";
+import { dimensionOf, encodeTextureFill, formatOf, type PlanTextures } from "./textures.ts";
 
 // A leg as a list of commands in the API's own terms, made once. Running it encodes this list; no object that lives on the device is
 // made then. Consecutive dispatches share a compute pass; a long leg is cut into submits of bounded size.
@@ -23,7 +23,13 @@ export type LegCommand =
       readonly bytes: number;
     }
   | { readonly kind: "clear"; readonly target: GPUBuffer; readonly offset: number; readonly bytes: number }
-  | { readonly kind: "texture"; readonly source: GPUBuffer; readonly at: PlanBinding; readonly texture: GPUTexture };
+  | {
+      readonly kind: "texture";
+      readonly source: GPUBuffer;
+      readonly at: PlanBinding;
+      readonly as: TextureKind;
+      readonly texture: GPUTexture;
+    };
 
 /** What the commands of a plan refer to. */
 export interface PlanObjects {
@@ -55,8 +61,8 @@ export function legCommands(device: GPUDevice, plan: Plan, leg: PlanLeg, objects
         return [{ kind: "clear", target: objects.buffers[op.target.buffer]!, offset: op.target.offset, bytes: op.target.bytes }];
       case "dispatch": {
         const { fills, bound } = operands[index]!;
-        const textures = fills.map(({ at, texture }): LegCommand => {
-          return { kind: "texture", source: objects.buffers[at.buffer]!, at, texture: objects.textures[texture]! };
+        const textures = fills.map(({ at, kind: as, texture }): LegCommand => {
+          return { kind: "texture", source: objects.buffers[at.buffer]!, at, as, texture: objects.textures[texture]! };
         });
         const group = bindGroup(device, plan, op, bound, objects);
         return [...textures, { kind: "dispatch", pipeline: objects.pipelines[op.kernel]!, group, grid: op.grid, op: index }];
@@ -73,7 +79,7 @@ function bindGroup(device: GPUDevice, plan: Plan, op: Dispatch, bound: readonly 
   const kernel = plan.kernels[op.kernel]!;
   const entries = kernel.bindings.map((kind, binding): GPUBindGroupEntry => {
     if (kind === "uniform") return { binding, resource: { buffer: objects.uniforms! } };
-    if (isTextureKind(kind)) return { binding, resource: objects.textures[bound[binding]!]!.createView() };
+    if (isTextureKind(kind)) return { binding, resource: objects.textures[bound[binding]!]!.createView({ dimension: dimensionOf(kind) }) };
     const at = op.bindings[binding]!;
     return { binding, resource: { buffer: objects.buffers[at.buffer]!, offset: at.offset, size: at.bytes } };
   });
@@ -93,7 +99,9 @@ export function bindGroupLayout(device: GPUDevice, bindings: Plan["kernels"][num
         return { ...at, buffer: { type: "uniform" } };
       case "texture":
       case "halfTexture":
-        return { ...at, storageTexture: { access: "read-only", format: formatOf(kind) } };
+      case "stripes":
+      case "halfStripes":
+        return { ...at, storageTexture: { access: "read-only", format: formatOf(kind), viewDimension: dimensionOf(kind) } };
       default:
         return kind satisfies never;
     }
@@ -111,7 +119,7 @@ export function encodeTransfer(encoder: GPUCommandEncoder, command: Exclude<LegC
       encoder.clearBuffer(command.target, command.offset, command.bytes);
       return;
     case "texture":
-      encodeTextureFill(encoder, command.source, command.at, command.texture);
+      encodeTextureFill(encoder, command.source, command.at, command.as, command.texture);
       return;
     default:
       command satisfies never;

@@ -111,7 +111,7 @@ function creationFailure(opened: OpenedDevice, plan: Plan, kind: "validation" | 
 /** Everything that takes memory on the device, by name. */
 function memoryUsers(plan: Plan): { name: string; bytes: number }[] {
   const textures = planTextures(plan).sizes.map((size) => ({
-    name: `a texture for operands, ${size.rows} rows`,
+    name: `a texture for operands, ${size.size.join(" x ")}`,
     bytes: textureBytes(size),
   }));
   return [...plan.buffers, ...textures];

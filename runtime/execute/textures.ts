@@ -1,8 +1,8 @@
 import {
+  isStriped,
   isTextureKind,
   operandTextureCopies,
-  operandTextureRows,
-  operandTextureWidth,
+  operandTextureSize,
   type TextureKind,
   texelBytesOf,
 } from "../../compiler/plan/operandTexture.ts";
@@ -16,6 +16,7 @@ import { BufferRanges } from "../../compiler/plan/rangeSet.ts";
 /** A copy of a buffer range into a texture. */
 export interface TextureFill {
   readonly at: PlanBinding;
+  readonly kind: TextureKind;
   readonly texture: number;
 }
 /** What one operation needs: copies made before it, and the texture of each of its bindings (null where that is a buffer). */
@@ -25,7 +26,7 @@ export interface OperationTextures {
 }
 export interface TextureSize {
   readonly kind: TextureKind;
-  readonly rows: number;
+  readonly size: readonly [width: number, rows: number, layers: number];
 }
 export interface PlanTextures {
   readonly sizes: readonly TextureSize[];
@@ -55,15 +56,16 @@ function legTextures(plan: Plan, leg: PlanLeg, sizes: TextureSize[]): OperationT
   for (const copy of copies) {
     for (const ended of alive.filter((c) => c.to < copy.from)) free.add(ended.texture);
     alive = alive.filter((c) => c.to >= copy.from);
-    const needed = operandTextureRows(copy.at.bytes, copy.kind);
-    const fits = ({ kind, rows }: TextureSize): boolean => kind === copy.kind && rows >= needed && rows <= 2 * needed;
-    const best = [...free].filter((t) => fits(sizes[t]!)).sort((a, b) => sizes[a]!.rows - sizes[b]!.rows || a - b)[0];
-    copy.texture = best ?? sizes.push({ kind: copy.kind, rows: needed }) - 1;
+    const needed: TextureSize = { kind: copy.kind, size: operandTextureSize(copy.at, copy.kind) };
+    const fits = (one: TextureSize): boolean =>
+      one.kind === needed.kind && one.size.every((n, i) => n >= needed.size[i]!) && textureBytes(one) <= 2 * textureBytes(needed);
+    const best = [...free].filter((t) => fits(sizes[t]!)).sort((a, b) => textureBytes(sizes[a]!) - textureBytes(sizes[b]!) || a - b)[0];
+    copy.texture = best ?? sizes.push(needed) - 1;
     free.delete(copy.texture);
     alive.push(copy);
   }
   return bound.map((bindings, i) => ({
-    fills: copies.filter((c) => c.from === i).map(({ at, texture }) => ({ at, texture })),
+    fills: copies.filter((c) => c.from === i).map(({ at, kind, texture }) => ({ at, kind, texture })),
     bound: bindings.map((copy) => copy?.texture ?? null),
   }));
 }
@@ -76,7 +78,7 @@ function copiesOf(plan: Plan, leg: PlanLeg): { readonly copies: readonly Copy[];
     const bindings = textureBindings(plan, op).map((binding) => {
       if (binding === null) return null;
       const { at, kind } = binding;
-      const key = `${kind} ${at.buffer}:${at.offset}:${at.bytes}`;
+      const key = `${kind} ${at.buffer}:${at.offset}:${at.bytes}:${at.rowBytes ?? ""}`;
       let copy = fresh.get(key);
       if (!copy) {
         copy = { at, kind, from: i, to: i, texture: -1 };
@@ -119,28 +121,33 @@ function writtenBy(plan: Plan, op: PlanOp): readonly PlanBinding[] {
   }
 }
 
-const formats = { texture: "rgba32float", halfTexture: "rgba16float" } as const;
+const formats = { texture: "rgba32float", halfTexture: "rgba16float", stripes: "rgba32float", halfStripes: "rgba16float" } as const;
 export const formatOf = (kind: TextureKind): GPUTextureFormat => formats[kind];
+export const dimensionOf = (kind: TextureKind): GPUTextureViewDimension => (isStriped(kind) ? "2d-array" : "2d");
 
-/** Makes a texture of some rows. */
-export function createOperandTexture(device: GPUDevice, { kind, rows }: TextureSize): GPUTexture {
+/** Makes a texture for operands. */
+export function createOperandTexture(device: GPUDevice, { kind, size }: TextureSize): GPUTexture {
   return device.createTexture({
-    label: `operands of ${rows} rows`,
-    size: [operandTextureWidth, rows],
+    label: `operands, ${size.join(" x ")}`,
+    size,
     format: formatOf(kind),
     usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.STORAGE_BINDING,
   });
 }
 
-export const textureBytes = ({ kind, rows }: TextureSize): number => rows * operandTextureWidth * texelBytesOf[kind];
+export const textureBytes = ({ kind, size: [width, rows, layers] }: TextureSize): number => width * rows * layers * texelBytesOf[kind];
 
 /** Encodes the copy of a range into its texture. */
-export function encodeTextureFill(encoder: GPUCommandEncoder, source: GPUBuffer, at: PlanBinding, texture: GPUTexture): void {
-  const kind = texture.format === formatOf("halfTexture") ? "halfTexture" : "texture";
-  for (const copy of operandTextureCopies(at.bytes, kind))
-    encoder.copyBufferToTexture(
-      { buffer: source, offset: at.offset + copy.offset, bytesPerRow: operandTextureWidth * texelBytesOf[kind] },
-      { texture, origin: [0, copy.row] },
-      [copy.width, copy.rows],
-    );
+export function encodeTextureFill(
+  encoder: GPUCommandEncoder,
+  source: GPUBuffer,
+  at: PlanBinding,
+  kind: TextureKind,
+  texture: GPUTexture,
+): void {
+  for (const { offset, bytesPerRow, row, layer, width, rows } of operandTextureCopies(at, kind))
+    encoder.copyBufferToTexture({ buffer: source, offset: at.offset + offset, bytesPerRow }, { texture, origin: [0, row, layer] }, [
+      width,
+      rows,
+    ]);
 }
