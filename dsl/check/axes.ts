@@ -59,5 +59,7 @@ function sizeOfType(type: Type, expr: Expr, scope: Scope): Size {
     scope.session.report("time/host-value-needed", expr.span, { what: "a size" }, { label: "device value" });
     return anySize();
   }
+  if (type.kind === "tensor" && type.axes.length > 0)
+    scope.session.report("time/host-value-needed", expr.span, { what: "a size" }, { label: "one for each sample" });
   return sizeOfNumber(type) ?? anySize();
 }

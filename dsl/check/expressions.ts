@@ -3,7 +3,7 @@ import { builtins } from "../builtins.ts";
 import type { DiagnosticExtra } from "../diagnostics.ts";
 import { meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
-import { anySize, constantOf, constantSize, type Size, subtractSizes, wholeOf } from "../types/size.ts";
+import { anySize, constantOf, constantSize, isAny, type Size, subtractSizes, wholeOf } from "../types/size.ts";
 import { bool, describeType, errorType, int, intType, isSilent, mapType, printType, type Type, unknownType } from "../types/type.ts";
 import { argType, readArgs, typeArg } from "./arguments.ts";
 import { callType, forgetOpen } from "./calls.ts";
@@ -97,6 +97,10 @@ function typeOf(expr: Expr, scope: Scope): Type {
         from: a ?? anySize(),
         to: to ? (b ?? anySize()) : null,
         whole: from.kind === "int" && (to === null || to.kind === "int"),
+        ...uncounted([
+          [expr.from, from],
+          [expr.to, to],
+        ]),
       };
     }
     case "call": {
@@ -222,6 +226,7 @@ export function forgotten(type: Type): Type {
 
 function comprehension(expr: ListComp, scope: Scope): Type {
   const over = evaluate(expr.over, scope);
+  checkCounted(over, scope);
   const elements = elementsOf(over);
   if (isSilent(over)) {
     const inner = bind(expr.binder, unknownType, scope);
@@ -254,6 +259,31 @@ function comprehension(expr: ListComp, scope: Scope): Type {
   };
 }
 
+/** The end of a range that nothing can count to: a tensor, or a number that need not be whole. */
+function uncounted(ends: readonly (readonly [Expr | null, Type | null])[]): {
+  readonly uncounted?: { readonly span: Span; readonly type: Type };
+} {
+  for (const [end, type] of ends) {
+    if (!end || !type) continue;
+    const isTensor = type.kind === "tensor" && !(type.time === "host" && type.axes.length === 0);
+    const isReal = type.kind === "realNumber" && (isAny(type.value) || (constantOf(type.value)?.d ?? 1n) !== 1n);
+    if (isTensor || isReal) return { uncounted: { span: end.span, type } };
+  }
+  return {};
+}
+/** Reports a loop over a range whose end is no number that can be counted to. */
+export function checkCounted(over: Type, { session }: Scope): void {
+  if (over.kind !== "range" || !over.uncounted) return;
+  const { span, type } = over.uncounted;
+  if (type.kind !== "tensor") session.report("type/mismatch", span, { found: describeType(type), expected: "a whole number" });
+  else
+    session.report(
+      "time/host-value-needed",
+      span,
+      { what: "the end of a loop" },
+      { label: type.time === "host" ? `one for each sample (\`${printType(type)}\`)` : `device value (\`${printType(type)}\`)` },
+    );
+}
 /** A number where a loop's list should stand: it counts up to it. */
 export function rangeHelp(over: Type, span: Span): Pick<DiagnosticExtra, "help" | "fix"> {
   if (over.kind !== "int") return {};
@@ -296,7 +326,7 @@ export function lengthOf(type: Type): Size {
 
 // ---- choices -----------------------------------------------------------------------------------------------------------------------------
 /** The condition of an `if` or a loop's filter; a device value there is a mistake. Null: not a condition, and reported. */
-export function conditionOf(expr: Expr, scope: Scope): Size | null {
+export function conditionOf(expr: Expr, scope: Scope, isRequired = false): Size | null {
   const type = evaluate(expr, scope);
   switch (type.kind) {
     case "bool":
@@ -313,7 +343,7 @@ export function conditionOf(expr: Expr, scope: Scope): Size | null {
       const text = scope.session.textOf(expr.span);
       const wait =
         scope.body.kind === "step" || scope.body.kind === "evaluate"
-          ? `; or wait for it once: \`if read(${type.axes.length > 0 ? `any(${text})` : text})\``
+          ? `; or wait for it once: \`${isRequired ? "require" : "if"} read(${type.axes.length > 0 ? `any(${text})` : text})\``
           : "";
       const help =
         type.time === "host"

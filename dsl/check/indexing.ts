@@ -130,7 +130,10 @@ function indexTensor(base: TensorType, item: IndexItem, baseSpan: Span, scope: S
     case "bool":
     case "realNumber": {
       const at = sizeOfNumber(index);
-      if (at) checkInside(at, size, name, item.value!.span, scope);
+      const number = at && constantOf(at);
+      if (number && number.d !== 1n)
+        session.report("type/mismatch", item.value!.span, { found: describeType(index), expected: "a whole number" });
+      else if (at) checkInside(at, size, name, item.value!.span, scope);
       return tensor(base.dtype, without, base.time);
     }
     case "range": {

@@ -36,6 +36,13 @@ export function checkModel(session: Session, item: ModelItem, file: string, isRe
     const [found, expected] = [meantFor, type.item].map((module) => `\`keys\` of \`${module.name.name}\``);
     session.report("type/mismatch", item.keys.span, { found: found!, expected: expected! });
   }
+  const written = item.surgery?.kind === "call" ? item.surgery.callee : item.surgery;
+  const surgery = written?.kind === "name" ? session.lookup(file, written.name) : undefined;
+  const operated = surgery?.item.kind === "surgery" ? session.lookup(surgery.file, surgery.item.for.name)?.item : undefined;
+  if (written && type.kind === "module" && operated?.kind === "module" && operated !== type.item) {
+    const [found, expected] = [operated, type.item].map((module) => `\`surgery\` of \`${module.name.name}\``);
+    session.report("type/mismatch", written.span, { found: found!, expected: expected! });
+  }
   if (item.mode === "frozen") frozenUpdates(session, type, item.name.name, item.name.span, new Set());
 }
 // State of a frozen model must stay: an `update` that does not ask whether the model is trained is a mistake.

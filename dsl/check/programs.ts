@@ -10,7 +10,7 @@ import type {
   TypeNode,
 } from "../ast.ts";
 import type { Span } from "../span.ts";
-import { anySize, type Size, variableSize } from "../types/size.ts";
+import { anySize, type Size, variableSize, wholeOf } from "../types/size.ts";
 import { type AxisItem, axis, describeType, errorType, isSilent, type Type, tensor, unknownType } from "../types/type.ts";
 import { checkDefaults, checkInitial, condition, isBroken } from "./bodies.ts";
 import { evaluate } from "./expressions.ts";
@@ -161,6 +161,15 @@ export function checkOptimizer(session: Session, item: OptimizerItem, file: stri
     sizes: declared.sizes,
     rows: declared.rows,
   });
+  for (const { type } of item.states) {
+    const isState =
+      type.kind === "error" || (type.kind === "namedType" && type.name.name === "f32" && !type.optional && (type.axes ?? []).length <= 1);
+    if (!isState)
+      session.report("type/mismatch", type.span, {
+        found: `\`${session.textOf(type.span)}\``,
+        expected: "`f32[n]`, or `f32` for one number,",
+      });
+  }
   for (const state of item.states) checkInitial(session, states.get(state.name.name), state, inner);
   const result = runBlock(item.body, inner);
   if (!result.ends && !isBroken(item.body)) session.report("body/no-return", item.name.span, { what: `\`${item.name.name}\`` });
@@ -185,6 +194,14 @@ export function checkSchedule(session: Session, item: ScheduleItem, file: string
         session.report("type/mismatch", span.length.span, { found: describeType(length), expected: "a number of updates" });
       }
     }
+    const updates = span.length && evaluate(span.length, scope);
+    const count = updates?.kind === "int" ? wholeOf(updates.value) : undefined;
+    if (span.length && count !== undefined && count < 0)
+      session.report("train/bad-number", span.length.span, {
+        setting: "a number of updates",
+        expected: "a whole number from 0 on",
+        found: count,
+      });
     const last = i === item.spans.length - 1;
     if (!last && span.length === null)
       session.report(

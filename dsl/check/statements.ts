@@ -1,9 +1,19 @@
-import type { Block, Expr, Stmt, UpdateStmt } from "../ast.ts";
+import type { Block, Expr, RecordExpr, Stmt, UpdateStmt } from "../ast.ts";
 import type { Span } from "../span.ts";
 import { anySize, type Size } from "../types/size.ts";
 import { axisKey, describeType, errorType, isSilent, type Type } from "../types/type.ts";
 import { requireUpdates } from "./effects.ts";
-import { conditionOf, elementOf, evaluate, knownTruth, mentionsTraining, presentIn, rangeHelp, taken } from "./expressions.ts";
+import {
+  checkCounted,
+  conditionOf,
+  elementOf,
+  evaluate,
+  knownTruth,
+  mentionsTraining,
+  presentIn,
+  rangeHelp,
+  taken,
+} from "./expressions.ts";
 import { checkHoles } from "./holes.ts";
 import { join } from "./join.ts";
 import { showAxes } from "./match.ts";
@@ -74,6 +84,7 @@ export function runBlock(block: Block, outer: Scope): BlockResult {
     } else if (statement.kind === "for") {
       const over = evaluate(statement.over, scope);
       const element = elementOf(over);
+      checkCounted(over, scope);
       if (element === null)
         scope.session.report(
           "type/mismatch",
@@ -113,7 +124,7 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
     case "require":
       allowed("require", statement.span, ["step", "evaluate", "property", "test"], scope);
       if (scope.body.kind === "property" || scope.body.kind === "test") evaluate(statement.condition, scope);
-      else conditionOf(statement.condition, scope);
+      else conditionOf(statement.condition, scope, true);
       if (statement.reason !== null) checkHoles(statement.reason, scope);
       return scope;
     case "expect":
@@ -122,7 +133,7 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
       return scope;
     case "logStmt":
       allowed("log", statement.span, ["step", "evaluate", "optimizer"], scope);
-      evaluate(statement.record, scope);
+      checkLogged(evaluate(statement.record, scope), statement.record, scope);
       return scope;
     case "write":
       allowed("write", statement.span, ["evaluate", "test"], scope);
@@ -136,6 +147,29 @@ function runStatement(statement: Exclude<Stmt, { kind: "return" | "if" | "for" }
       return scope;
     default:
       return statement satisfies never;
+  }
+}
+
+const notLogged: ReadonlySet<Type["kind"]> = new Set([
+  "record",
+  "module",
+  "function",
+  "closure",
+  "dataset",
+  "prompt",
+  "tapped",
+  "tableMethod",
+]);
+/** What is logged are numbers, short vectors and texts. */
+function checkLogged(record: Type, node: RecordExpr, { session }: Scope): void {
+  if (record.kind !== "record") return;
+  for (const field of node.fields) {
+    const type = record.fields.get(field.name.name);
+    if (!type || !notLogged.has(type.kind)) continue;
+    session.report("type/mismatch", (field.value ?? field.name).span, {
+      found: describeType(type),
+      expected: "a number, a short vector or a text",
+    });
   }
 }
 
@@ -199,6 +233,11 @@ function runUpdate(statement: UpdateStmt, scope: Scope): Scope {
     return scope;
   }
   const known = evaluate(target, scope);
+  if (scope.body.kind === "step" && known.kind !== "error" && known.kind !== "unknown") {
+    const help = `values do not change: a new one of that name is \`let ${target.name} = …\`; a step updates records of tables`;
+    session.report("effect/not-state", target.span, { name: target.name }, { help });
+    return scope;
+  }
   if (isSilent(known) || isSilent(value)) return scope;
   const what = scope.body.stateNames?.has(target.name);
   if (what === false) {

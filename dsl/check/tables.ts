@@ -70,6 +70,12 @@ export function checkTable(session: Session, item: StateItem, file: string): voi
       return;
     }
     given.set(name, arg.span);
+    const fixed = name === "evict" ? "random" : name === "key" ? "Text" : null;
+    if (fixed !== null && !(arg.value.kind === "name" && arg.value.name === fixed))
+      session.report("type/mismatch", arg.value.span, {
+        found: `\`${session.textOf(arg.value.span)}\``,
+        expected: `\`${fixed}\``,
+      });
     if (name !== "at_most") continue;
     const most = evaluate(arg.value, scope);
     const value = most.kind === "int" ? wholeOf(most.value) : undefined;

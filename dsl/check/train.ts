@@ -1,4 +1,4 @@
-import type { Mix, OptimizerItem, Setting, StepItem, TrainItem } from "../ast.ts";
+import type { Ident, Mix, OptimizerItem, Setting, StepItem, TrainItem } from "../ast.ts";
 import { didYouMean, meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { constantOf, variableSize } from "../types/size.ts";
@@ -92,9 +92,12 @@ function inherited(session: Session, item: TrainItem, file: string, seen: Set<Tr
 function checkSetting(session: Session, setting: Setting, scope: Scope, file: string): void {
   switch (setting.kind) {
     case "model":
-      checkModel(session, setting, file, true);
+      if (setting.value === null || isSomewhere(session, "model", setting.name)) checkModel(session, setting, file, true);
       return;
     case "const":
+      isSomewhere(session, "const", setting.name);
+      evaluate(setting.value, scope);
+      return;
     case "dataSetting":
       evaluate(setting.value, scope);
       return;
@@ -153,6 +156,21 @@ function checkSetting(session: Session, setting: Setting, scope: Scope, file: st
   }
 }
 
+/** Whether a file of the program has what a block replaces; reported where none has. */
+function isSomewhere(session: Session, kind: "model" | "const", { name, span }: Ident): boolean {
+  const known = [...session.program.files.values()].flatMap(({ ast }) =>
+    ast.items.flatMap((item) => (item.kind === kind ? [item.name.name] : [])),
+  );
+  if (known.includes(name)) return true;
+  const what = kind === "model" ? "a model" : "a constant";
+  session.report(
+    "name/unknown",
+    span,
+    { name },
+    meant(name, known, span, `a block replaces ${what} of its program; there is none of that name`),
+  );
+  return false;
+}
 function checkNumber(session: Session, name: string, type: Type, span: Span, least: bigint): void {
   if (isSilent(type)) return;
   const value = type.kind === "int" ? constantOf(type.value) : undefined;

@@ -1,4 +1,5 @@
 import type { DatasetItem, FnExpr, FnItem, LossItem, ModuleItem, OptimizerItem, PromptItem, ScheduleItem, StateItem } from "../ast.ts";
+import type { Span } from "../span.ts";
 import { printSize } from "./printSize.ts";
 import { anySize, constantOf, type Size } from "./size.ts";
 
@@ -121,7 +122,14 @@ export type Type =
   | TappedType
   | TableType
   | { readonly kind: "dataset"; readonly item: DatasetItem; readonly file: string }
-  | { readonly kind: "range"; readonly from: Size; readonly to: Size | null; readonly whole: boolean }
+  | {
+      readonly kind: "range";
+      readonly from: Size;
+      readonly to: Size | null;
+      readonly whole: boolean;
+      /** An end that a loop could not count to. */
+      readonly uncounted?: { readonly span: Span; readonly type: Type };
+    }
   | TensorType
   | IntType
   | BoolType

@@ -9,6 +9,7 @@ type Mistake = readonly [mistake: string, code: string, at: string, program: str
 const data = `dataset pictures(root: Path) {
   source folder(root, files: "*.png")
   field name: Text = stem
+  field who: Int = subject
   field real_one: Bool = exists("{stem}.txt")
   field image: f32[c: 3, h: 8, w: 8] = load(file)
 }
@@ -123,6 +124,47 @@ const steps: readonly Mistake[] = [
   ["reading more than one number", "type/mismatch", "face.image", step("  let x = read(face.image)\n  minimize x * mean(face.image)")],
   ["weights of a pick", "train/bad-weights", "[0, 0]", step("  minimize draw(pick([1, 2], weights: [0, 0])) * mean(face.image)")],
 ];
+const values: readonly Mistake[] = [
+  ["a loop to a number of each sample", "time/host-value-needed", "face.who", step("  for i in 0..face.who { minimize mean(face.image) }")],
+  [
+    "a loop to a number that need not be whole",
+    "type/mismatch",
+    "k",
+    step("  let k = draw(uniform(0..3))\n  for i in 0..k { minimize mean(face.image) }"),
+  ],
+  ["a size of each sample", "time/host-value-needed", "face.who", step("  minimize mean(zeros([n: face.who]))")],
+  ["a chance above 1", "train/bad-number", "1.5", step("  minimize draw(coin(1.5)) * mean(face.image)")],
+  ["a range backwards", "train/bad-number", "2..1", step("  minimize draw(uniform(2..1)) * mean(face.image)")],
+  ["a range without a whole number", "train/bad-number", "5..5", step("  minimize draw(integer(5..5)) * mean(face.image)")],
+  ["as many weights as elements", "type/mismatch", "[1]", step("  minimize draw(pick([1, 2], weights: [1])) * mean(face.image)")],
+  ["drawing from a number", "type/mismatch", "3", step("  minimize draw(3) * mean(face.image)")],
+  ["a step changes no name", "effect/not-state", "s", step("  let s = 1\n  update s = 2\n  minimize s * mean(face.image)")],
+  ["logging what is no number", "type/mismatch", "face", step("  minimize mean(face.image)\n  log { face }")],
+  ["an index between two", "type/mismatch", "0.5", "fn f(x: real[n, c]) -> real[c] { return x[n: 0.5] }"],
+  ["an index without a name", "type/mismatch", "0", "fn f(x: real[n, c]) -> real[c] { return x[0] }"],
+  ["a copy of no model", "type/mismatch", "x", "fn f(x: real[n]) -> real[n] { return copy(x) }"],
+  ["a part of a schedule behind the last", "schedule/span", "linear(1 -> 0) to end", "schedule s = linear(1 -> 0) to end then constant(1)"],
+  ["a negative number of updates", "train/bad-number", "-5", "schedule s = linear(1 -> 0) for -5 then constant(1)"],
+  ["a schedule from one value", "type/mismatch", "1", "schedule s = linear(1) to end"],
+  [
+    "a state of an optimiser of another form",
+    "type/mismatch",
+    "f32[n, k: 2]",
+    "optimizer o(lr: Schedule) {\n  state m: f32[n, k: 2] = 0\n  step(p: f32[n], g: f32[n]) -> f32[n] { return p - lr * g }\n}",
+  ],
+  [
+    "minimize in an optimiser",
+    "effect/not-here",
+    "minimize sum(g)",
+    "optimizer o(lr: Schedule) {\n  step(p: f32[n], g: f32[n]) -> f32[n] {\n    minimize sum(g)\n    return p - lr * g\n  }\n}",
+  ],
+  [
+    "minimize in an evaluation",
+    "effect/not-here",
+    "minimize mean(face.image)",
+    `${data}evaluate e {\n  data face = pictures("a")\n  minimize mean(face.image)\n}`,
+  ],
+];
 const table = "state kept: Table<{ x: f32[c: 3], n: i32, by: Text }>(key: Text, at_most: 4)\n";
 const one = (body: string) => step(`  let x = mean(face.image, over: [h, w])\n${body}\n  minimize mean(x)`, table, "face: one of pictures");
 const state: readonly Mistake[] = [
@@ -160,6 +202,14 @@ const state: readonly Mistake[] = [
     one("  if kept.has(face.name) { minimize mean(kept.take(face.name).y) }"),
   ],
   ["a record of no fixed shape", "shape/not-determined", "f32[n]", "state kept: Table<{ x: f32[n] }>(key: Text, at_most: 4)"],
+  ["a key of another kind", "type/mismatch", "Int", "state kept: Table<{ x: f32 }>(key: Int, at_most: 4)"],
+  ["giving up records in another way", "type/mismatch", "newest", "state kept: Table<{ x: f32 }>(key: Text, at_most: 4, evict: newest)"],
+  [
+    "taking in a function",
+    "effect/not-here",
+    "kept.take(k)",
+    "state kept: Table<{ x: f32 }>(key: Text, at_most: 4)\nfn f(k: Text) -> real { return kept.take(k).x }",
+  ],
   ["a table without a bound", "call/missing-argument", "kept", "state kept: Table<{ x: f32 }>(key: Text)"],
 ];
 const prompts = `prompt me = "{face:16}"
@@ -250,6 +300,19 @@ const trains: readonly Mistake[] = [
     "beta1",
     train("  batch 2  each step: learn  optimizer adamw() { **.bias(beta1: 0) }"),
   ],
+  [
+    "a model that the program lacks",
+    "name/unknown",
+    "nat",
+    train("  batch 2  each step: learn  optimizer adamw()\n  model nat = Net() frozen"),
+  ],
+  ["a constant that the program lacks", "name/unknown", "rate", train("  batch 2  each step: learn  optimizer adamw()\n  const rate = 2")],
+  [
+    "surgery of another module",
+    "type/mismatch",
+    "s",
+    `${net}fn same(old: f32[out, cin]) -> f32[out, cin] { return old }\nsurgery s for Layer { fc.weight = same() }\nmodel n = Net() from "a.safetensors" surgery s trained`,
+  ],
   ["precision twice", "name/duplicate", "precision { frozen: f16 }", "precision { compute: f16 }\nprecision { frozen: f16 }"],
 ];
 
@@ -306,6 +369,7 @@ const checks: readonly Mistake[] = [
 describe.each([
   ["types", types],
   ["steps", steps],
+  ["values", values],
   ["state", state],
   ["prompts", lists],
   ["taps", taps],

@@ -1,4 +1,4 @@
-import { anySize, constantOf } from "../../types/size.ts";
+import { anySize, constantOf, type Size } from "../../types/size.ts";
 import {
   boolType,
   type DType,
@@ -71,15 +71,30 @@ function uniform(dtype: DType, host: Type): BuiltinRule {
     params: "range",
     type: (c) => {
       const range = c.type("range");
+      if (range.kind === "range") checkEnds(c, range, dtype === "i32");
       if (range.kind === "range" || isSilent(range)) return distribution(dtype, host);
       return c.mismatch("range", "a range, as `0..1`");
     },
   };
 }
+/** From low to high; of whole numbers, without the end, at least one. */
+function checkEnds(c: BuiltinCall, range: Extract<Type, { kind: "range" }>, whole: boolean): void {
+  const [low, high] = [numberOf(range.from), range.to === null ? undefined : numberOf(range.to)];
+  if (low === undefined || high === undefined || (whole ? low < high : low <= high)) return;
+  const expected = whole ? "a range with whole numbers in it, the end left out" : "a range from low to high";
+  const span = c.spanOf("range");
+  c.scope.session.report("train/bad-number", span, { setting: `\`${c.name}\``, expected, found: `\`${c.scope.session.textOf(span)}\`` });
+}
+function numberOf(size: Size): number | undefined {
+  const value = constantOf(size);
+  return value && Number(value.n) / Number(value.d);
+}
 const scheduleOf = (params: string): BuiltinRule => ({
   params,
   type: (c) => {
     c.evaluateAll();
+    const values = c.has("values") ? c.type("values") : unknownType;
+    if (["int", "realNumber", "tensor", "textValue"].includes(values.kind)) return c.mismatch("values", "two values, as `1 -> 0`");
     return { kind: "schedule" };
   },
 });
@@ -89,7 +104,7 @@ function checkWeights(c: BuiltinCall, count: number | undefined): boolean {
   const weights = c.type("weights");
   if (!c.has("weights") || weights.kind !== "list" || weights.elements === null) return true;
   if (count !== undefined && weights.elements.length !== count) {
-    const args = { found: `a list of ${weights.elements.length}`, expected: `${count} weights, as there are elements` };
+    const args = { found: `a list of ${weights.elements.length}`, expected: `a weight for each of the ${count} elements` };
     c.scope.session.report("type/mismatch", c.spanOf("weights"), args);
     return false;
   }
@@ -117,6 +132,13 @@ export const drawRules: Readonly<Record<string, BuiltinRule>> = {
       const p = c.type("p");
       if ((p.kind === "schedule" || p.kind === "scheduleKind") && !scheduleStands(c.spanOf("p"), c.scope)) return errorType;
       if (p.kind === "tensor" || p.kind === "textValue" || p.kind === "range") return c.mismatch("p", "a probability on the host");
+      const chance = p.kind === "int" || p.kind === "realNumber" ? numberOf(p.value) : undefined;
+      if (chance !== undefined && (chance < 0 || chance > 1))
+        c.scope.session.report("train/bad-number", c.spanOf("p"), {
+          setting: "`coin`",
+          expected: "a probability from 0 to 1",
+          found: String(chance),
+        });
       return distribution("bool", boolType);
     },
   },

@@ -195,7 +195,13 @@ export const listRules: Readonly<Record<string, BuiltinRule>> = {
   },
   has: { params: "x", type: has },
   read: { params: "x", type: read },
-  copy: { params: "model", type: (c) => c.type("model") },
+  copy: {
+    params: "model",
+    type: (c) => {
+      const model = c.type("model");
+      return ["tensor", "int", "realNumber", "bool", "textValue", "record"].includes(model.kind) ? c.mismatch("model", "a model") : model;
+    },
+  },
   words: {
     params: "slot",
     type: (c) => {
