@@ -1,8 +1,10 @@
+import { peakPlans } from "../compiler/peakPlans.ts";
 import { measurePeak } from "../runtime/execute/peak.ts";
 import { profileLeg } from "../runtime/execute/profile.ts";
 import type { Session } from "../runtime/execute/session.ts";
 import { type DataWaits, knownPeak, type ProfileOfRun, profiledLegs, profileText, writeProfile } from "../runtime/report/profileReport.ts";
 import type { Problem, Streams, TrainProgram } from "./job.ts";
+import { targetOf } from "./target.ts";
 
 // `adac run --profile`: when training is over (and saved), the legs of a micro-step are run again kernel by kernel on what is in memory.
 
@@ -30,7 +32,7 @@ export async function profileRun(
 ): Promise<Problem | null> {
   const { name, driver } = session.opened.adapter;
   const adapter = { name, driver };
-  const peak = (await knownPeak(folder, adapter)) ?? (await measurePeak(session.opened));
+  const peak = (await knownPeak(folder, adapter)) ?? (await measurePeak(session.opened, peakPlans(targetOf(session.opened.adapter))));
   const flopsOf = (leg: string): number => plan.legs.find((one) => one.name === leg)?.figures.flops ?? 0;
   const legs: ProfileOfRun["legs"][number][] = [];
   for (const leg of profiledLegs(plan.program, flopsOf)) legs.push(await profileLeg(session, leg, { repeats: 3 }));

@@ -273,6 +273,12 @@ export interface FunctionPlan {
   readonly name: string;
 }
 
+/** Plans that measure a device: arithmetic as often as the uniform says, and copying. */
+export interface PeakPlans {
+  readonly arithmetic: Plan;
+  readonly copy: Plan;
+}
+
 /** Where pictures of a data set lie. */
 export interface PlanSource {
   readonly root: string;
