@@ -78,6 +78,13 @@ train run {
   optimizer sgd(lr: 0.01)
   save every 4  log every 1  seed 5
 }
+evaluate sources {
+  model net from run
+  data face = faces("own", "other")
+  let batch = 4
+  let id = unit(mean(net(face.noisy), over: h) + 100 * where(face.own, 1, 0), over: w)
+  measure auc: verification(id, face.where)
+}
 `;
 
 async function run(out: string, steps?: number, resume?: string) {
@@ -122,6 +129,9 @@ it("sources, drawn transforms and computed fields give the same when a run is re
   expect(others.reduce((a, b) => a + b) / 48).toBeGreaterThan(0.1);
   expect(others.reduce((a, b) => a + b) / 48).toBeLessThan(0.6);
   expect(new Set(rows.map((row) => row.loss)).size).toBe(16);
+  // An evaluation sees the nine pictures of both sources once: 15 and 3 pairs of one source, 18 of two.
+  const report = JSON.parse(await readFile(join(folder, "whole", "run-1", "report.json"), "utf8"));
+  expect(report.metrics).toMatchObject({ "auc/same_pairs": 18, "auc/different_pairs": 18 });
 
   expect(await run("half", 8)).toMatchObject({ status: 0 });
   const resumed = await run("half", undefined, join(folder, "half", "run-1"));

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { HostDistribution, HostExpr } from "../../compiler/plan/host.ts";
 import type { PlanField } from "../../compiler/plan/plan.ts";
 import { openDecoder } from "./decoder.ts";
 import { openSources } from "./folder.ts";
@@ -39,9 +40,27 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+const unit: HostDistribution = { kind: "uniform", low: { kind: "number", value: 0.3 }, high: { kind: "number", value: 1 } };
+let streams = 0;
+const drawn = (distribution: HostDistribution): HostExpr => ({ kind: "draw", stream: `faces.${streams++}`, distribution });
 const fields: PlanField[] = [
   { name: "image", kind: "image", file: "image", channels: 3, height: side, width: side, range: [-1, 1] },
   { name: "label", kind: "subjectIndex" },
+  {
+    name: "moved",
+    kind: "image",
+    file: "mask",
+    or: "white",
+    channels: 1,
+    height: 12,
+    width: 10,
+    range: [0, 1],
+    steps: [
+      { kind: "resize", height: 12, width: 10, rule: "smooth" },
+      { kind: "flip", when: drawn({ kind: "coin", probability: { kind: "number", value: 0.5 } }) },
+      { kind: "place", scale: drawn(unit), move: [drawn(unit), drawn(unit)], margin: 1 },
+    ],
+  },
 ];
 const open = async () => {
   const dataset = await openSources([{ root, perSubject: true, files: "*.png", skip: "*_mask.png", first: null, onBroken: "skip" }]);
