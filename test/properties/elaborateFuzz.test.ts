@@ -12,9 +12,17 @@ import { mse, arcface, cross_entropy } from "std/losses.ada"
 const width = 3
 dataset faces(root: Path, n: Int = 2) {
   source folders(root, files: "*.png", first: n)
-  order shuffled
+  source folder("more", subject: "others")
+  order weighted(source, by: [2, 1])
+  let placed = draw(subject_in_frame(4, flip: 0.5, scale: 0.5..1, margin: 1))
+  let cropped = draw(crop_to(4))
+  let by     = draw(uniform(0..1)) * images
   field subject: Int = subject
-  field image: f32[c: 3, h: 4, w: 4] = load(file) |> resize_to(4) |> to_range(-1..1)
+  field known: Bool = exists("{stem}.txt") or source == 1
+  field fg: f32[h: 4, w: 4] = load("{stem}_mask.png", or: white) |> placed |> is(255)
+  field clean: f32[c: 3, h: 4, w: 4] = load(file) |> placed |> to_range(-1..1)
+  field cut: f32[c: 3, h: 4, w: 4] = load(file) |> resize_to(6) |> cached("cut") |> cropped
+  field image: f32[c: 3, h: 4, w: 4] = (clean - mean(clean)) * by * fg + 0.1 * draw(normal, like: clean)
 }
 module Net(out: Dim, deep: Bool = true) {
   part conv = Conv(4, 3, stride: 2)
@@ -37,7 +45,7 @@ step fit(face: faces) {
   let y = net(x + k * 0.1 * draw(normal, like: x))
   minimize arcface(y, centres(), face.subject, margin: 0.2 * rate(5), scale: 10)
   if k == 2 { minimize mse(y, zeros([batch, f: width])) }
-  log { y: mean(y), best: mean(argmax(y, over: f) == face.subject) }
+  log { y: mean(y), known: sum(where(face.known, 1, 0)) + mean(face.cut), best: mean(argmax(y, over: f) == face.subject) }
 }
 train run {
   data face = faces("pictures")
