@@ -15,12 +15,10 @@ const start: HostEnvironment = { seed: 0, microStep: 0, update: 0, progress: 0 }
 export class DeviceGraph {
   readonly #session: Session;
   readonly #plan: Plan;
-  readonly #uniforms: readonly UniformDecl[];
 
-  private constructor(session: Session, plan: Plan, uniforms: readonly UniformDecl[]) {
+  private constructor(session: Session, plan: Plan) {
     this.#session = session;
     this.#plan = plan;
-    this.#uniforms = uniforms;
   }
 
   static async create(
@@ -33,7 +31,7 @@ export class DeviceGraph {
     const plan = compileGraph(graph, uniforms, target, options);
     const made = await createSession(opened, plan, { poison: true });
     if (!made.ok) throw new Error(made.failure.message);
-    return new DeviceGraph(made.session, plan, uniforms);
+    return new DeviceGraph(made.session, plan);
   }
 
   async run(inputs: Readonly<Record<string, NdArray>>, environment: HostEnvironment = start): Promise<Record<string, NdArray>> {
@@ -44,7 +42,7 @@ export class DeviceGraph {
       const array = input.dtype === "f32" || input.dtype === "f16" ? Float32Array : input.dtype === "i32" ? Int32Array : Uint32Array;
       this.#session.writeInput(leg.name, input.name, array.from(given.data));
     }
-    if (this.#uniforms.length > 0) this.#session.writeUniforms(words(this.#uniforms, environment));
+    if (this.#plan.uniforms.length > 0) this.#session.writeUniforms(words(this.#plan.uniforms, environment));
     this.#session.run(leg.name);
     const results: Record<string, NdArray> = {};
     for (const output of leg.outputs) {

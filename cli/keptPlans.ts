@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { CompileOptions } from "../compiler/compile.ts";
 import type { KeptLeg, LegStore } from "../compiler/legContent.ts";
+import { mapOps } from "../compiler/plan/ops.ts";
 import type { Plan, PlanOp, PlanTarget } from "../compiler/plan/plan.ts";
 import { verifyPlan } from "../compiler/plan/verify.ts";
 import type { CheckedProgram } from "../dsl/check/index.ts";
@@ -77,8 +78,9 @@ type BlockPlan = CompiledBlock["plan"];
 
 /** Every place of a plan exchanged. */
 function withPlaces(plan: BlockPlan, change: (place: string) => string): BlockPlan {
-  const op = (o: PlanOp): PlanOp => (o.kind === "dispatch" ? { ...o, origins: o.origins.map(change) } : o);
-  return { ...plan, legs: plan.legs.map((leg) => ({ ...leg, ops: leg.ops.map(op) })) };
+  const ops = (of: readonly PlanOp[]): PlanOp[] =>
+    mapOps(of, (o) => (o.kind === "dispatch" ? { ...o, origins: o.origins.map(change) } : o));
+  return { ...plan, legs: plan.legs.map((leg) => ({ ...leg, ops: ops(leg.ops) })) };
 }
 const withHash = (plan: BlockPlan, sourceHash: string): BlockPlan => ({ ...plan, program: { ...plan.program, sourceHash } });
 const isWord = /^#\d+$/;

@@ -1,4 +1,5 @@
-import type { EvaluatePlan, Plan, PlanLeg, PlanTarget, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
+import { flatOps } from "../compiler/plan/ops.ts";
+import type { EvaluatePlan, Plan, PlanOp, PlanRepeat, PlanTarget, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import type { ScheduleBook } from "../compiler/schedule/target.ts";
 import type { LegProfile } from "../runtime/execute/profile.ts";
 import { type CompiledBlock, compileBlocks, elaborateFile } from "./compileFile.ts";
@@ -43,6 +44,8 @@ export interface PlanRow {
   readonly compileMs: number;
   /** Dispatches by template. */
   readonly templates: Readonly<Record<string, number>>;
+  /** Loops with the dispatches of one run. */
+  readonly loops: readonly { readonly what: string; readonly runs: number; readonly dispatches: number }[];
   readonly measured?: LegProfile;
 }
 
@@ -148,9 +151,13 @@ function row(plan: Plan, program: TrainPlan | EvaluatePlan | WalkPlan, step: str
     return leg;
   });
   const dearest = candidates.reduce((best, leg) => (leg.figures.flops > best.figures.flops ? leg : best));
-  const dispatches = dispatchesOf(dearest);
+  const dispatches = dispatchesOf(dearest.ops);
   const templates: Record<string, number> = {};
-  for (const op of dispatches) templates[op.template] = (templates[op.template] ?? 0) + 1;
+  for (const { op, times } of dispatches) templates[op.template] = (templates[op.template] ?? 0) + times;
+  const loops = loopsOf(dearest.ops).map((loop): PlanRow["loops"][number] => {
+    const { what, count: runs } = loop;
+    return { what, runs, dispatches: dispatchesOf(loop.ops).reduce((sum, d) => sum + d.times, 0) };
+  });
   return {
     block: program.name,
     step,
@@ -158,15 +165,18 @@ function row(plan: Plan, program: TrainPlan | EvaluatePlan | WalkPlan, step: str
     parameters: parametersOf(program),
     peakBytes: dearest.figures.peakBytes,
     liveBytes: dearest.figures.liveBytes,
-    dispatches: dispatches.length,
-    uniqueKernels: new Set(dispatches.map((op) => op.kernel)).size,
+    dispatches: dispatches.reduce((sum, d) => sum + d.times, 0),
+    uniqueKernels: new Set(dispatches.map(({ op }) => op.kernel)).size,
     flops: dearest.figures.flops,
     bytesMoved: dearest.figures.bytesMoved,
     compileMs: Math.round(compileMs * 10) / 10,
     templates,
+    loops,
   };
 }
-const dispatchesOf = (leg: PlanLeg) => leg.ops.flatMap((op) => (op.kind === "dispatch" ? [op] : []));
+const dispatchesOf = (ops: readonly PlanOp[]) => flatOps(ops).flatMap(({ op, times }) => (op.kind === "dispatch" ? [{ op, times }] : []));
+/** The loops of a leg, inner ones too. */
+const loopsOf = (ops: readonly PlanOp[]): PlanRepeat[] => ops.flatMap((op) => (op.kind === "repeat" ? [op, ...loopsOf(op.ops)] : []));
 const parametersOf = ({ stored }: TrainPlan | EvaluatePlan | WalkPlan): number =>
   stored.filter((tensor) => tensor.role === "param").reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
@@ -198,6 +208,7 @@ function rowText(one: PlanRow): string {
     `  ${one.step} (leg ${one.leg})`,
     `    peak        ${bytes(one.peakBytes)}${ratio}`,
     `    dispatches  ${one.dispatches} of ${one.uniqueKernels} kernels: ${templates.join(", ")}`,
+    ...one.loops.map((loop) => `    loop        ${loop.runs} runs of ${loop.dispatches} dispatches: ${loop.what}`),
     `    arithmetic  ${count(one.flops)} operations, ${bytes(one.bytesMoved)} moved`,
   ];
   if (one.measured) {

@@ -64,12 +64,14 @@ export function sharesOf(b: Builder, v: Value, g: Value): readonly (Value | null
 }
 
 /** The cotangents of a call's arguments by the derivative of its body, made over leaves in place of the arguments, so that these stay apart. */
-function throughBody(b: Builder, v: Value, g: Value): Value[] {
+function throughBody(b: Builder, v: Value, g: Value): (Value | null)[] {
   const given = [...v.args, g];
-  const leaves = given.map((a, i) => b.input(`argument ${i} of a call`, a.shape, { dtype: a.dtype }));
-  const shares = vjp(b, [bodyOf(b, v, leaves.slice(0, -1))!], [leaves[leaves.length - 1]!], leaves.slice(0, -1));
+  const leaves = given.map((a, i) => (a.dtype === "f32" ? b.input(`argument ${i} of a call`, a.shape) : a));
+  const wanted = leaves.slice(0, -1).filter((leaf) => leaf.dtype === "f32");
+  const shares = vjp(b, [bodyOf(b, v, leaves.slice(0, -1))!], [leaves[leaves.length - 1]!], wanted);
   const graph = { name: "call", results: shares.map((value, i) => ({ name: `${i}`, value })) };
-  return rebuild(graph, b, (x) => given[leaves.indexOf(x)] ?? null).results.map((r) => r.value);
+  const made = rebuild(graph, b, (x) => given[leaves.indexOf(x)] ?? null).results.map((r) => r.value);
+  return v.args.map((_, i) => made[wanted.indexOf(leaves[i]!)] ?? null);
 }
 
 /** The wanted values and all that depend on one of them through derivatives. */

@@ -5,7 +5,7 @@ import { prepare, shortConcats } from "./fuse/prepare.ts";
 import { makeStored, type Region, type Stored } from "./fuse/region.ts";
 import { verifyLaid } from "./fuse/verify.ts";
 import { printGraph } from "./ir/print.ts";
-import type { DType, Graph, Value } from "./ir/value.ts";
+import type { Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
@@ -16,7 +16,7 @@ import { bytesOf, samePlace } from "./memory/place.ts";
 import { computedResults, type Lower, placeResults } from "./memory/results.ts";
 import { takeOver } from "./memory/takeover.ts";
 import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
-import { toHalves } from "./plan/half.ts";
+import { constantData, contents } from "./plan/contents.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import { texelBytesOf } from "./plan/operandTexture.ts";
 import type { PlanBinding, PlanTarget } from "./plan/plan.ts";
@@ -279,25 +279,17 @@ class Constants {
     this.#given = given;
   }
   place(v: Extract<Value, { readonly op: "table" }>): PlanBinding {
-    const bytes = contents(v.dtype, v.attrs.data);
-    const padded = new Uint8Array(Math.max(16, Math.ceil(bytes.byteLength / 16) * 16));
-    padded.set(new Uint8Array(bytes.buffer));
-    const data = Buffer.from(padded).toString("base64");
+    const held = contents(v.dtype, v.attrs.data);
+    const { bytes, data } = constantData(held);
     const key = `${v.dtype} ${data}`;
     let place = this.#places.get(key);
     if (!place) {
-      this.all.push({ dtype: v.dtype, bytes: padded.byteLength, data });
-      place = { buffer: this.#given + this.all.length - 1, offset: 0, bytes: bytes.byteLength };
+      this.all.push({ dtype: v.dtype, bytes, data });
+      place = { buffer: this.#given + this.all.length - 1, offset: 0, bytes: held.byteLength };
       this.#places.set(key, place);
     }
     return place;
   }
-}
-
-function contents(dtype: DType, numbers: readonly number[]): Float32Array | Uint16Array | Int32Array | Uint32Array {
-  if (dtype === "f32") return Float32Array.from(numbers);
-  if (dtype === "f16") return toHalves(numbers);
-  return dtype === "i32" ? Int32Array.from(numbers) : Uint32Array.from(numbers);
 }
 
 /** The places in the sources that a kernel comes from. */

@@ -1,13 +1,17 @@
 import type { CompileOptions } from "./compileOptions.ts";
+import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
 import { graphValues } from "./ir/walk.ts";
 import { fromKept, legContent, toKeep } from "./legContent.ts";
 import { LegMaker } from "./legMaker.ts";
 import { firstSlot, type LegObject, type MadeLeg, type ObjectKernel, type Place } from "./legObject.ts";
-import { Mover } from "./memory/moves.ts";
+import { cutLoops, hasLoops, type LoopPart, wordsOfRuns } from "./loops.ts";
+import { Figures, ItemUniforms, LoopRooms, type RoomPlaces } from "./memory/loopRooms.ts";
+import { Mover, type Room } from "./memory/moves.ts";
 import { SlotPool } from "./memory/pool.ts";
+import { constantData } from "./plan/contents.ts";
 import type { UniformDecl } from "./plan/host.ts";
-import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanTarget } from "./plan/plan.ts";
+import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanRepeat, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
 import type { PrecisionRequest } from "./precision.ts";
@@ -44,7 +48,7 @@ interface DraftBuffer {
 export class PlanBuilder {
   readonly #target: PlanTarget;
   readonly #options: CompileOptions;
-  readonly #uniforms: readonly UniformDecl[];
+  readonly #uniforms: UniformDecl[];
   readonly #buffers: DraftBuffer[] = [];
   readonly #kernels: PlanKernel[] = [];
   readonly #maker: LegMaker;
@@ -54,18 +58,16 @@ export class PlanBuilder {
   readonly #slotBuffers = new Map<number, number>();
   readonly #constants = new Map<string, number>(); // by type and content
   readonly #features = new Set<string>();
-  readonly #mover = new Mover((name) => {
-    const { buffer } = this.buffer(name, 16, "slot");
-    const draft = this.#buffers[buffer]!;
-    return { buffer, needs: (bytes) => (draft.bytes = Math.max(draft.bytes, Math.ceil(bytes / 16) * 16)) };
-  });
+  readonly #items = new ItemUniforms((decl) => this.#uniforms.push(decl) - 1);
+  readonly #loopRooms = new LoopRooms((name) => this.#room(name));
+  readonly #mover = new Mover((name) => this.#room(name));
 
   constructor(target: PlanTarget, uniforms: readonly UniformDecl[], options: CompileOptions) {
     this.#target = target;
     this.#pool = new SlotPool({ alignment: target.offsetAlignment, slotBytes: target.maxBindingBytes });
-    this.#uniforms = uniforms;
+    this.#uniforms = [...uniforms];
     this.#options = options;
-    this.#maker = new LegMaker(target, uniforms, options);
+    this.#maker = new LegMaker(target, this.#uniforms, options);
   }
 
   /** A buffer of `bytes` (rounded up to what buffers may have). */
@@ -74,6 +76,12 @@ export class PlanBuilder {
     return { buffer: this.#buffers.length - 1, offset: 0, bytes };
   }
 
+  /** A buffer that grows as it is told. */
+  #room(name: string): Room {
+    const { buffer } = this.buffer(name, 16, "slot");
+    const draft = this.#buffers[buffer]!;
+    return { buffer, needs: (bytes) => (draft.bytes = Math.max(draft.bytes, Math.ceil(bytes / 16) * 16)) };
+  }
   #time<T>(pass: string, work: () => T): T {
     const start = performance.now();
     const result = work();
@@ -81,23 +89,72 @@ export class PlanBuilder {
     return result;
   }
 
-  /** Adds a leg: made now, or one of this content that was made earlier. */
+  /** Adds a leg. One with loops is made part by part. */
   leg(request: LegRequest): void {
+    this.#loopRooms.begin();
+    const made = this.#made(request, 0);
+    const clear = (request.clear ?? []).map((target): PlanOp => ({ kind: "clear", target }));
+    this.#append({ ...made, name: request.name, ops: [...clear, ...made.ops] });
+  }
+  #made(request: LegRequest, depth: number): PlanLeg {
+    return hasLoops(request.graph) ? this.#looped(request, depth) : this.#whole(request);
+  }
+
+  /** The parts of a leg with loops, one after the other. `depth`: how many loops are around it. */
+  #looped(request: LegRequest, depth: number): PlanLeg {
+    this.#options.onStage?.("simple", request.name, () => printGraph(request.graph), request.graph);
+    const prefix = depth === 0 ? "" : `${request.name}.`;
+    const { parts, stores } = this.#time("loops", () => cutLoops(request.graph, prefix, (n) => this.#items.names(depth, n)));
+    const room = this.#loopRooms.places(stores);
+    const inputs = new Map([...request.inputs, ...room.places]);
+    const results = new Map([...request.results, ...room.places]);
+    const ops: PlanOp[] = [];
+    const outputs: PlanLeg["outputs"][number][] = [];
+    const written = new Map<string, PlanLeg["inputs"][number]>();
+    const figures = new Figures();
+    for (const [i, part] of parts.entries()) {
+      const graph = part.kind === "loop" ? part.body : part.graph;
+      const read = new Set(graph.results.map((r) => r.name).filter((name) => request.read.has(name)));
+      const own = { ...request, name: part.kind === "loop" ? part.name : request.name, graph, inputs, results, read };
+      const made = this.#made(own, depth + (part.kind === "loop" ? 1 : 0));
+      ops.push(...(part.kind === "loop" ? [this.#repeat(part, made.ops, room.places, depth)] : made.ops));
+      outputs.push(...made.outputs);
+      for (const input of made.inputs) written.set(input.name, input);
+      figures.add(made.figures, room.alive(i), part.kind === "loop" ? part.count : 1);
+    }
+    return { name: request.name, ops, outputs, inputs: [...written.values()], figures: figures.with(room.bytes) };
+  }
+  #repeat(loop: Extract<LoopPart, { kind: "loop" }>, ops: readonly PlanOp[], places: RoomPlaces["places"], depth: number): PlanRepeat {
+    const uniform = this.#items.first(depth, loop.items.length);
+    const { words, perRun } = wordsOfRuns(loop);
+    const known = perRun === 0 ? [] : [{ from: this.#constantWords(words), uniform, words: perRun }];
+    const computed = loop.items.flatMap((item, k) =>
+      item.kind === "tensor" ? [{ from: places.get(item.name)!, uniform: uniform + k, words: 1 }] : [],
+    );
+    const every = loop.every.map(({ one, all }) => ({ from: places.get(one)!, to: places.get(all)! }));
+    return { kind: "repeat", count: loop.count, what: loop.body.name, items: [...known, ...computed], ops, every };
+  }
+  #constantWords(words: Uint32Array): PlanBinding {
+    const { bytes, data } = constantData(words);
+    return { buffer: this.#constant({ dtype: "u32", bytes, data }), offset: 0, bytes: words.byteLength };
+  }
+
+  /** A leg without loops: made now, or one of this content that was made earlier. */
+  #whole(request: LegRequest): PlanLeg {
     const { request: own, buffers } = numberedAlone(request);
     const { legs: store } = this.#options;
     const content = store === undefined ? null : this.#time("content", () => legContent(own, this.#uniforms));
     const kept = content === null ? null : store!.take(content.key, request.name);
     if (kept !== null) {
-      this.#link(request, fromKept(kept, content!), buffers, null);
-      return;
+      return this.#link(request, fromKept(kept, content!), buffers, null);
     }
     const { object, sources } = this.#maker.make(own, buffers.length);
-    this.#link(request, object, buffers, sources);
     if (content !== null) store!.keep(content.key, request.name, toKeep(object, content));
+    return this.#link(request, object, buffers, sources);
   }
 
   /** Gives a leg's tensors slots, its constants buffers and its kernels numbers, all shared with the other legs. */
-  #link(request: LegRequest, object: LegObject, buffers: readonly number[], sources: MadeLeg["sources"] | null): void {
+  #link(request: LegRequest, object: LegObject, buffers: readonly number[], sources: MadeLeg["sources"] | null): PlanLeg {
     const { placeOf = ({ file, start }: Place) => `${file}@${start}` } = this.#options;
     const memory = this.#time("memory", () => this.#pool.assign(object.tenancies));
     const constants = object.constants.map((constant) => this.#constant(constant));
@@ -109,7 +166,7 @@ export class PlanBuilder {
       return { ...binding, buffer: this.#slotBuffer(place.slot), offset: place.offset + offset };
     };
     const kernels = object.kernels.map((kernel) => this.#kernel(kernel));
-    const ops: PlanOp[] = (request.clear ?? []).map((target) => ({ kind: "clear", target }));
+    const ops: PlanOp[] = [];
     let dispatches = 0;
     for (const op of object.ops) {
       switch (op.kind) {
@@ -136,13 +193,13 @@ export class PlanBuilder {
       }
     }
     const placed = <T extends { readonly at: PlanBinding }>(named: readonly T[]): T[] => named.map((one) => ({ ...one, at: at(one.at) }));
-    this.#append({
+    return {
       name: request.name,
       ops,
       outputs: placed(object.outputs),
       inputs: placed(object.inputs),
       figures: { peakBytes: memory.peakBytes, liveBytes: memory.liveBytes, flops: object.flops, bytesMoved: object.bytesMoved },
-    });
+    };
   }
 
   /** A leg that clears places and then does what another leg does; it stands before that one. */

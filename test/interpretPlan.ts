@@ -60,7 +60,11 @@ export class PlanMemory {
     for (const b of this.#plan.buffers) {
       if (b.use === "slot" || b.use === "output") new Uint32Array(this.#buffers[b.id]!).fill(poisonWord);
     }
-    for (const op of leg.ops) {
+    this.#runOps(leg.ops);
+  }
+
+  #runOps(ops: readonly PlanOp[]): void {
+    for (const op of ops) {
       switch (op.kind) {
         case "clear":
           this.#view(op.target, "u32").fill(0);
@@ -70,6 +74,15 @@ export class PlanMemory {
           break;
         case "dispatch":
           this.#dispatch(op);
+          break;
+        case "repeat":
+          for (let run = 0; run < op.count; run++) {
+            for (const { from, uniform, words } of op.items)
+              this.#uniforms.set(this.#view(from, "u32").subarray(run * words, (run + 1) * words), uniform);
+            this.#runOps(op.ops);
+            for (const { from, to } of op.every)
+              this.#view({ ...to, offset: to.offset + run * from.bytes, bytes: from.bytes }, "u32").set(this.#view(from, "u32"));
+          }
           break;
         default:
           op satisfies never;
@@ -149,6 +162,7 @@ export function interpretInPlace(
   const plan = builder.finish({ kind: "function", name: graph.name });
   const memory = new PlanMemory(plan, kernels);
   for (const [name, place] of places) memory.write(place, inputs[name]!);
+  memory.setUniforms(start);
   memory.run("main");
   return Object.fromEntries(graph.results.map((r) => [r.name, memory.read(results.get(r.name)!, r.value.dtype, r.value.shape)]));
 }

@@ -1,9 +1,10 @@
 import { type Region, type Stored, storedReads, type Template } from "../../compiler/fuse/region.ts";
 import { OPS, type OpClass } from "../../compiler/ir/ops.ts";
 import { typeText } from "../../compiler/ir/print.ts";
-import type { Graph, Value } from "../../compiler/ir/value.ts";
+import type { Graph, OpAttrs, Value } from "../../compiler/ir/value.ts";
 import { graphValues } from "../../compiler/ir/walk.ts";
 import { bytesOf } from "../../compiler/memory/place.ts";
+import { type CountedOp, flatOps } from "../../compiler/plan/ops.ts";
 import type { Plan, PlanBinding, PlanOp } from "../../compiler/plan/plan.ts";
 
 // A stage of a compilation as boxes and lines, before anything is placed. In: a graph, or a leg of a plan with the region of each dispatch.
@@ -40,6 +41,7 @@ const groupOf = (values: readonly Value[]): readonly string[] => {
   for (const v of values) for (const { chain } of v.origins) if (chain && chain.length > 0) return chain;
   return [];
 };
+const loopLabel = ({ count, body, part }: OpAttrs["loop"]): string => `${count} x ${body.name}, part ${part}`;
 const noCost = { dispatches: 0, flops: 0, bytesMoved: 0 };
 
 /** A graph of the tensor IR: one node per value, literals written into the values that read them. */
@@ -53,7 +55,7 @@ export function pictureOfGraph(graph: Graph, title: string, placesOf: (v: Value)
   for (const v of values) {
     if (literal(v) !== null && !shown.has(v)) continue;
     const literals = v.args.flatMap((a) => literal(a) ?? []);
-    const label = v.op === "input" ? v.attrs.name : [v.op, ...literals].join(" ");
+    const label = v.op === "input" ? v.attrs.name : v.op === "loop" ? loopLabel(v.attrs) : [v.op, ...literals].join(" ");
     const kind = v.op === "input" ? "input" : OPS[v.op].class;
     nodes.push({ ...noCost, id: `%${v.id}`, label, kind, group: groupOf([v]), details: [typeText(v), ...placesOf(v)] });
     for (const a of new Set(v.args))
@@ -78,11 +80,12 @@ export function pictureOfKernels(plan: Plan, legName: string, regionOf: RegionOf
   const line = (from: string, to: string, stored: Stored): void => {
     edges.push({ from, to, tensor: stored.id, bytes: bytesOf(stored.value), what: typeText(stored.value) });
   };
-  for (const [i, op] of legOf(plan, legName).ops.entries()) {
+  for (const [i, counted] of flatOps(legOf(plan, legName).ops).entries()) {
+    const { op } = counted;
     const region = regionOf.get(op);
     if (op.kind !== "dispatch" || region === undefined) continue;
     const id = `k${i}`;
-    nodes.set(id, dispatchNode(id, op, region));
+    nodes.set(id, inLoops(dispatchNode(id, op, region), counted));
     for (const stored of storedReads(region)) {
       const v = stored.value;
       const maker = makers.get(stored.id);
@@ -146,20 +149,14 @@ export function pictureOfPlan(plan: Plan, legName: string, regionOf: RegionOf, t
     );
     lastWriter.set(at.buffer, [...others, { id, at }]);
   };
-  for (const [i, op] of legOf(plan, legName).ops.entries()) {
+  for (const [i, counted] of flatOps(legOf(plan, legName).ops).entries()) {
+    const { op } = counted;
     const id = `k${i}`;
     switch (op.kind) {
       case "dispatch": {
         const kinds = plan.kernels[op.kernel]!.bindings;
-        nodes.set(
-          id,
-          dispatchNode(
-            id,
-            op,
-            regionOf.get(op),
-            op.bindings.map((at, k) => `${kinds[k]} ${placeText(at)}`),
-          ),
-        );
+        const bound = op.bindings.map((at, k) => `${kinds[k]} ${placeText(at)}`);
+        nodes.set(id, inLoops(dispatchNode(id, op, regionOf.get(op), bound), counted));
         const region = regionOf.get(op);
         const known = new Set(region === undefined ? [] : [...storedReads(region)].flatMap((stored) => makers.get(stored.id) ?? []));
         for (const [k, at] of op.bindings.entries()) {
@@ -171,12 +168,12 @@ export function pictureOfPlan(plan: Plan, legName: string, regionOf: RegionOf, t
         break;
       }
       case "copy":
-        nodes.set(id, transfer(id, `copy to ${placeText(op.to)}`, op.to.bytes));
+        nodes.set(id, inLoops(transfer(id, `copy to ${placeText(op.to)}`, op.to.bytes), counted));
         read(id, op.from);
         write(id, op.to);
         break;
       case "clear":
-        nodes.set(id, transfer(id, `clear ${placeText(op.target)}`, op.target.bytes));
+        nodes.set(id, inLoops(transfer(id, `clear ${placeText(op.target)}`, op.target.bytes), counted));
         write(id, op.target);
         break;
       default:
@@ -197,6 +194,19 @@ function legOf(plan: Plan, name: string): Plan["legs"][number] {
   const leg = plan.legs.find((l) => l.name === name);
   if (leg === undefined) throw new Error(`internal: the plan has no leg ${name}`);
   return leg;
+}
+/** A loop is a group around its body; what is in it counts once per run. */
+function inLoops(node: PictureNode, { times, within }: CountedOp): PictureNode {
+  if (within.length === 0) return node;
+  const loops = within.map((loop) => `${loop.count} x ${loop.what}`);
+  const { dispatches, flops, bytesMoved } = node;
+  return {
+    ...node,
+    group: [...loops, ...node.group],
+    dispatches: times * dispatches,
+    flops: times * flops,
+    bytesMoved: times * bytesMoved,
+  };
 }
 function transfer(id: string, label: string, bytesMoved: number): PictureNode {
   return { ...noCost, id, label, kind: "transfer", group: [], details: [], bytesMoved };

@@ -7,7 +7,7 @@ import type { HostExpr, HostOp } from "../plan/host.ts";
 import { erf } from "../reference/erf.ts";
 import { commonAxes, spreadTo } from "./axes.ts";
 import { fail } from "./failure.ts";
-import { fromHost, hostNumber, hostOp, scalarType, toHost } from "./hostExpr.ts";
+import { constantOf, fromHost, hostNumber, hostOp, scalarType, toHost } from "./hostExpr.ts";
 import type { Session } from "./session.ts";
 import {
   bool,
@@ -179,6 +179,11 @@ function deviceBinary(session: Session, op: Dyadic, a: NumericVal, b: NumericVal
 /** Small constant exponents are products and roots, which have exact derivatives everywhere. */
 function power(session: Session, a: NumericVal, b: NumericVal, span: Span, spans: readonly [Span, Span]): TensorVal {
   const { builder } = session;
+  if (b.kind === "host" && b.expr.kind === "perRun" && a.kind === "tensor") {
+    // The exponent decides what is made of the base.
+    const known = constantOf(session.assumed(b.expr));
+    if (typeof known === "number") return power(session, a, { kind: "number", value: known }, span, spans);
+  }
   if (b.kind === "number" && a.kind === "tensor") {
     const base = a.value.dtype === "i32" && Number.isInteger(b.value) && b.value >= 0 ? a : castTo(session, a, "f32");
     const x = base.value;
@@ -257,7 +262,12 @@ export function toTensor(session: Session, x: NumericVal, dtype: Dtype): TensorV
 function hintOf(session: Session, expr: HostExpr): string {
   if (expr.kind === "draw") return expr.stream;
   if (expr.kind === "counter") return expr.name;
-  return session.stream.length === 0 ? "host" : session.stream.join(".").replaceAll(".[", "[");
+  if (session.stream.length === 0) return "host";
+  const marks = new Map(session.loops.map((loop) => [loop.mark, "[*]"]));
+  return session.stream
+    .map((name) => marks.get(name) ?? name)
+    .join(".")
+    .replaceAll(".[", "[");
 }
 
 export function castTo(session: Session, x: TensorVal, dtype: DType): TensorVal {

@@ -8,11 +8,12 @@ import { call, readArgs, rowOf, valueArg } from "./calls.ts";
 import { Failure, fail, PathEnd, unsupported } from "./failure.ts";
 import { constantOf, fromHost, hostIf, scalarType, toHost } from "./hostExpr.ts";
 import { indexValue } from "./indexing.ts";
+import { NoLoop } from "./loopBody.ts";
 import { memberOf } from "./modules.ts";
 import { applyPrompt, promptField } from "./prompts.ts";
 import { applySchedule, combineSchedules, scheduleOf } from "./schedules.ts";
 import type { Scope } from "./scope.ts";
-import { copyEffects, sameEffects } from "./session.ts";
+import { copyEffects, restoreEffects, sameEffects } from "./session.ts";
 import { compileNumber, sizeOf } from "./sizes.ts";
 import { bindNames, runBody } from "./statements.ts";
 import {
@@ -252,6 +253,7 @@ function ifValue(expr: IfExpr, scope: Scope): Val {
 function hostBranches(condition: ReturnType<typeof toHost>, then: () => Val, otherwise: () => Val, scope: Scope): Val | null {
   const { session } = scope;
   const before = copyEffects(session.effects);
+  const counts = session.loops.map((loop) => loop.count);
   const values: Val[] = [];
   const both = () => {
     for (const branch of [then, otherwise]) values.push(branch());
@@ -260,7 +262,7 @@ function hostBranches(condition: ReturnType<typeof toHost>, then: () => Val, oth
     if (session.choices) session.choices.trying(both);
     else both();
   } catch (error) {
-    if (!(error instanceof Failure) && !(error instanceof PathEnd)) throw error;
+    if (!(error instanceof Failure) && !(error instanceof PathEnd) && !(error instanceof NoLoop)) throw error;
   }
   const [a, b] = values;
   const quiet = sameEffects(before, session.effects);
@@ -268,7 +270,8 @@ function hostBranches(condition: ReturnType<typeof toHost>, then: () => Val, oth
     const type = scalarType(a) === scalarType(b) ? scalarType(a)! : "real";
     return fromHost(hostIf(condition, toHost(a), toHost(b)), type);
   }
-  session.effects = before;
+  restoreEffects(session.effects, before);
+  for (const [i, loop] of session.loops.entries()) loop.count = counts[i]!;
   return null;
 }
 

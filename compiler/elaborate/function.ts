@@ -31,6 +31,8 @@ export interface FunctionArgument {
 export interface FunctionOptions {
   readonly compat?: "fixed" | "source";
   readonly seed?: number;
+  /** Whether folds over host numbers are loops: by default where that is worth it. */
+  readonly loops?: "never" | "always";
   /** What `training` is inside modules; by default as the models are marked. */
   readonly training?: boolean;
 }
@@ -55,6 +57,7 @@ export function elaborateFunction(
   const session = new Session(options.seed ?? 0);
   session.compat = options.compat ?? "fixed";
   session.training = options.training ?? null;
+  if (options.loops !== undefined) session.loopRule = options.loops === "always" ? { runs: 1, saved: 0 } : { runs: Infinity, saved: 0 };
   const made = attempt(() => functionProgram(program, session, fnName, args));
   return made.ok ? { ok: true, value: made.value, warnings: session.warnings } : { ok: false, diagnostics: [made.diagnostic] };
 }

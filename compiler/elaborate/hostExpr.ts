@@ -1,3 +1,4 @@
+import { numberText } from "../ir/attributes.ts";
 import { type HostValue, hostOps } from "../plan/evalHost.ts";
 import type { HostExpr, HostOp } from "../plan/host.ts";
 import type { HostVal, ScalarVal, Val } from "./values.ts";
@@ -19,8 +20,56 @@ export function constantOf(expr: HostExpr): HostValue | undefined {
   return expr.kind === "number" || expr.kind === "bool" || expr.kind === "text" ? expr.value : undefined;
 }
 
+/** Whether two expressions are the same to the last bit. */
+export function sameHost(a: HostExpr, b: HostExpr): boolean {
+  if (a === b) return true;
+  return a.kind === "number" && b.kind === "number" ? Object.is(a.value, b.value) : itemKey([a]) === itemKey([b]);
+}
+
+/** Equal for equal expressions; numbers to the last bit, which JSON does not keep. */
+export function itemKey(exprs: readonly HostExpr[]): string {
+  return exprs
+    .map((e) => (e.kind === "number" ? numberText(e.value) : e.kind === "perRun" ? `[${e.loop}: ${itemKey(e.of)}]` : hostKey(e)))
+    .join(";");
+}
+
+/** What each run of a loop has, as one expression: an item, or the expression itself where all runs have the same. */
+export function itemOf(loop: number, of: readonly HostExpr[]): HostExpr {
+  return of.every((e) => sameHost(e, of[0]!)) ? of[0]! : { kind: "perRun", loop, of };
+}
+
+/** What an expression is in one run of a loop, whatever holds the items. */
+export function atRun<T>(value: T, loop: number, run: number): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => atRun(one, loop, run)) as T;
+  const record = value as Readonly<Record<string, unknown>>;
+  if (record.kind === "perRun" && record.loop === loop) return (record.of as readonly T[])[run]!;
+  return Object.fromEntries(Object.entries(record).map(([key, one]) => [key, atRun(one, loop, run)])) as T;
+}
+
+/** An expression over others; where these differ from run to run of a loop, so does it: items stand outermost, of the innermost loop first. */
+function overItems(args: readonly HostExpr[], make: (args: readonly HostExpr[]) => HostExpr): HostExpr {
+  const loop = Math.max(-1, ...args.map((a) => (a.kind === "perRun" ? a.loop : -1)));
+  if (loop < 0) return make(args);
+  const runs = args.find((a) => a.kind === "perRun" && a.loop === loop) as Extract<HostExpr, { kind: "perRun" }>;
+  const at = (a: HostExpr, i: number): HostExpr => (a.kind === "perRun" && a.loop === loop ? a.of[i]! : a);
+  return itemOf(
+    loop,
+    runs.of.map((_, i) =>
+      overItems(
+        args.map((a) => at(a, i)),
+        make,
+      ),
+    ),
+  );
+}
+
 /** `op(args)`, computed now if everything is known; `and`, `or` and neutral numbers are shortened. */
 export function hostOp(op: HostOp, ...args: readonly HostExpr[]): HostExpr {
+  return overItems(args, (plain) => plainOp(op, plain));
+}
+
+function plainOp(op: HostOp, args: readonly HostExpr[]): HostExpr {
   const known = args.map(constantOf);
   if (known.every((v) => v !== undefined)) return hostConstant(hostOps[op](...(known as HostValue[])));
   const [a, b] = known;
@@ -41,13 +90,19 @@ export function hostOp(op: HostOp, ...args: readonly HostExpr[]): HostExpr {
 }
 
 export function hostIf(condition: HostExpr, then: HostExpr, otherwise: HostExpr): HostExpr {
-  const known = constantOf(condition);
-  if (known !== undefined) return known ? then : otherwise;
-  return { kind: "if", condition, then, otherwise };
+  return overItems([condition, then, otherwise], ([c, t, o]) => {
+    const known = constantOf(c!);
+    if (known !== undefined) return known ? t! : o!;
+    return { kind: "if", condition: c!, then: t!, otherwise: o! };
+  });
 }
 
 /** Whether one of several holds. */
 export function hostAny(of: readonly HostExpr[]): HostExpr {
+  return overItems(of, plainAny);
+}
+
+function plainAny(of: readonly HostExpr[]): HostExpr {
   if (of.some((one) => constantOf(one) === true)) return hostConstant(true);
   const open = of.filter((one) => constantOf(one) === undefined);
   if (open.length === 0) return hostConstant(false);
@@ -56,6 +111,10 @@ export function hostAny(of: readonly HostExpr[]): HostExpr {
 
 /** Texts put together; known neighbours become one. */
 export function hostJoin(parts: readonly HostExpr[]): HostExpr {
+  return overItems(parts, plainJoin);
+}
+
+function plainJoin(parts: readonly HostExpr[]): HostExpr {
   const out: HostExpr[] = [];
   for (const part of parts) {
     const last = out.at(-1);
@@ -73,6 +132,11 @@ export function mapHost(expr: HostExpr, change: (expr: HostExpr) => HostExpr | u
   if (expr.kind === "if") return hostIf(mapHost(expr.condition, change), mapHost(expr.then, change), mapHost(expr.otherwise, change));
   if (expr.kind === "any") return hostAny(expr.of.map((one) => mapHost(one, change)));
   if (expr.kind === "held" || expr.kind === "taken" || expr.kind === "row") return { ...expr, key: mapHost(expr.key, change) };
+  if (expr.kind === "perRun")
+    return itemOf(
+      expr.loop,
+      expr.of.map((one) => mapHost(one, change)),
+    );
   if (expr.kind === "join") return hostJoin(expr.parts.map((part) => mapHost(part, change)));
   if (expr.kind === "item") return { ...expr, args: expr.args.map((arg) => mapHost(arg, change)) };
   return expr;

@@ -6,6 +6,7 @@ import { axisIndex, axisItems, reorder, requireUnique, spreadTo } from "./axes.t
 import { evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import { gatherFrom } from "./gathers.ts";
+import { fromHost, hostNumber, itemOf } from "./hostExpr.ts";
 import { indexPrompt } from "./prompts.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
@@ -16,6 +17,7 @@ import {
   describeTensor,
   isNumeric,
   list,
+  type NumberVal,
   number,
   type PromptVal,
   plainAxis,
@@ -103,6 +105,18 @@ export function indexAxis(scope: Scope, x: TensorVal, axis: string, index: Val, 
   const at = axisIndex(x, axis, span);
   const size = x.value.shape[at]!;
   const without = x.axes.toSpliced(at, 1);
+  if (index.kind === "host" && index.expr.kind === "perRun" && x.value.op === "table" && x.axes.length === 1) {
+    // A known table gives known numbers, one for each run of a loop.
+    const numbers = index.expr.of.map((one) => (one.kind === "number" ? indexAxis(scope, x, axis, number(one.value), span) : null));
+    if (numbers.every((n) => n?.kind === "number"))
+      return fromHost(
+        itemOf(
+          index.expr.loop,
+          numbers.map((n) => hostNumber((n as NumberVal).value)),
+        ),
+        x.value.dtype === "i32" ? "int" : "real",
+      );
+  }
   if (index.kind === "number") {
     const i = index.value < 0 ? index.value + size : index.value;
     if (!Number.isInteger(i) || i < 0 || i >= size) fail("index/out-of-range", span, { index: index.value, size });

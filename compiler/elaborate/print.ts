@@ -208,6 +208,8 @@ export function printHost(expr: HostExpr): string {
       return expr.args.length === 0 ? expr.fact : `${expr.fact}(${expr.args.map(printHost).join(", ")})`;
     case "join":
       return expr.parts.map(printHost).join(" ");
+    case "perRun":
+      return `item(${expr.of.map(printHost).join(", ")})`;
     default:
       expr satisfies never;
       return "?";

@@ -1,5 +1,6 @@
 import type { Builder } from "../ir/builder.ts";
 import type { PlanPrompt } from "../plan/plan.ts";
+import { NoLoop } from "./loopBody.ts";
 import { type PromptVal, plainAxis, type TensorVal, tensor } from "./values.ts";
 
 // Prompts become inputs of the graph: tokens and positions that the host makes for each step. Equal prompts are one.
@@ -22,6 +23,8 @@ export class Prompts {
     let text = this.#textOf.get(prompt.elements);
     if (text === undefined) {
       text = JSON.stringify(prompt.elements);
+      // Tokens are made once for a step, so texts are the same in all runs of a loop.
+      if (text.includes('"kind":"perRun"')) throw new NoLoop();
       this.#textOf.set(prompt.elements, text);
     }
     const shape = prompt.axes.map((a) => a.size!);

@@ -2,13 +2,14 @@ import type { MeasureStmt } from "../../dsl/ast.ts";
 import type { Diagnostic } from "../../dsl/diagnostic.ts";
 import type { Span } from "../../dsl/span.ts";
 import { Builder } from "../ir/builder.ts";
-import type { Value } from "../ir/value.ts";
+import type { Graph, Value } from "../ir/value.ts";
 import type { HostExpr, UniformDecl } from "../plan/host.ts";
 import type { PlanTableUse } from "../plan/plan.ts";
 import type { Check } from "./checks.ts";
 import type { Choices } from "./choices.ts";
-import { constantOf, hostKey, mapHost } from "./hostExpr.ts";
+import { atRun, constantOf, hostKey, itemOf, mapHost } from "./hostExpr.ts";
 import type { Instance, ModelRoot } from "./instance.ts";
+import { type LoopBody, type LoopRule, refuseItems, worthALoop } from "./loopBody.ts";
 import type { ArenaLayout } from "./program.ts";
 import { Prompts } from "./promptInputs.ts";
 import type { Scope } from "./scope.ts";
@@ -88,6 +89,12 @@ export class Session {
   absoluteOf: (file: string) => string = (file) => file;
   /** What stands for numbers of an item where a field of a data set is evaluated: they differ within a batch, so they are no uniforms. */
   items: ItemInputs | null = null;
+  /** Loops whose bodies are being elaborated, outermost first. */
+  readonly loops: LoopBody[] = [];
+  /** When a `fold` over host numbers is a loop. */
+  loopRule: LoopRule = worthALoop;
+  /** By content. */
+  readonly loopBodies = new Map<string, Graph>();
   freshAxes = 1; // makes axis names of nested calls unique
   effects: Effects = freshEffects();
 
@@ -140,6 +147,8 @@ export class Session {
     const settled = this.choices ? mapHost(expr, (e) => this.choices!.known(e)) : expr;
     const known = constantOf(settled);
     if (known !== undefined) return this.builder.scalar(Number(known), dtype);
+    if (settled.kind === "perRun") return this.loopOf(settled.loop).item(settled, dtype);
+    if (this.loops.length > 0) refuseItems(settled);
     if (this.items !== null && expr.kind !== "counter") return this.items.host(expr, dtype);
     const key = `${dtype}:${hostKey(settled)}`;
     let name = this.uniformNames.get(key);
@@ -151,6 +160,31 @@ export class Session {
       this.uniforms.push({ name, dtype, expr: settled });
     }
     return this.builder.input(name, [], { role: "uniform", dtype });
+  }
+
+  /** The loop of an item. */
+  loopOf(number: number): LoopBody {
+    const loop = this.loops.find((l) => l.number === number);
+    if (!loop) throw new Error("internal: an item of a loop outside of it");
+    return loop;
+  }
+
+  /** An expression that must be one for all runs of the loops around: each loop goes on for as long as it is. */
+  assumed(expr: HostExpr): HostExpr {
+    let one = expr;
+    while (one.kind === "perRun") one = this.loopOf(one.loop).assume(one);
+    if (this.loops.length > 0) refuseItems(one);
+    return one;
+  }
+
+  /** What is made with the name of a stream: of runs of a loop each has its own. */
+  perStream(stream: string, make: (stream: string) => HostExpr, loops: readonly LoopBody[] = this.loops): HostExpr {
+    const loop = loops.at(-1);
+    if (!loop || !stream.includes(loop.mark)) return loop ? this.perStream(stream, make, loops.slice(0, -1)) : make(stream);
+    return itemOf(
+      loop.number,
+      loop.runs.map((run, i) => atRun(this.perStream(stream.replaceAll(loop.mark, `[${run}]`), make, loops.slice(0, -1)), loop.number, i)),
+    );
   }
 
   /** The micro-step that device draws are counted by: 0 where starting values are made. */
@@ -189,6 +223,22 @@ export function copyEffects(effects: Effects): Effects {
     checks: [...effects.checks],
     ended: effects.ended,
   };
+}
+
+/** Makes effects what they were; who holds them meanwhile sees it. */
+export function restoreEffects(effects: Effects, before: Effects): void {
+  const now = effects as unknown as Record<string, unknown>;
+  for (const [name, was] of Object.entries(before)) {
+    const held = now[name];
+    if (held instanceof Map && was instanceof Map) {
+      held.clear();
+      for (const [key, value] of was) held.set(key, value);
+    } else if (held instanceof Set && was instanceof Set) {
+      held.clear();
+      for (const value of was) held.add(value);
+    } else if (Array.isArray(held) && Array.isArray(was)) held.splice(0, held.length, ...(was as unknown[]));
+    else now[name] = was;
+  }
 }
 
 /** Whether something besides counted streams happened between the two. */

@@ -2,6 +2,7 @@ import type { Expr } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import { evaluate } from "./expressions.ts";
 import { fail } from "./failure.ts";
+import { constantOf } from "./hostExpr.ts";
 import type { Scope } from "./scope.ts";
 import { describe, type Val } from "./values.ts";
 
@@ -33,8 +34,12 @@ export function sizeOf(expr: Expr, scope: Scope): number {
 export function compileNumber(val: Val, span: Span, scope: Scope, what: string): number {
   if (val.kind === "number") return val.value;
   if (val.kind === "bool") return Number(val.value);
-  if (val.kind === "host" && scope.session.choices && val.type !== "text")
-    return Number(scope.session.choices.settle(val.expr, val.type === "bool", what, span));
+  if (val.kind === "host" && val.type !== "text") {
+    const expr = scope.session.assumed(val.expr);
+    const known = constantOf(expr);
+    if (known !== undefined) return Number(known);
+    if (scope.session.choices) return Number(scope.session.choices.settle(expr, val.type === "bool", what, span));
+  }
   if (val.kind === "host") fail("time/host-value-needed", span, { what });
   fail("type/mismatch", span, { found: describe(val), expected: `${what} known when compiling` });
 }

@@ -1,8 +1,8 @@
-import type { DType, InputRole, OpAttrs, OpName } from "./value.ts";
+import type { DType, Graph, InputRole, OpAttrs, OpName } from "./value.ts";
 
 // The attributes of every primitive as data, in the order in which they are printed and keyed: what `OpAttrs` says to the type checker, this says at run time.
 
-export type AttributeKind = "number" | "numbers" | "text" | "dtype" | "role";
+export type AttributeKind = "number" | "numbers" | "text" | "dtype" | "role" | "graph";
 
 type KindOf<T> = T extends DType
   ? "dtype"
@@ -12,7 +12,9 @@ type KindOf<T> = T extends DType
       ? "text"
       : T extends readonly unknown[]
         ? "numbers"
-        : "number";
+        : T extends Graph
+          ? "graph"
+          : "number";
 
 export const ATTRIBUTES: { readonly [K in OpName]: { readonly [N in keyof OpAttrs[K]]: KindOf<OpAttrs[K][N]> } } = {
   input: { name: "text", role: "role", dtype: "dtype", shape: "numbers" },
@@ -66,6 +68,7 @@ export const ATTRIBUTES: { readonly [K in OpName]: { readonly [N in keyof OpAttr
   conv: { stride: "numbers", padLow: "numbers", padHigh: "numbers", dilation: "numbers", inputDilation: "numbers", groups: "number" },
   attend: { part: "text", scale: "number" },
   attendGrad: { part: "text", scale: "number" },
+  loop: { body: "graph", count: "number", carried: "number", items: "number", part: "number" },
   stop: {},
   gradScale: { scale: "number" },
   save: { name: "text" },
@@ -97,6 +100,8 @@ export function isOfKind(value: unknown, kind: AttributeKind): boolean {
       return typeof value === "string" && dtypes.includes(value);
     case "role":
       return typeof value === "string" && roles.includes(value);
+    case "graph":
+      return typeof value === "object" && value !== null && "results" in value;
     default:
       return kind satisfies never;
   }

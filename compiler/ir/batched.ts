@@ -1,4 +1,5 @@
 import type { Builder } from "./builder.ts";
+import { bodyOf } from "./ops.ts";
 import type { OpAttrs, OpName, Value } from "./value.ts";
 import { topologicalOrder } from "./walk.ts";
 
@@ -85,8 +86,13 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
   const: leaf("const"),
   table: leaf("table"),
   iota: leaf("iota"),
-  random: ({ b, count }, [microStep], attrs, v) =>
-    b.make("random", [microStep!.value], { ...attrs, shape: [count, ...attrs.shape] }, { labels: labels(v) }),
+  random: ({ b, count }, args, attrs, v) =>
+    b.make(
+      "random",
+      args.map((arg) => arg.value),
+      { ...attrs, shape: [count, ...attrs.shape] },
+      { labels: labels(v) },
+    ),
   neg: shifted("neg"),
   abs: shifted("abs"),
   exp: shifted("exp"),
@@ -143,6 +149,14 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
   conv,
   attend: shifted("attend"),
   attendGrad: shifted("attendGrad"),
+  // Written out: a loop is for graphs that run often, not for fields of items.
+  loop: ({ b, count }, args, _, v) => {
+    const given = new Map<string, Value>(args.flatMap((arg, i) => (arg.each ? [[`argument ${i} of a loop`, arg.value] as const] : [])));
+    const leaves = args.map((arg, i) =>
+      arg.each ? b.input(`argument ${i} of a loop`, v.args[i]!.shape, { dtype: v.args[i]!.dtype }) : arg.value,
+    );
+    return batched(b, bodyOf(b, v, leaves)!, count, (name) => given.get(name) ?? null);
+  },
   stop: shifted("stop"),
   gradScale: shifted("gradScale"),
   save: shifted("save"),

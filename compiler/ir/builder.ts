@@ -1,7 +1,8 @@
 import { attributesOf, numberText } from "./attributes.ts";
 import { misuse, sameShape } from "./ops/row.ts";
 import { OPS } from "./ops.ts";
-import type { DType, InputRole, OpAttrs, OpName, Origin, Value, ValueId } from "./value.ts";
+import type { DType, Graph, InputRole, OpAttrs, OpName, Origin, Value, ValueId } from "./value.ts";
+import { graphValues } from "./walk.ts";
 
 // Makes tensor IR. In: an op name, arguments and attributes. Out: the one value with that content, its type inferred by the op table.
 // Invariant: within one builder equal content is the same object; an argument's id is smaller than its user's; labels and origins are not content.
@@ -376,7 +377,25 @@ export function contentKey<K extends OpName>(op: K, args: readonly Value[], attr
 function attributeKey(value: unknown): string {
   if (typeof value === "number") return numberText(value);
   if (typeof value === "string") return JSON.stringify(value);
-  return (value as readonly number[]).map(numberText).join(" ");
+  if (Array.isArray(value)) return (value as readonly number[]).map(numberText).join(" ");
+  return graphKey(value as Graph);
+}
+
+const graphKeys = new WeakMap<Graph, string>();
+
+/** Equal for graphs of equal content, whichever builder made them. */
+export function graphKey(graph: Graph): string {
+  const known = graphKeys.get(graph);
+  if (known !== undefined) return known;
+  const numbers = new Map<Value, number>();
+  const lines = graphValues(graph).map((v, i) => {
+    numbers.set(v, i);
+    const numbered = v.args.map((a) => ({ ...a, id: numbers.get(a)! }) as Value);
+    return contentKey(v.op, numbered, v.attrs as OpAttrs[OpName]);
+  });
+  const key = `{${[graph.name, ...lines, ...graph.results.map((r) => `${r.name} ${numbers.get(r.value)}`)].join("\n")}}`;
+  graphKeys.set(graph, key);
+  return key;
 }
 
 function ascending(axes: readonly number[]): readonly number[] {

@@ -3,6 +3,7 @@ import { attendRows } from "./ops/attend.ts";
 import { contractRows } from "./ops/contract.ts";
 import { indexRows } from "./ops/indexing.ts";
 import { leafRows } from "./ops/leaf.ts";
+import { loopRows } from "./ops/loop.ts";
 import { mapRows } from "./ops/map.ts";
 import { markerRows } from "./ops/marker.ts";
 import { movementRows } from "./ops/movement.ts";
@@ -23,6 +24,7 @@ export const OPS: OpTable = {
   ...indexRows,
   ...contractRows,
   ...attendRows,
+  ...loopRows,
   ...markerRows,
 };
 

@@ -17,24 +17,32 @@ export type ParsedGraph = { readonly graph: Graph } | { readonly error: TextErro
 class BadText extends Error {}
 
 /** The graph that `printGraph` wrote. */
-export function parseGraph(text: string, b: Builder = new Builder()): ParsedGraph {
-  const values = new Map<string, Value>();
+export function parseGraph(text: string, own: Builder = new Builder()): ParsedGraph {
+  const bodies = new Map<string, Graph>();
+  let values = new Map<string, Value>();
+  let b = own;
   let name: string | undefined;
   let results: GraphResult[] | undefined;
+  let isBody = false;
   const lines = text.split("\n");
   for (let i = 0; i < lines.length; i++) {
     const line = new Line(lines[i]!);
     if (line.atEnd()) continue;
     try {
       if (name === undefined) {
-        line.expect("graph");
+        isBody = line.take("body");
+        if (!isBody) line.expect("graph");
         name = line.name();
         line.expect("{");
+        [values, b] = [new Map(), isBody ? new Builder() : own];
       } else if (line.take("return")) {
         results = line.atEnd() ? [] : line.list(() => parseResult(line, values));
-      } else if (!line.take("}")) {
-        parseValue(line, values, b);
-      }
+      } else if (line.take("}")) {
+        if (isBody && results !== undefined) {
+          bodies.set(name, { name, results });
+          [name, results] = [undefined, undefined];
+        }
+      } else parseValue(line, values, bodies, b);
       line.expectEnd();
     } catch (error) {
       // Both our complaints and the op table's about ill-typed applications are faults of the text.
@@ -51,7 +59,7 @@ function parseResult(line: Line, values: ReadonlyMap<string, Value>): GraphResul
   return { name, value: valueNamed(values, line) };
 }
 
-function parseValue(line: Line, values: Map<string, Value>, b: Builder): void {
+function parseValue(line: Line, values: Map<string, Value>, bodies: ReadonlyMap<string, Graph>, b: Builder): void {
   const own = line.match(/%\d+/y, "a value's name");
   line.expect(":");
   const dtype = line.match(/f32|f16|i32|u32|bool/y, "a dtype");
@@ -70,7 +78,7 @@ function parseValue(line: Line, values: Map<string, Value>, b: Builder): void {
   if (!Object.hasOwn(OPS, op)) throw new BadText(`no op '${op}'`);
   const args: Value[] = [];
   while (line.peek(/%/y)) args.push(valueNamed(values, line));
-  const attrs = parseAttributes(line, op as OpName);
+  const attrs = parseAttributes(line, bodies, op as OpName);
   const origins = line.take("//") ? line.list(() => parseOrigin(line), ";") : [];
   const value = b.withOrigin(origins, () => b.make(op as OpName, args, attrs as OpAttrs[OpName], { labels }));
   if (value.dtype !== dtype || !sameShape(value.shape, shape))
@@ -78,17 +86,18 @@ function parseValue(line: Line, values: Map<string, Value>, b: Builder): void {
   values.set(own, value);
 }
 
-function parseAttributes(line: Line, op: OpName): Record<string, unknown> {
+function parseAttributes(line: Line, bodies: ReadonlyMap<string, Graph>, op: OpName): Record<string, unknown> {
   const attrs: Record<string, unknown> = {};
+  const wanted = attributesOf(op);
   if (line.take("{")) {
     line.list(() => {
       const name = line.match(/\w+/y, "an attribute");
       line.expect(":");
-      attrs[name] = line.attribute();
+      const isGraph = wanted.some(([known, kind]) => known === name && kind === "graph");
+      attrs[name] = isGraph ? bodyNamed(bodies, line) : line.attribute();
     });
     line.expect("}");
   }
-  const wanted = attributesOf(op);
   for (const [name, kind] of wanted)
     if (!isOfKind(attrs[name], kind)) throw new BadText(`'${op}' wants the attribute '${name}' of kind ${kind}`);
   const unknown = Object.keys(attrs).find((name) => !wanted.some(([known]) => known === name));
@@ -110,6 +119,13 @@ function valueNamed(values: ReadonlyMap<string, Value>, line: Line): Value {
   const value = values.get(name);
   if (value === undefined) throw new BadText(`${name} is not defined above`);
   return value;
+}
+
+function bodyNamed(bodies: ReadonlyMap<string, Graph>, line: Line): Graph {
+  const name = line.name();
+  const body = bodies.get(name);
+  if (body === undefined) throw new BadText(`the body '${name}' is not defined above`);
+  return body;
 }
 
 /** A cursor in one line; blanks between tokens are skipped. */

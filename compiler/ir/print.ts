@@ -9,15 +9,32 @@ import { graphValues } from "./walk.ts";
 //     %1: f32[batch: 4] = sum %0 {axes: [1]}
 //     return loss = %1
 //   }
+//
+// The body of a loop is a graph of its own that begins with `body`; the loop names it.
 
-/** The graph as text; `parseGraph` reads it back. */
+/** The graph as text, after the bodies of its loops; `parseGraph` reads it back. */
 export function printGraph(graph: Graph): string {
+  const bodies = loopBodies(graph);
+  return [...[...bodies].map((body) => oneGraph("body", body)), oneGraph("graph", graph)].join("");
+}
+
+/** The bodies of a graph's loops, inner ones first. */
+function loopBodies(graph: Graph, found: Set<Graph> = new Set()): Set<Graph> {
+  for (const v of graphValues(graph)) {
+    if (v.op !== "loop" || found.has(v.attrs.body)) continue;
+    loopBodies(v.attrs.body, found);
+    found.add(v.attrs.body);
+  }
+  return found;
+}
+
+function oneGraph(kind: "graph" | "body", graph: Graph): string {
   const order = graphValues(graph);
   const names = new Map(order.map((v, i) => [v, `%${i}`]));
   const nameOf = (v: Value) => names.get(v)!;
   const results = graph.results.map((r) => `${nameText(r.name)} = ${nameOf(r.value)}`);
   return [
-    `graph ${nameText(graph.name)} {`,
+    `${kind} ${nameText(graph.name)} {`,
     ...order.map((v) => `  ${printValue(v, nameOf)}`),
     `  return ${results.join(", ")}`,
     "}",
@@ -50,6 +67,7 @@ export function originText({ span, chain }: Origin): string {
 function attributeText(value: unknown, quoted: boolean): string {
   if (typeof value === "number") return numberText(value);
   if (typeof value === "string") return quoted ? JSON.stringify(value) : value;
+  if (!Array.isArray(value)) return nameText((value as Graph).name);
   return `[${(value as readonly number[]).map(numberText).join(", ")}]`;
 }
 

@@ -25,7 +25,10 @@ export interface OpAttrs {
   const: { readonly value: number; readonly dtype: DType }; // a scalar; tensors of it are broadcasts
   table: { readonly data: readonly number[]; readonly dtype: DType; readonly shape: readonly number[] }; // small constant tensors
   iota: { readonly size: number }; // i32[size]: 0, 1, …
-  /** Philox4x32-10 bits, u32[shape]; element e has counter (e, microStep, word >> 2, 0), word & 3 picks the word. The argument is the micro-step, u32[]. */
+  /**
+   * Philox4x32-10 bits, u32[shape]; element e has counter (e, microStep, word >> 2, 0), word & 3 picks the word. Arguments: the micro-step, u32[],
+   * and in the body of a loop, where each run has a stream of its own, u32[] that is exclusive-or-ed to key1.
+   */
   random: { readonly key0: number; readonly key1: number; readonly word: number; readonly shape: readonly number[] };
   // elementwise, one argument
   neg: NoAttrs;
@@ -98,6 +101,12 @@ export interface OpAttrs {
   attend: { readonly part: "out" | "sums"; readonly scale: number };
   /** (q, k, v, sums, delta [b…, query], cotangent of out, perhaps mask) -> the cotangent of q, k or v; delta is Σ out · cotangent. */
   attendGrad: { readonly part: "q" | "k" | "v"; readonly scale: number };
+  /**
+   * `count` runs of a body. Arguments: the carried values, items (one element per run), and what all runs share; the body's inputs `carry<k>`,
+   * `item<k>` (a scalar host number of the run) and `shared<k>`. Its results `carry<k>` are the next carried values, `every<k>` is kept from
+   * each run. The parts are the carried values after the last run, then what was kept, stacked along a first axis.
+   */
+  loop: { readonly body: Graph; readonly count: number; readonly carried: number; readonly items: number; readonly part: number };
   // markers: identities that passes read
   stop: NoAttrs;
   gradScale: { readonly scale: number };

@@ -7,8 +7,8 @@ import type { Graph, Value } from "./value.ts";
 
 // The verifier of the tensor level. In: a graph and the name of the pass that made it. Out: what is wrong, each message with pass, node and source span.
 
-/** All faults of a graph; empty when it is well formed. */
-export function verifyGraph(graph: Graph, pass: string): string[] {
+/** All faults of a graph and of the bodies of its loops; empty when it is well formed. */
+export function verifyGraph(graph: Graph, pass: string, bodies: Map<string, Graph> = new Map()): string[] {
   const { order, cycle } = walkCarefully(graph.results.map((r) => r.value));
   if (cycle) return [complaint(pass, cycle, "it depends on itself")];
   const faults: string[] = [];
@@ -18,6 +18,13 @@ export function verifyGraph(graph: Graph, pass: string): string[] {
   for (const v of order) {
     const fault = faultOf(v) ?? registerValue(v, byId, byContent, inputs);
     if (fault !== undefined) faults.push(complaint(pass, v, fault));
+  }
+  for (const body of new Set(order.flatMap((v) => (v.op === "loop" ? [v.attrs.body] : [])))) {
+    const namesake = bodies.get(body.name);
+    if (namesake === body) continue;
+    if (namesake) faults.push(`${pass}: graph '${graph.name}' has two bodies named '${body.name}'`);
+    bodies.set(body.name, body);
+    faults.push(...verifyGraph(body, `${pass}, body of a loop`, bodies));
   }
   const names = graph.results.map((r) => r.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);

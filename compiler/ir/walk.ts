@@ -1,8 +1,11 @@
 import type { Builder } from "./builder.ts";
 import type { Graph, Value } from "./value.ts";
 
-/** All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. */
-export function topologicalOrder(roots: readonly Value[]): Value[] {
+/**
+ * All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. What `stop`
+ * holds of counts as a leaf.
+ */
+export function topologicalOrder(roots: readonly Value[], stop?: (v: Value) => boolean): Value[] {
   // An argument's id is smaller than its user's.
   const done = new Uint8Array(roots.reduce((most, v) => Math.max(most, v.id), -1) + 1);
   const order: Value[] = [];
@@ -12,7 +15,7 @@ export function topologicalOrder(roots: readonly Value[]): Value[] {
     if (done[root.id] === 1) continue;
     done[root.id] = 1;
     stack.push(root);
-    next.push(0);
+    next.push(stop?.(root) ? root.args.length : 0);
     while (stack.length > 0) {
       const top = stack.length - 1;
       const argument = stack[top]!.args[next[top]!];
@@ -24,7 +27,7 @@ export function topologicalOrder(roots: readonly Value[]): Value[] {
         if (done[argument.id] === 0) {
           done[argument.id] = 1;
           stack.push(argument);
-          next.push(0);
+          next.push(stop?.(argument) ? argument.args.length : 0);
         }
       }
     }

@@ -101,7 +101,10 @@ function needed(v: Value, box: Box): Needs | undefined {
       return { boxes: [], make: (b) => b.slice(b.make(v.op, [], v.attrs, { labels: v.labels }), box.start, box.size) };
     case "random":
       // Draws are counted by element, so the whole is written down and a part of it computed.
-      return one(wholeBox([]), (b, step) => b.slice(b.make("random", [step], v.attrs), box.start, box.size));
+      return {
+        boxes: v.args.map(() => wholeBox([])),
+        make: (b, parts) => b.slice(b.make("random", parts as Value[], v.attrs), box.start, box.size),
+      };
     case "broadcast": {
       const shape = v.args[0]!.shape;
       const at = pick(box, v.attrs.axes);

@@ -83,6 +83,8 @@ export function evaluateHost(expr: HostExpr, environment: HostEnvironment): Host
       return environment.known?.taken(expr.table, String(evaluateHost(expr.key, environment)), expr.field, expr.present) ?? 0;
     case "join":
       return expr.parts.map((part) => String(evaluateHost(part, environment))).join("");
+    case "perRun":
+      throw new Error("internal: an item of a loop outside of it");
     default:
       expr satisfies never;
       throw new Error("internal: unknown host expression");

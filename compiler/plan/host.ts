@@ -24,6 +24,8 @@ export type HostExpr =
   | { readonly kind: "item"; readonly fact: ItemFact; readonly args: readonly HostExpr[]; readonly type: "bool" | "int" | "real" | "text" }
   /** Texts put together. */
   | { readonly kind: "join"; readonly parts: readonly HostExpr[] }
+  /** One expression per run of a loop that is being elaborated; a loop's own fields hold them afterwards, so no plan has one. */
+  | { readonly kind: "perRun"; readonly loop: number; readonly of: readonly HostExpr[] }
   | { readonly kind: "op"; readonly op: HostOp; readonly args: readonly HostExpr[] }
   | { readonly kind: "if"; readonly condition: HostExpr; readonly then: HostExpr; readonly otherwise: HostExpr };
 

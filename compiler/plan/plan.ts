@@ -70,7 +70,23 @@ export type PlanOp =
     }
   | { readonly kind: "copy"; readonly from: PlanBinding; readonly to: PlanBinding }
   /** Fills with zero bytes. */
-  | { readonly kind: "clear"; readonly target: PlanBinding };
+  | { readonly kind: "clear"; readonly target: PlanBinding }
+  | PlanRepeat;
+/** Operations that run `count` times. Before each run its items go to the uniform buffer; after it, what is kept of it to where all are. */
+export interface PlanRepeat {
+  readonly kind: "repeat";
+  readonly count: number;
+  readonly what: string;
+  readonly items: readonly PlanItems[];
+  readonly ops: readonly PlanOp[];
+  readonly every: readonly { readonly from: PlanBinding; readonly to: PlanBinding }[]; // `to` has room for all runs
+}
+/** Host numbers of the runs: `words` for each run in turn, which its kernels see as the uniforms from `uniform` on. */
+export interface PlanItems {
+  readonly from: PlanBinding;
+  readonly uniform: number; // index in Plan.uniforms
+  readonly words: number;
+}
 export interface PlanLeg {
   readonly name: string;
   readonly ops: readonly PlanOp[];

@@ -1,6 +1,7 @@
 import { halfBytes } from "./half.ts";
 import { canLieInStripes, isTextureKind, maxOperandTextureRows, operandTextureSize, texelBytesOf } from "./operandTexture.ts";
-import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, StoredTensor } from "./plan.ts";
+import { flatOps } from "./ops.ts";
+import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, PlanRepeat, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
 
 // Checks that a plan can be run as it stands. In: any plan, also one read from disk. Out: every problem found, each naming leg, operation and
@@ -125,7 +126,7 @@ function verifyLeg(plan: Plan, leg: PlanLeg, report: Report): void {
     known.write(input.at);
   }
   for (const [index, op] of leg.ops.entries()) {
-    const what = op.kind === "dispatch" ? op.what : op.kind;
+    const what = op.kind === "dispatch" || op.kind === "repeat" ? op.what : op.kind;
     verifyOp(plan, op, known, (message) => report(message, leg.name, index, what));
   }
   const outputNames = new Set<string>();
@@ -195,8 +196,35 @@ function verifyOp(plan: Plan, op: PlanOp, known: Known, note: Note): void {
     case "dispatch":
       verifyDispatch(plan, op, known, note);
       return;
+    case "repeat":
+      verifyRepeat(plan, op, known, note);
+      return;
     default:
       op satisfies never;
+  }
+}
+
+/** A later run reads what an earlier one wrote besides what was there, so one look at the body is enough. */
+function verifyRepeat(plan: Plan, op: PlanRepeat, known: Known, note: Note): void {
+  if (!Number.isInteger(op.count) || op.count < 1) note(`runs ${op.count} times`);
+  for (const { from, uniform, words } of op.items) {
+    if (!checkRange(plan, from, copyAlignment, note)) continue;
+    if (from.bytes !== 4 * words * op.count) note(`items of ${words} words for ${op.count} runs are ${describe(plan, from)}`);
+    if (uniform < 0 || words < 1 || uniform + words > plan.uniforms.length)
+      note(`items go to the uniforms ${uniform} to ${uniform + words - 1}; there are ${plan.uniforms.length}`);
+    checkRead(plan, from, known, note);
+  }
+  for (const [i, inner] of op.ops.entries()) {
+    const what = inner.kind === "dispatch" || inner.kind === "repeat" ? inner.what : inner.kind;
+    verifyOp(plan, inner, known, (message) => note(`op ${i} of the body (${what}): ${message}`));
+  }
+  for (const { from, to } of op.every) {
+    if (!checkRange(plan, from, copyAlignment, note) || !checkRange(plan, to, copyAlignment, note)) continue;
+    if (to.bytes !== op.count * from.bytes) note(`keeps ${from.bytes} bytes of each of ${op.count} runs in a range of ${to.bytes}`);
+    if (from.buffer === to.buffer) note(`copies within buffer ${from.buffer}: the API refuses this`);
+    checkRead(plan, from, known, note);
+    checkWritable(plan, to, note);
+    known.write(to);
   }
 }
 
@@ -368,7 +396,7 @@ function verifyStored(plan: Plan, stored: readonly StoredTensor[], init: PlanLeg
   const keys = new Set<string>();
   const taken = new Map<number, { from: number; to: number; key: string }[]>();
   const initialised = new BufferRanges();
-  for (const op of init?.ops ?? []) {
+  for (const { op } of flatOps(init?.ops ?? [])) {
     if (op.kind === "copy") initialised.add(op.to);
     else if (op.kind === "clear") initialised.add(op.target);
     else {

@@ -93,7 +93,8 @@ export class PointEvaluator {
         return index[0]!;
       case "random": {
         const { key0, key1, word } = v.attrs;
-        return philox4x32(key0, key1, flatten(index, v.shape), this.at(v.args[0]!, []), word >>> 2, 0)[word & 3]!;
+        const key = v.args[1] ? (key1 ^ this.at(v.args[1], [])) >>> 0 : key1;
+        return philox4x32(key0, key, flatten(index, v.shape), this.at(v.args[0]!, []), word >>> 2, 0)[word & 3]!;
       }
       case "reshape":
         return this.at(v.args[0]!, unflatten(flatten(index, v.shape), v.args[0]!.shape));

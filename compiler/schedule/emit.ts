@@ -223,7 +223,9 @@ export class Emitter {
       case "random": {
         const element = this.wideIndex(flatten(index, stridesOf(value.shape)), scope);
         const step = this.emit(value.args[0]!, [], scope);
-        return t.philox(value.attrs.key0, value.attrs.key1, value.attrs.word, t.cast(element, "u32"), step);
+        const own = t.lit(value.attrs.key1, "u32");
+        const key1 = value.args[1] ? t.xor(own, this.emit(value.args[1], [], scope)) : own;
+        return t.philox(value.attrs.key0, key1, value.attrs.word, t.cast(element, "u32"), step);
       }
       case "reshape": {
         const argument = value.args[0]!;

@@ -320,7 +320,7 @@ function label(e: TileExpr): string {
     case "fromLane":
       return `fromLane ${e.lane}`;
     case "philox":
-      return `philox ${e.key0} ${e.key1} ${e.word}`;
+      return `philox ${e.key0} ${e.word}`;
     case "lane":
     case "fma":
     case "select":

@@ -271,15 +271,17 @@ export function reduceParts(op: "add" | "max" | "min", arg: TileExpr): TileExpr 
   return binary(op, binary(op, x, y), binary(op, z, w));
 }
 
-/** Word `word` of a random stream. With four elements, four draws side by side. `element` and `step` are u32. */
-export function philox(key0: number, key1: number, word: number, element: TileExpr, step: TileExpr): TileExpr {
-  if (element.type.scalar !== "u32" || step.type.scalar !== "u32" || step.type.width !== 1) wrongTypes("philox", element, step);
+/** Word `word` of a random stream. With four elements, four draws side by side. The second key, `element` and `step` are u32. */
+export function philox(key0: number, secondKey: TileExpr | number, word: number, element: TileExpr, step: TileExpr): TileExpr {
+  const key1 = typeof secondKey === "number" ? lit(secondKey >>> 0, "u32") : secondKey;
+  if (element.type.scalar !== "u32" || !sameType(step.type, typeOf("u32"))) wrongTypes("philox", element, step);
+  if (!sameType(key1.type, typeOf("u32"))) wrongTypes("philox", key1);
   if (element.type.width === 4) {
     const [x, y, z, w] = partsOf(element);
     const draw = (e: TileExpr) => philox(key0, key1, word, e, step);
     return vecOf(draw(x), draw(y), draw(z), draw(w));
   }
-  return { kind: "philox", type: typeOf("u32"), key0: key0 >>> 0, key1: key1 >>> 0, word, element, step };
+  return { kind: "philox", type: typeOf("u32"), key0: key0 >>> 0, key1, word, element, step };
 }
 
 // Statements.

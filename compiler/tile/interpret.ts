@@ -358,11 +358,10 @@ class Machine {
         };
       }
       case "philox": {
-        const element = this.#expression(e.element);
-        const step = this.#expression(e.step);
+        const [key, element, step] = [e.key1, e.element, e.step].map((x) => this.#expression(x)) as [Evaluate, Evaluate, Evaluate];
         return (mask) => {
-          const [elements, steps] = [element(mask), step(mask)];
-          for (let i = 0; i < size; i++) result[i] = philox4x32(e.key0, e.key1, elements[i]!, steps[i]!, e.word >>> 2, 0)[e.word & 3]!;
+          const [keys, elements, steps] = [key(mask), element(mask), step(mask)];
+          for (let i = 0; i < size; i++) result[i] = philox4x32(e.key0, keys[i]!, elements[i]!, steps[i]!, e.word >>> 2, 0)[e.word & 3]!;
           return result;
         };
       }

@@ -62,7 +62,7 @@ function operandText(e: TileExpr): string {
     case "reduceLanes":
       return call(`${e.op}Lanes`, e.arg);
     case "philox":
-      return `philox(key ${e.key0} ${e.key1}, word ${e.word}, element ${expressionText(e.element)}, step ${expressionText(e.step)})`;
+      return `philox(key ${e.key0} ${expressionText(e.key1)}, word ${e.word}, element ${expressionText(e.element)}, step ${expressionText(e.step)})`;
     default:
       throw new Error(`internal: tile expression ${JSON.stringify(e satisfies never)}`);
   }

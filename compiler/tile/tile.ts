@@ -76,7 +76,7 @@ export type TileExpr =
       readonly kind: "philox";
       readonly type: TileType;
       readonly key0: number;
-      readonly key1: number;
+      readonly key1: TileExpr;
       readonly word: number;
       readonly element: TileExpr; // u32
       readonly step: TileExpr; // u32

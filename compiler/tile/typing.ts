@@ -122,7 +122,7 @@ export function typeProblem(e: TileExpr): string | null {
     case "reduceLanes":
       return scalar === "bool" ? `${e.kind} of a bool` : must(e.arg.type, e.kind);
     case "philox":
-      if (!sameType(e.element.type, typeOf("u32")) || !sameType(e.step.type, typeOf("u32"))) return "philox of other than u32";
+      if (![e.key1, e.element, e.step].every((x) => sameType(x.type, typeOf("u32")))) return "philox of other than u32";
       return must(typeOf("u32"), "philox");
     case "ref":
       return null;

@@ -29,7 +29,7 @@ export function operandsOf(e: TileExpr): readonly TileExpr[] {
     case "shared":
       return [e.index];
     case "philox":
-      return [e.element, e.step];
+      return [e.key1, e.element, e.step];
     default:
       throw new Error(`internal: tile expression ${JSON.stringify(e satisfies never)}`);
   }

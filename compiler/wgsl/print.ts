@@ -258,7 +258,7 @@ class Printer {
         return `${{ add: "subgroupAdd", max: "subgroupMax", min: "subgroupMin" }[e.op]}(${free(e.arg)})`;
       case "philox": {
         const counter = `vec4u(${free(e.element)}, ${free(e.step)}, ${e.word >>> 2}u, 0u)`;
-        return `${this.helpers.call("philox", 1)}(vec2u(${e.key0}u, ${e.key1}u), ${counter}).${parts[(e.word & 3) as 0 | 1 | 2 | 3]}`;
+        return `${this.helpers.call("philox", 1)}(vec2u(${e.key0}u, ${free(e.key1)}), ${counter}).${parts[(e.word & 3) as 0 | 1 | 2 | 3]}`;
       }
       default:
         throw new Error(`internal: tile expression ${JSON.stringify(e satisfies never)}`);

@@ -1,5 +1,4 @@
-import type { LegCommand } from "./commands.ts";
-import { encodeTransfer } from "./commands.ts";
+import { type DispatchCommand, encodeTransfer, type FlatCommand, flatCommands } from "./commands.ts";
 import type { Session } from "./session.ts";
 
 // Where the time of a leg goes. In: a session whose inputs are written. Out: milliseconds for each kind of work. Uses the device's
@@ -47,7 +46,8 @@ const elsewhere = "made by the compiler";
 export async function profileLeg(session: Session, legName: string, options: { readonly repeats?: number } = {}): Promise<LegProfile> {
   const leg = session.plan.legs.find((candidate) => candidate.name === legName);
   if (leg === undefined) throw new Error(`internal: the plan has no leg ${legName}`);
-  const commands = session.commandsOf(legName);
+  const counted = flatCommands(session.commandsOf(legName));
+  const commands = counted.map((c) => c.command);
   const repeats = options.repeats ?? 5;
   const byTimestamp = session.opened.device.features.has("timestamp-query");
   session.run(legName); // warm: caches, and buffers that the driver has not touched yet
@@ -62,12 +62,12 @@ export async function profileLeg(session: Session, legName: string, options: { r
   }
   const rows = new Map<string, Sum & { readonly what: string; readonly template: string; readonly kernel: string | null }>();
   const lines = new Map<string, Sum & { readonly line: string }>();
-  for (const [i, command] of commands.entries()) {
-    const op = command.kind === "dispatch" ? leg.ops[command.op] : undefined;
-    const what = op?.kind === "dispatch" ? op.what : command.kind === "texture" ? "operand to texture" : command.kind;
-    const template = op?.kind === "dispatch" ? op.template : "transfer";
-    const kernel = op?.kind === "dispatch" ? session.plan.kernels[op.kernel]!.id : null;
-    const line = op?.kind === "dispatch" ? (op.origins[0]?.replace(/:\d+$/, "") ?? elsewhere) : elsewhere;
+  for (const [i, { command, times }] of counted.entries()) {
+    const op = command.kind === "dispatch" ? command.op : undefined;
+    const what = op ? op.what : command.kind === "texture" ? "operand to texture" : command.kind;
+    const template = op ? op.template : "transfer";
+    const kernel = op ? session.plan.kernels[op.kernel]!.id : null;
+    const line = op ? (op.origins[0]?.replace(/:\d+$/, "") ?? elsewhere) : elsewhere;
     const nothing = { count: 0, ms: 0, flops: 0, bytesMoved: 0 };
     const key = `${template} ${what} ${kernel}`;
     const row = rows.get(key) ?? { ...nothing, what, template, kernel };
@@ -75,11 +75,11 @@ export async function profileLeg(session: Session, legName: string, options: { r
     const ofLine = lines.get(line) ?? { ...nothing, line };
     lines.set(line, ofLine);
     for (const sums of [row, ofLine]) {
-      sums.count++;
-      sums.ms += median(runs.map((run) => run[i]!));
-      if (op?.kind !== "dispatch") continue;
-      sums.flops += op.flops;
-      sums.bytesMoved += op.bytesMoved;
+      sums.count += times;
+      sums.ms += times * median(runs.map((run) => run[i]!));
+      if (!op) continue;
+      sums.flops += times * op.flops;
+      sums.bytesMoved += times * op.bytesMoved;
     }
   }
   const sorted = [...rows.values()].sort((a, b) => b.ms - a.ms || (a.what < b.what ? -1 : 1));
@@ -106,7 +106,7 @@ function median(values: readonly number[]): number {
 }
 
 /** Milliseconds of each command, from timestamps around a pass of its own. Transfers have none: they count as the gap between passes. */
-async function timestamps(session: Session, commands: readonly LegCommand[]): Promise<Float64Array> {
+async function timestamps(session: Session, commands: readonly FlatCommand[]): Promise<Float64Array> {
   const { device } = session.opened;
   const times = new Float64Array(commands.length);
   for (let from = 0; from < commands.length; from += commandsPerSet) {
@@ -142,17 +142,17 @@ async function timestamps(session: Session, commands: readonly LegCommand[]): Pr
   return times;
 }
 
-function encodeDispatch(pass: GPUComputePassEncoder, command: Extract<LegCommand, { kind: "dispatch" }>): void {
+function encodeDispatch(pass: GPUComputePassEncoder, command: DispatchCommand): void {
   pass.setPipeline(command.pipeline);
   pass.setBindGroup(0, command.group);
   pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
 }
 
 /** Milliseconds of each command by the host's clock: submitted alone, as often as makes 2 ms. */
-async function hostTimes(session: Session, commands: readonly LegCommand[]): Promise<Float64Array> {
+async function hostTimes(session: Session, commands: readonly FlatCommand[]): Promise<Float64Array> {
   const { device } = session.opened;
   const times = new Float64Array(commands.length);
-  const submit = async (command: LegCommand, count: number): Promise<number> => {
+  const submit = async (command: FlatCommand, count: number): Promise<number> => {
     const started = performance.now();
     const encoder = device.createCommandEncoder();
     if (command.kind === "dispatch") {

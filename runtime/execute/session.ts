@@ -1,4 +1,5 @@
 import { fromHalves, halfBytes, toHalves } from "../../compiler/plan/half.ts";
+import { flatOps } from "../../compiler/plan/ops.ts";
 import type { Plan, PlanBinding, PlanKernel, PlanLeg, StoredTensor } from "../../compiler/plan/plan.ts";
 import { printProblem, verifyPlan } from "../../compiler/plan/verify.ts";
 import { narrowed, widened } from "../checkpoint/floats.ts";
@@ -154,7 +155,7 @@ async function createPipelines(
   onPipelines: SessionOptions["onPipelines"],
 ): Promise<Pick<PlanObjects, "layouts" | "pipelines">> {
   const { device } = opened;
-  const used = new Set(plan.legs.flatMap((leg) => leg.ops.flatMap((op) => (op.kind === "dispatch" ? [op.kernel] : []))));
+  const used = new Set(plan.legs.flatMap((leg) => flatOps(leg.ops).flatMap(({ op }) => (op.kind === "dispatch" ? [op.kernel] : []))));
   const layoutOf = new Map<string, GPUBindGroupLayout>();
   const layouts = plan.kernels.map((kernel) => {
     const key = kernel.bindings.join();

@@ -30,7 +30,7 @@ export interface TextureSize {
 }
 export interface PlanTextures {
   readonly sizes: readonly TextureSize[];
-  /** For each leg and operation. */
+  /** For each leg and operation; a loop's body follows the loop. */
   readonly legs: readonly (readonly OperationTextures[])[];
 }
 
@@ -74,7 +74,9 @@ function legTextures(plan: Plan, leg: PlanLeg, sizes: TextureSize[]): OperationT
 function copiesOf(plan: Plan, leg: PlanLeg): { readonly copies: readonly Copy[]; readonly bound: readonly (readonly (Copy | null)[])[] } {
   const copies: Copy[] = [];
   const fresh = new Map<string, Copy>();
-  const bound = leg.ops.map((op, i) => {
+  const bound = inOrder(leg.ops).map((op, i) => {
+    // Each run of a body makes its copies anew: kept for all runs they would need as much memory as the weights.
+    if (op.kind === "repeat") fresh.clear();
     const bindings = textureBindings(plan, op).map((binding) => {
       if (binding === null) return null;
       const { at, kind } = binding;
@@ -94,6 +96,11 @@ function copiesOf(plan: Plan, leg: PlanLeg): { readonly copies: readonly Copy[];
     return bindings;
   });
   return { copies, bound };
+}
+
+/** All operations, those of a loop after it. */
+function inOrder(ops: readonly PlanOp[]): PlanOp[] {
+  return ops.flatMap((op) => (op.kind === "repeat" ? [op, ...inOrder(op.ops)] : [op]));
 }
 
 /** Ranges bound as textures by one operation, in binding order; null where the binding is a buffer. */
@@ -116,6 +123,8 @@ function writtenBy(plan: Plan, op: PlanOp): readonly PlanBinding[] {
       const kinds = plan.kernels[op.kernel]!.bindings;
       return op.bindings.filter((_, i) => kinds[i] === "readWrite");
     }
+    case "repeat":
+      return op.every.map((e) => e.to);
     default:
       return op satisfies never;
   }

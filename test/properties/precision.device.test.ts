@@ -192,7 +192,7 @@ describe("random programs with f16 storage on the device", () => {
   it("equal the f64 meaning with its roundings, and the f32 program loosely", async () => {
     const tally = new Tally();
     await fc.assert(
-      fc.asyncProperty(programs({ steps: 14, without: ["attend", "attendGrad"] }), async (program) => {
+      fc.asyncProperty(programs({ steps: 14, without: ["attend", "attendGrad", "loop"] }), async (program) => {
         const graph = ofData(program.graph);
         for (const [, target] of forms) {
           await checkHalves(graph, program.inputs, target, {}, tally, (options) => run(graph, program.inputs, target, options));

@@ -92,8 +92,9 @@ export function precisionProperties(runs: number, seed: number): void {
   it.each(["native", "packed"])("equal the f64 meaning with its roundings, %s", async (form) => {
     const tally = new Tally();
     await fc.assert(
-      // (Gradients of attention are asked for at sums of other scores, where weights leave the range of f16; attention is measured below.)
-      fc.asyncProperty(programs({ steps: 14, without: ["attend", "attendGrad"] }), settings, async (program, given) => {
+      // (A leg with loops is several graphs: the one with the casts is not there as a whole.
+      // Gradients of attention are asked for at sums of other scores, where weights leave the range of f16; attention is measured below.)
+      fc.asyncProperty(programs({ steps: 14, without: ["attend", "attendGrad", "loop"] }), settings, async (program, given) => {
         const graph = ofData(program.graph);
         const cramped = { ...given.target, shaderF16: form === "native" };
         // In windows the graph with the casts is one over parts of inputs and results: then only the f32 program is there to compare with.

@@ -1,3 +1,4 @@
+import { Builder } from "../../compiler/ir/builder.ts";
 import { elementCount } from "../../compiler/ir/ops/row.ts";
 import type { DType, OpName, Value } from "../../compiler/ir/value.ts";
 import type { Draft } from "./programs.ts";
@@ -321,6 +322,25 @@ export const programSteps: { readonly [K in OpName]: ProgramStep } = {
     const cotangent = d.shaped([...rows, v.shape[v.shape.length - 1]!], "f32", y >> 2);
     const args = [q, key, v, numbers, d.shaped(rows, "f32", k >> 2), cotangent, ...mask];
     return d.b.make("attendGrad", args, { part: pick(["q", "k", "v"] as const, form >> 1), scale: pick([0.5, 1, -0.25], form >> 4) });
+  },
+  loop: (d, [, x, count, y, part, key]) => {
+    // Runs of sin(carried * item + shared) + noise / 4, whose numbers and draws differ from run to run.
+    const start = d.pick("f32", x);
+    const shared = d.shaped(start.shape, "f32", y);
+    const runs = 1 + (count % 3);
+    const b = new Builder();
+    const [carry, given] = [b.input("carry0", start.shape), b.input("shared0", start.shape)];
+    const [item, second] = [b.input("item0", [], { role: "uniform" }), b.input("item1", [], { role: "uniform", dtype: "u32" })];
+    const bits = b.make("random", [b.scalar(1, "u32"), second], { key0: 3, key1: key, word: part % 4, shape: start.shape });
+    const noise = b.mul(b.cast(b.shr(bits, 8), "f32"), 2 ** -26);
+    const next = b.add(b.sin(b.add(b.mul(carry, b.broadcastInDim(item, start.shape, [])), given)), noise);
+    const results = [
+      { name: "carry0", value: next },
+      { name: "every0", value: b.mul(next, 2) },
+    ];
+    const body = { name: `body ${start.shape.join("x")} ${key} ${part % 4}`, results };
+    const items = [d.b.table([0.5, -1, 2].slice(0, runs), [runs]), d.b.table([5, 6, 7].slice(0, runs), [runs], "u32")];
+    return d.b.make("loop", [start, ...items, shared], { body, count: runs, carried: 1, items: 2, part: part % 2 });
   },
 
   stop: marked((d, x) => d.b.stop(x)),

@@ -19,7 +19,7 @@ export function differences(before: Plan, after: Plan): string[] {
   return found;
 }
 
-const whatOf = (op: PlanOp): string => (op.kind === "dispatch" ? op.what : op.kind);
+const whatOf = (op: PlanOp): string => (op.kind === "dispatch" || op.kind === "repeat" ? op.what : op.kind);
 function textOf(plan: Plan, op: PlanOp): string {
   const at = (b: PlanBinding): string => `${plan.buffers[b.buffer]!.name}+${b.offset}:${b.bytes}`;
   switch (op.kind) {
@@ -29,6 +29,13 @@ function textOf(plan: Plan, op: PlanOp): string {
       return `${at(op.from)} -> ${at(op.to)}`;
     case "clear":
       return at(op.target);
+    case "repeat": {
+      const copies = [
+        ...op.items.map((i) => `${at(i.from)} -> ${i.uniform}+${i.words}`),
+        ...op.every.map((e) => `${at(e.from)} -> ${at(e.to)}`),
+      ];
+      return [`${op.count}`, ...copies, ...op.ops.map((inner) => textOf(plan, inner))].join("; ");
+    }
     default:
       return op satisfies never;
   }

@@ -4,7 +4,8 @@ import { streamKey } from "../../plan/philox.ts";
 import { applyBinary, castTo } from "../arithmetic.ts";
 import { axisItems, requireUnique } from "../axes.ts";
 import { fail, unsupported } from "../failure.ts";
-import { fromHost, toHost } from "../hostExpr.ts";
+import { constantOf, fromHost, hostNumber, toHost } from "../hostExpr.ts";
+import type { Session } from "../session.ts";
 import {
   type AxisItem,
   type DistributionVal,
@@ -82,7 +83,7 @@ function draw(c: BuiltinCall): Val {
       c.spanOf("axes"),
     );
   }
-  if (distribution.source) return drawTexts(distribution.source.grammar, stream, items);
+  if (distribution.source) return drawTexts(c.session, distribution.source.grammar, stream, items);
   return drawDevice(c, distribution, stream, items);
 }
 
@@ -97,9 +98,12 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
   };
   const { walk } = c.session;
   const make = (distribution: HostDistribution, type: "int" | "real" | "bool" | "text"): Val => {
-    const drawn: HostExpr = { kind: "draw", stream, distribution };
-    // A walk draws at once: a value that is used in a turn of an inner loop is that of its own turn.
-    return walk === null ? fromHost(drawn, type) : { kind: "host", expr: walk.opaque(walk.value(drawn)), type };
+    const expr = c.session.perStream(stream, (own): HostExpr => {
+      const drawn: HostExpr = { kind: "draw", stream: own, distribution };
+      // A walk draws at once: a value that is used in a turn of an inner loop is that of its own turn.
+      return walk === null ? drawn : walk.opaque(walk.value(drawn));
+    });
+    return walk === null ? fromHost(expr, type) : { kind: "host", expr, type };
   };
   switch (d.name) {
     case "uniform":
@@ -130,11 +134,10 @@ function drawHost(c: BuiltinCall, d: DistributionVal, stream: string): Val {
 }
 
 /** Texts along axes: each place has a stream of its own. */
-function drawTexts(grammar: HostGrammar, stream: string, axes: readonly AxisItem[]): TextsVal {
+function drawTexts(session: Session, grammar: HostGrammar, stream: string, axes: readonly AxisItem[]): TextsVal {
   const count = axes.reduce((n, a) => n * a.size!, 1);
-  const items = Array.from(
-    { length: count },
-    (_, i): HostExpr => ({ kind: "draw", stream: `${stream}[${i}]`, distribution: { kind: "grammar", grammar } }),
+  const items = Array.from({ length: count }, (_, i) =>
+    session.perStream(`${stream}[${i}]`, (own): HostExpr => ({ kind: "draw", stream: own, distribution: { kind: "grammar", grammar } })),
   );
   return { kind: "texts", axes, items };
 }
@@ -147,10 +150,14 @@ function drawDevice(c: BuiltinCall, d: DistributionVal, stream: string, axes: re
   const microStep = session.microStep();
   /** Uniform in [0,1) from the upper 24 bits of a word: exact in f32. */
   const unit = (word: number, name = stream): TensorVal => {
+    const key = session.perStream(name, (own) => hostNumber(streamKey(own)));
+    const known = constantOf(key);
+    // Each run of a loop has a stream of its own.
+    const own = known === undefined ? [session.uniform(key, "u32", "stream")] : [];
     const bits = builder.make(
       "random",
-      [microStep],
-      { key0: session.seed >>> 0, key1: streamKey(name), word, shape },
+      [microStep, ...own],
+      { key0: session.seed >>> 0, key1: Number(known ?? 0), word, shape },
       { labels: names.map(plainAxis) },
     );
     const high: Value = builder.cast(builder.shr(bits, 8), "f32");

@@ -1,26 +1,19 @@
 import { axisIndex } from "../axes.ts";
-import { callWith } from "../calls.ts";
 import { loopItems, wholeNumbers } from "../expressions.ts";
 import { fail } from "../failure.ts";
+import { fold } from "../folds.ts";
 import { list, number, tensor, tuple, type Val } from "../values.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
-// Lists have a length known when compiling, so all of these are unrolled.
+// Lists have a length known when compiling, so all of these are unrolled; a fold over host numbers may be a loop.
 
 function flatten(val: Val): readonly Val[] {
   return val.kind === "list" ? val.items.flatMap(flatten) : [val];
 }
 
-/** Carries a value through a list; `keep` gives every value on the way. */
 function carry(c: BuiltinCall, keep: boolean): Val {
   const items = loopItems(c.value("list"), c.spanOf("list"), c.scope);
-  let value = c.value("start");
-  const all = [value];
-  items.forEach((item, i) => {
-    value = c.session.inStream(`[${i}]`, () => callWith(c.value("step"), [value, item], c.spanOf("step"), c.scope));
-    all.push(value);
-  });
-  return keep ? list(all) : value;
+  return fold(c.value("step"), c.value("start"), items, keep, c.spanOf("step"), c.scope);
 }
 
 export const listRows: Readonly<Record<string, BuiltinRow>> = {

@@ -68,18 +68,23 @@ export const leafRows: { readonly [K in LeafName]: OpRow<K> } = {
   },
   random: {
     class: "leaf",
-    arity: 1,
-    infer: ([step], { key0, key1, word, shape }) => {
+    arity: "any",
+    infer: (args, { key0, key1, word, shape }) => {
       requireShape("random", shape);
-      if (step!.dtype !== "u32" || step!.shape.length > 0) misuse("random", `the micro-step is ${describe(step!)}, u32[] wanted`);
+      if (args.length !== 1 && args.length !== 2) misuse("random", `${args.length} arguments given, 1 or 2 wanted`);
+      for (const [i, one] of args.entries()) {
+        const what = i === 0 ? "the micro-step" : "the key";
+        if (one.dtype !== "u32" || one.shape.length > 0) misuse("random", `${what} is ${describe(one)}, u32[] wanted`);
+      }
       for (const n of [key0, key1, word]) requireRepresentable("random", n, "u32");
       return unlabelled("u32", shape);
     },
     grad: { none: "random bits depend on no value" },
-    ref: ([step], { key0, key1, word, shape }, { philox }) => {
+    ref: ([step, key], { key0, key1, word, shape }, { philox }) => {
       const result = zeros("u32", shape);
       const microStep = step!.data[0]!;
-      for (let e = 0; e < result.data.length; e++) result.data[e] = philox(key0, key1, e, microStep, word >>> 2, 0)[word & 3]!;
+      const own = key ? (key1 ^ key.data[0]!) >>> 0 : key1;
+      for (let e = 0; e < result.data.length; e++) result.data[e] = philox(key0, own, e, microStep, word >>> 2, 0)[word & 3]!;
       return result;
     },
     kernel: "leaf",

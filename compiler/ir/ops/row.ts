@@ -7,7 +7,7 @@ import type { DType, OpAttrs, OpName, Value } from "../value.ts";
 export type OpClass = "leaf" | "map" | "reduce" | "movement" | "index" | "contract" | "call" | "marker";
 
 /** The template that lowers a primitive; a view is only an index map, a leaf is data that is there already or is computed per element. */
-export type Kernel = "leaf" | "view" | "map" | "reduce" | "index" | "contract" | "attend";
+export type Kernel = "leaf" | "view" | "map" | "reduce" | "index" | "contract" | "attend" | "loop";
 
 export interface Inferred {
   readonly dtype: DType;
