@@ -1,12 +1,12 @@
-import type { EvaluatePlan, PlanFileKey, PlanModel, StoredTensor, TrainPlan, WalkPlan } from "../../compiler/plan/plan.ts";
+import type { EvaluatePlan, PlanModel, StoredTensor, TrainPlan, WalkPlan } from "../../compiler/plan/plan.ts";
+import { bindModel } from "../checkpoint/binding.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { type Checked, fail, good, realFiles } from "../checkpoint/files.ts";
-import { floatTypes, readFloats } from "../checkpoint/floats.ts";
-import { inFile } from "../checkpoint/names.ts";
+import { readFloats } from "../checkpoint/floats.ts";
 import { openTensorFile } from "../checkpoint/open.ts";
 import { Refused, type TensorFile } from "../checkpoint/tensorFile.ts";
 import type { Session } from "../execute/session.ts";
-import { operate, type Place, type Surgeon } from "./surgery.ts";
+import { operate, type Surgeon } from "./surgery.ts";
 import type { TrainFailure } from "./trainer.ts";
 
 // Models that begin from something: a run's checkpoint, or a file of tensors. In: a plan and where its sources are. Out: the values in the
@@ -67,7 +67,7 @@ async function loadFrom(
     const file = await openTensorFile(source);
     if (!file.ok) return file;
     try {
-      return await copyModel(session, file.value, model, placesIn(file.value, name, model.keys, wanted), sources.surgeon);
+      return await copyModel(session, file.value, model, wanted, sources.surgeon);
     } finally {
       await file.value.close();
     }
@@ -78,54 +78,25 @@ async function loadFrom(
   if (!checkpoint.ok) return checkpoint;
   try {
     const file = checkpoint.value.model;
-    return await copyModel(session, file, model, placesIn(file, name, undefined, wanted), sources.surgeon);
+    return await copyModel(session, file, { ...model, keys: undefined }, wanted, sources.surgeon);
   } finally {
     await checkpoint.value.close();
   }
 }
 
-/** By the model's `keys`, or by name: a checkpoint of ours names the model first; a file of one model alone does not. */
-function placesIn(file: TensorFile, name: string, given: readonly PlanFileKey[] | undefined, wanted: readonly StoredTensor[]): Place[] {
-  const keys = given && new Map(given.map((one) => [one.key, one]));
-  return wanted.flatMap((tensor): readonly Place[] => {
-    const found = keys?.get(tensor.key);
-    if (found?.file === null) return [];
-    if (found) return [{ tensor, key: inFile(file, found.file!), shape: found.shape }];
-    const key = file.tensors.has(tensor.key) ? tensor.key : inFile(file, tensor.key.slice(name.length + 1));
-    return [{ tensor, key, shape: tensor.shape }];
-  });
-}
-
 const mostNamed = 5;
-
-/** The name that shares most of its beginning and end with `key`, if that is most of it. */
-function closest(key: string, names: readonly string[]): string | undefined {
-  const shared = (name: string): number => {
-    const most = Math.min(name.length, key.length);
-    let head = 0;
-    while (head < most && name[head] === key[head]) head++;
-    let tail = 0;
-    while (tail < most - head && name[name.length - 1 - tail] === key[key.length - 1 - tail]) tail++;
-    return head + tail;
-  };
-  let best: string | undefined;
-  for (const name of names) if (best === undefined || shared(name) > shared(best)) best = name;
-  return best !== undefined && shared(best) > 0.6 * key.length ? best : undefined;
-}
 
 async function copyModel(
   session: Session,
   file: TensorFile,
-  { name, surgery }: Model,
-  places: readonly Place[],
+  model: Model,
+  wanted: readonly StoredTensor[],
   surgeon: Surgeon,
 ): Promise<Checked<number>> {
-  const unbound = places.filter(({ key }) => !file.tensors.has(key));
+  const { name } = model;
+  const { places, unbound, unfit, free } = bindModel(file, model, wanted);
   if (unbound.length > 0) {
-    const used = new Set(places.map(({ key }) => key));
-    const free = [...file.tensors.keys()].filter((key) => !used.has(key));
-    const lines = unbound.slice(0, mostNamed).map(({ tensor, key }) => {
-      const near = closest(key, free);
+    const lines = unbound.slice(0, mostNamed).map(({ place: { tensor, key }, near }) => {
       return `${tensor.key.slice(name.length + 1)} [${tensor.shape.join(", ")}] -> ${key}${near === undefined ? "" : ` (the file has ${near})`}`;
     });
     const more = unbound.length > mostNamed ? `, and ${unbound.length - mostNamed} more` : "";
@@ -137,17 +108,16 @@ async function copyModel(
         : `${free.length} tensors of the file are nobody's: a \`keys\` block says which is which`,
     );
   }
-  const operated = new Set(surgery?.params.map((one) => one.key));
-  for (const { tensor, key, shape } of places) {
-    const entry = file.tensors.get(key)!;
-    if (operated.has(tensor.key) && floatTypes.includes(entry.dtype)) continue;
-    if (!floatTypes.includes(entry.dtype) || entry.shape.join() !== shape.join())
-      return fail(
-        "wrong shape",
-        `${key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${file.path}; ${tensor.key} needs F32 [${shape.join(", ")}]`,
-        "give the module the sizes that the file was made with",
-      );
+  const [wrong] = unfit;
+  if (wrong !== undefined) {
+    const { place, entry } = wrong;
+    return fail(
+      "wrong shape",
+      `${place.key} is ${entry.dtype} [${entry.shape.join(", ")}] in ${file.path}; ${place.tensor.key} needs F32 [${place.shape.join(", ")}]`,
+      "give the module the sizes that the file was made with",
+    );
   }
+  const operated = new Set(model.surgery?.params.map((one) => one.key));
   const made = places.filter(({ tensor }) => operated.has(tensor.key));
   if (made.length > 0) {
     const plan = surgeon(name, new Map(made.map(({ tensor, key }) => [tensor.key, file.tensors.get(key)!.shape])));

@@ -1,4 +1,5 @@
 import type { Plan, StoredTensor } from "../../compiler/plan/plan.ts";
+import type { Place } from "../checkpoint/binding.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
 import { readFloats } from "../checkpoint/floats.ts";
 import type { TensorFile } from "../checkpoint/tensorFile.ts";
@@ -7,18 +8,16 @@ import { createSession, type Session } from "../execute/session.ts";
 // Surgery: parameters that are made of a file's tensors instead of copied. In: a plan with a leg for each of them, and the open file. Out:
 // the values in the session's buffers. One parameter after the other, so that a model need not be on the device twice.
 
-/** A tensor of the program and where it lies in the file. */
-export interface Place {
-  readonly tensor: StoredTensor;
-  readonly key: string;
-  readonly shape: readonly number[];
-}
-
 /** Compiles the surgery of a model for the shapes that the tensors of its parameters have in a file; keys are those of `stored`. */
 export type Surgeon = (model: string, shapes: ReadonlyMap<string, readonly number[]>) => Checked<Plan>;
 
 /** Runs a surgery and writes what it makes. */
-export async function operate(session: Session, plan: Plan, file: TensorFile, places: readonly Place[]): Promise<Checked<number>> {
+export async function operate(
+  session: Session,
+  plan: Plan,
+  file: TensorFile,
+  places: readonly Place<StoredTensor>[],
+): Promise<Checked<number>> {
   const made = await createSession(session.opened, plan);
   if (!made.ok) return fail("surgery", made.failure.message, made.failure.help);
   const table = made.session;
