@@ -1,4 +1,5 @@
-// The process of one peer: opens the library and answers the parent's questions. Argument: the peer's name.
+// The process of one peer: opens the library and answers the parent's questions. Arguments: the peer's name, the manifest of its packages, and
+// `checked` if the driver's bounds checks are to stay.
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { create, globals } from "webgpu";
@@ -17,14 +18,14 @@ const openers: { readonly [K in PeerName]: OpenPeer } = {
   "onnxruntime-node": openOnnxruntimeNode,
   "onnxruntime-cpu": openOnnxruntimeCpu,
 };
-const [name, manifest] = process.argv.slice(2) as [PeerName, string];
+const [name, manifest, checks] = process.argv.slice(2) as [PeerName, string, "checked" | "unchecked"];
 const answer = (message: Answer): void => void process.send!(message);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
 
-/** Libraries look for WebGPU where a browser has it. They get it without the driver's bounds checks, as our own kernels do. */
+/** Libraries look for WebGPU where a browser has it; with the driver's bounds checks, as a browser has them, or without, as our own kernels. */
 function offerWebgpu(): void {
   Object.assign(globalThis, globals);
-  const gpu = create(["enable-dawn-features=disable_robustness"]);
+  const gpu = create(checks === "checked" ? [] : ["enable-dawn-features=disable_robustness"]);
   const navigator = { gpu, userAgent: `Node.js/${process.versions.node}` };
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true, writable: true });
 }
