@@ -129,7 +129,7 @@ export class LegMaker {
     const slotBytes = ({ value }: Stored): number => (nameOf.has(value) ? 0 : bytesOf(value));
     const regions = this.#time("order", () => orderRegions({ regions: laid.regions, changes, isAgain: (v) => again.has(v), slotBytes }));
     const inPlace = this.#options.inPlace !== false;
-    const halves = new HalfForms(this.#target.shaderF16);
+    const halves = new HalfForms(this.#target.shaderF16, precision?.policy.products === "f16");
     const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });
     const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover, halves);
     const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);

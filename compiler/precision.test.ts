@@ -10,7 +10,7 @@ import { graphValues } from "./ir/walk.ts";
 import type { Plan, PlanTarget } from "./plan/plan.ts";
 import { applyPrecision, isNarrowing } from "./precision.ts";
 
-const half: PrecisionPolicy = { frozen: "f16", compute: "f16", gradients: "f32" };
+const half: PrecisionPolicy = { frozen: "f16", compute: "f16", gradients: "f32", products: "f32" };
 const graphOf = (results: Readonly<Record<string, Value>>): Graph => ({
   name: "g",
   results: Object.entries(results).map(([name, value]) => ({ name, value })),
@@ -94,5 +94,24 @@ describe("16-bit storage halves", () => {
     expect(plan.kernels.some((k) => k.wgsl.startsWith("enable subgroups;\nenable f16;"))).toBe(true);
     expect(compile(fourLanes, { precision: half }).target.features).not.toContain("shader-f16");
     expect(compile({ ...eightLanes, shaderF16: true }).target.features).not.toContain("shader-f16");
+  });
+});
+
+describe("products of f16 operands", () => {
+  const b = new Builder();
+  const stored = (name: string, shape: readonly number[]) => b.cast(b.cast(b.input(name, shape), "f16"), "f32");
+  const graph = graphOf({ out: b.matmul(stored("x", [8, 16]), stored("w", [16, 32])) });
+  const texts = (products: "f32" | "f16", target: PlanTarget): string =>
+    compileGraph(graph, [], target, { precision: { frozen: "f32", compute: "f32", gradients: "f32", products } })
+      .kernels.map((kernel) => kernel.wgsl)
+      .join("");
+
+  test("are taken in f16 only where it is asked for and the adapter can", () => {
+    const native = { ...eightLanes, shaderF16: true };
+    const product = /vec4f\(vec4<f16>\(.*\) \* vec4<f16>\(.*\)\)/;
+    expect(texts("f16", native)).toMatch(product);
+    expect(texts("f16", native)).toContain("enable f16;");
+    expect(texts("f32", native)).not.toMatch(product);
+    expect(texts("f16", { ...eightLanes, shaderF16: false })).not.toContain("f16>");
   });
 });

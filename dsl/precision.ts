@@ -13,10 +13,11 @@ export interface PrecisionPolicy {
   readonly frozen: FloatType; // parameters that no step changes
   readonly compute: FloatType; // activations: the values between the kernels of a forward pass
   readonly gradients: FloatType; // cotangents: the values between the kernels of a backward pass
+  readonly products: FloatType; // of two f16 operands of a contraction; f16 where the adapter multiplies f16 itself, sums are f32
 }
-export const fullPrecision: PrecisionPolicy = { frozen: "f32", compute: "f32", gradients: "f32" };
+export const fullPrecision: PrecisionPolicy = { frozen: "f32", compute: "f32", gradients: "f32", products: "f32" };
 
-const choices = ["frozen", "compute", "gradients"] as const satisfies (keyof PrecisionPolicy)[];
+const choices = ["frozen", "compute", "gradients", "products"] as const satisfies (keyof PrecisionPolicy)[];
 /** Always f32; may be said, for those who look for it. */
 const fixed = ["trained", "accumulate"] as const;
 /** What never leaves f32, whatever else is said. */

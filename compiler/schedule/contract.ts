@@ -58,6 +58,9 @@ export function lowerContract(
   const facts = { batch: sizeOf(gemm.batch), m: M, n: N, k: sizeOf(shape.k), innerK: inner.size, alongM, rightAlong, types };
   const schedule = contractSchedule(facts, target);
   if (schedule.operands === "buffer") emitter.readFromBuffers();
+  // Sums are f32 in any case.
+  const ofHalves = emitter.multipliesHalves(gemm.left, gemm.right);
+  const multiplyAdd = (a: TileExpr, b: TileExpr, sum: TileExpr): TileExpr => (ofHalves ? t.add(t.mulHalf(a, b), sum) : t.fma(a, b, sum));
   const { holder, across, tileM, vectorsN, chunkK } = schedule;
   const matrix = across === stripeVectors ? rightMatrix(shape, storedFor) : null;
   if (matrix !== null && 4 * elements(matrix.value) >= stripedFrom) emitter.readInStripes(matrix);
@@ -235,7 +238,7 @@ export function lowerContract(
             const w = b.let("w", t.loadShared(memory.right, at(add(scale(step, tileColumns), addConst(ownColumn, j * across)))));
             for (let i = 0; i < tileM; i++) {
               const element = alongM ? t.part(quarters[i >> 2]!, (i & 3) as 0 | 1 | 2 | 3) : t.part(rows[i]!, u);
-              b.assign(accumulators[i]![j]!, t.fma(t.splat(element), w, accumulators[i]![j]!));
+              b.assign(accumulators[i]![j]!, multiplyAdd(t.splat(element), w, accumulators[i]![j]!));
             }
           }
         }
@@ -284,7 +287,7 @@ export function lowerContract(
           const element = t.part(vector, (alongM ? i & 3 : u & 3) as 0 | 1 | 2 | 3);
           const shared = holder === "subgroup" ? where.block.let("s", t.fromLane(element, item % across)) : element;
           for (let j = 0; j < vectorsN; j++)
-            where.block.assign(accumulators[i]![j]!, t.fma(t.splat(shared), right[s]![j]!, accumulators[i]![j]!));
+            where.block.assign(accumulators[i]![j]!, multiplyAdd(t.splat(shared), right[s]![j]!, accumulators[i]![j]!));
         }
       }
     };

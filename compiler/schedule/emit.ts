@@ -20,6 +20,7 @@ import {
 } from "../index/ix.ts";
 import type { DType, Value } from "../ir/value.ts";
 import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
+import { isWidening } from "../precision.ts";
 import * as t from "../tile/build.ts";
 import type { BinaryOp, TileBuffer, TileExpr, UnaryOp } from "../tile/tile.ts";
 import { type HalfForms, registerScalar } from "./halves.ts";
@@ -391,6 +392,10 @@ export class Emitter {
   #elements(stored: Stored): KernelBuffer {
     if (this.#environment.halves.of(stored) === "packed") this.partWords.add(stored.id);
     return this.buffer(stored, 1, "readWrite");
+  }
+  /** Whether two operands of a contraction are multiplied as 16-bit floats: both are read from such. */
+  multipliesHalves(left: Value, right: Value): boolean {
+    return this.#environment.halves.multiplied && isWidening(left) && isWidening(right);
   }
   isPacked(stored: Stored): boolean {
     return this.#environment.halves.of(stored) === "packed";

@@ -11,10 +11,14 @@ export type HalfForm = "native" | "packed" | "wide";
 /** The forms of a leg's tensors; kernels are made in the order in which they run, so that a writer decides before anybody reads. */
 export class HalfForms {
   readonly #native: boolean;
+  /** Whether contractions multiply two f16 operands as such. */
+  readonly multiplied: boolean;
   readonly #wide = new Set<string>();
 
-  constructor(native: boolean) {
+  /** `products`: whether f16 operands are to be multiplied as such, where the device can. */
+  constructor(native: boolean, products = false) {
     this.#native = native;
+    this.multiplied = native && products;
   }
   /** Null: not f16. */
   of(stored: Stored): HalfForm | null {

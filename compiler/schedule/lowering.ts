@@ -54,5 +54,6 @@ export function regionContent(
   }
   for (const a of content.inOrder(region.anchors, (anchor) => anchor)) lines.push(`anchor ${content.enter(a)}`);
   for (const [input, output] of takeover) lines.push(`over ${content.tensor(input)} ${content.tensor(output)}`);
+  if (halves.multiplied) lines.push("products of halves");
   return { key: `${region.template}\n${lines.join("\n")}`, tensors };
 }

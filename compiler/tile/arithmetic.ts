@@ -51,6 +51,7 @@ const binaryTable: { readonly [op in BinaryOp]: (x: number, y: number) => number
   add: (x, y) => x + y,
   sub: (x, y) => x - y,
   mul: (x, y) => x * y,
+  mulHalf: (x, y) => roundToHalf(x * y), // exact before it is rounded
   div: (x, y) => x / y,
   idiv: floorDivide,
   imod: (x, y) => x - floorDivide(x, y) * y,

@@ -186,6 +186,7 @@ export class Ranges {
         return everything("bool");
       case "div":
       case "pow":
+      case "mulHalf":
         return everything(scalar);
       default:
         throw new Error(`internal: tile operation ${e.op satisfies never}`);

@@ -147,6 +147,7 @@ function simplified(op: BinaryOp, left: TileExpr, right: TileExpr): TileExpr | u
     case "le":
     case "eq":
     case "xor":
+    case "mulHalf":
       return undefined;
     default:
       throw new Error(`internal: tile operation ${op satisfies never}`);
@@ -195,6 +196,7 @@ function lifted(op: BinaryOp, a: Operand, b: Operand): TileExpr {
 export const add = (a: Operand, b: Operand): TileExpr => lifted("add", a, b);
 export const sub = (a: Operand, b: Operand): TileExpr => lifted("sub", a, b);
 export const mul = (a: Operand, b: Operand): TileExpr => lifted("mul", a, b);
+export const mulHalf = (a: Operand, b: Operand): TileExpr => lifted("mulHalf", a, b);
 export const div = (a: Operand, b: Operand): TileExpr => lifted("div", a, b);
 export const idiv = (a: Operand, b: Operand): TileExpr => lifted("idiv", a, b);
 export const imod = (a: Operand, b: Operand): TileExpr => lifted("imod", a, b);

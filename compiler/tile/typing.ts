@@ -29,6 +29,7 @@ export function operandsFit(op: BinaryOp, left: Scalar, right: Scalar): boolean 
       return left === right && left !== "bool";
     case "div":
     case "pow":
+    case "mulHalf":
       return left === "f32" && right === "f32";
     case "idiv":
     case "imod":

@@ -134,7 +134,11 @@ class Printer {
   constructor(kernel: TileKernel) {
     this.#buffers = new Map(kernel.buffers.map((b) => [b.name, b]));
     this.#textures = kernel.buffers.filter((b) => b.storage === "texture");
-    this.native = kernel.buffers.some((b) => b.half === "native" && b.storage === "buffer");
+    let native = kernel.buffers.some((b) => b.half === "native" && b.storage === "buffer");
+    visitExpressions(kernel.body, (e) => {
+      if (e.kind === "binary" && e.op === "mulHalf") native = true;
+    });
+    this.native = native;
     // Buffers take their names first, in binding order.
     for (const { name } of [...kernel.buffers, ...kernel.shared]) this.names.of(name);
   }
@@ -326,6 +330,10 @@ class Printer {
       case "max":
       case "min":
         return `${e.op}(${bare(left)}, ${bare(right)})`;
+      case "mulHalf": {
+        const half = halfType(e.type);
+        return `${wgslType(e.type)}(${half}(${bare(left)}) * ${half}(${bare(right)}))`;
+      }
       case "pow":
         return this.#power(e, bare(left), bare(right));
       case "idiv":

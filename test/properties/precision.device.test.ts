@@ -11,6 +11,7 @@ import { graphInputs } from "../../compiler/ir/walk.ts";
 import { halfValue, roundToHalf } from "../../compiler/plan/half.ts";
 import type { PlanTarget } from "../../compiler/plan/plan.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
+import { fullPrecision } from "../../dsl/precision.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
 import { createSession } from "../../runtime/execute/session.ts";
 import { uniformWords } from "../../runtime/train/schedule.ts";
@@ -72,6 +73,41 @@ describe("16-bit floats on the device", () => {
         const want = roundToHalf(v);
         if (actual.stored!.data[i] !== want || actual.computed!.data[i] !== -want)
           expect.fail(`${form}: ${v} is stored as ${actual.stored!.data[i]}, computed as ${actual.computed!.data[i]}, for ${want}`);
+      }
+    }
+  });
+
+  it("are multiplied as such where that is asked for and the device can, and added in 32 bits", async () => {
+    const halves = (count: number, seed: number) =>
+      Array.from({ length: count }, (_, i) => roundToHalf(Math.sin(seed + 12.9898 * i) * 2 ** ((i % 7) - 3)));
+    for (const [m, k, n] of [
+      [5, 37, 8],
+      [33, 64, 12],
+      [1, 3, 1],
+    ] as const) {
+      const b = new Builder();
+      const stored = (name: string, shape: readonly number[]) => b.cast(b.cast(b.input(name, shape), "f16"), "f32");
+      const graph: Graph = { name: "product", results: [{ name: "out", value: b.matmul(stored("x", [m, k]), stored("w", [k, n])) }] };
+      const [x, w] = [halves(m * k, 1), halves(k * n, 2)];
+      const inputs = { x: array(x, [m, k]), w: array(w, [k, n]) };
+      for (const [form, target] of forms) {
+        for (const products of ["f32", "f16"] as const) {
+          const actual = await run(graph, inputs, target, { precision: { ...fullPrecision, products } });
+          const rounds = products === "f16" && target.shaderF16;
+          let apart = 0;
+          for (let row = 0; row < m; row++) {
+            for (let column = 0; column < n; column++) {
+              const terms = Array.from({ length: k }, (_, i) => x[row * k + i]! * w[i * n + column]!);
+              const sum = (of: (term: number) => number) => terms.reduce((total, term) => total + of(term), 0);
+              const got = actual.out!.data[row * n + column]!;
+              const want = sum(rounds ? roundToHalf : (term) => term);
+              apart = Math.max(apart, Math.abs(want - sum((term) => term)) / sum(Math.abs));
+              if (!(Math.abs(got - want) <= 4e-6 * sum(Math.abs))) expect.fail(`${form}, products ${products}: ${got} for ${want}`);
+            }
+          }
+          // The two meanings are further apart than the tolerance, or nothing would be shown.
+          if (rounds && k > 3) expect(apart).toBeGreaterThan(1e-5);
+        }
       }
     }
   });

@@ -18,7 +18,7 @@ import { settings } from "./settings.ts";
 // the f32 program loosely (`spec/numerics.md`). Compiled for anything and run by the interpreter, which refuses a store of a part of a word
 // and sees races, or by a device.
 
-const policy = { frozen: "f16", compute: "f16", gradients: "f16" } as const;
+const policy = { frozen: "f16", compute: "f16", gradients: "f16", products: "f32" } as const;
 type Inputs = Readonly<Record<string, NdArray>>;
 
 /** The graph with all inputs as data, so that what is computed from them counts as activation. */

@@ -33,10 +33,15 @@ function difference(actual: NdArray, expected: NdArray): number {
 
 describe("a precision in the language", () => {
   it("is that of the block, of the file, or of the command line", () => {
-    expect(made("").precision).toEqual({ frozen: "f32", compute: "f32", gradients: "f32" });
-    expect(made(full).precision).toEqual({ frozen: "f16", compute: "f16", gradients: "f32" });
-    expect(made(full, "other").precision).toEqual({ frozen: "f32", compute: "f16", gradients: "f16" });
-    expect(made(full, "small", { "precision.compute": "f32" }).precision).toEqual({ frozen: "f16", compute: "f32", gradients: "f32" });
+    expect(made("").precision).toEqual({ frozen: "f32", compute: "f32", gradients: "f32", products: "f32" });
+    expect(made(full).precision).toEqual({ frozen: "f16", compute: "f16", gradients: "f32", products: "f32" });
+    expect(made(full, "other").precision).toEqual({ frozen: "f32", compute: "f16", gradients: "f16", products: "f32" });
+    expect(made(full, "small", { "precision.compute": "f32" }).precision).toEqual({
+      frozen: "f16",
+      compute: "f32",
+      gradients: "f32",
+      products: "f32",
+    });
   });
   it.each([
     ["precision { trained: f16 }", "elaborate/bad-setting: `trained` cannot be set to this: it is always f32"],
