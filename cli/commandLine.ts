@@ -226,6 +226,21 @@ export async function commandLine(words: readonly string[], output: OutputConfig
     );
 
   command(
+    "bind <file>",
+    "say which tensor of its file each parameter of a program's models is, and what is left over",
+    "adac bind pipelines/stage1.ada",
+  )
+    .option("--all", "list every parameter with its tensor", false)
+    .addOption(block("block"))
+    .addOption(settings())
+    .addOption(config())
+    .action(async (file: string, flags: BlockFlags & { all: boolean }) => {
+      const { bindCommand } = await import("./bind.ts");
+      const { set, ...rest } = flags;
+      process.exitCode = await bindCommand({ file, overrides: set, ...given(rest) });
+    });
+
+  command(
     "inspect <file...>",
     "print the tensors of checkpoints: names, types, shapes, from the header alone",
     "adac inspect weights/sd15.ckpt",
