@@ -52,10 +52,10 @@ export function graphCommand(request: GraphRequest): number {
   const { picture, warnings, note } = made;
   const { depth } = request;
   const open = depth === undefined ? draw.opened(picture, Number.POSITIVE_INFINITY, readable) : draw.opened(picture, depth, most);
-  const refused = depth === undefined ? 0 : [...draw.groups(picture)].filter(([name, at]) => at < depth && !open.has(name)).length;
-  if (refused > 0)
+  const levels = Math.max(-1, ...[...open].map((name) => draw.groups(picture).get(name)!)) + 1;
+  if (depth !== undefined && levels < Math.min(depth, Math.max(0, ...[...draw.groups(picture).values()].map((at) => at + 1))))
     streams.err.write(
-      `warning: more than ${most} boxes cannot be laid out; ${refused} groups of these levels stay closed\nhelp: on a page (-o x.html) single groups open by themselves\n`,
+      `warning: more than ${most} boxes cannot be laid out; ${levels} levels are open\nhelp: on a page (-o x.html) single groups open by themselves\n`,
     );
   try {
     writeFileSync(request.out, kind === ".svg" ? `${draw.svg(picture, open)}\n` : graphPage(picture, open));

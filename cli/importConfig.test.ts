@@ -74,19 +74,6 @@ describe("a configuration of the original", () => {
     expect(imported("composition_regs_iter_gap: 0\narc2face_distill_iter_prob: 1\n").text).toContain("each step: distill\n");
     expect(imported("composition_regs_iter_gap: 0\narc2face_distill_iter_prob: 0\n").text).toContain("each step: reconstruct\n");
   });
-  test("the autoencoder's keys are not taken for the UNet's", () => {
-    const { fixed } = imported("first_stage_config: { ddconfig: { in_channels: 3, num_res_blocks: 2, ch: 128 } }\n");
-    expect(fixed.map((line) => line.replace(/^.*?ddconfig\./, ""))).toEqual([
-      "in_channels = 3: `Vae` in models/vae.ada",
-      "num_res_blocks = 2: `Vae` in models/vae.ada",
-      "ch = 128: `Vae(width: …)` in models/vae.ada",
-    ]);
-  });
-  test("each optimiser has its own betas", () => {
-    const both = "do_zero_shot: false\nadam_config: { betas: [0.9, 0.993] }\nprodigy_config: { betas: [0.985, 0.993] }\n";
-    expect(imported(`${both}optimizer_type: Prodigy\n`).text).toContain("beta1: 0.985, beta2: 0.993");
-    expect(imported(`${both}optimizer_type: AdamW\n`).text).toContain("beta1: 0.9, beta2: 0.993");
-  });
   test("a text that is no YAML", () =>
     expect(importConfig("a.yaml", "a: [1\nb: 2\n")).toMatchObject({ problem: expect.stringMatching(/^a\.yaml:\d/) }));
 });

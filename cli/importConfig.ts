@@ -3,7 +3,7 @@ import { isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } f
 
 // `adac import-config FILE.yaml`: what a configuration of the original AdaFace comes to as settings of a `train` block. In: YAML of that form.
 // Out: text for a file beside `pipelines/stage2.ada`, then what the programs fix in their text, and what has no counterpart, each with its
-// line. Keys are known by their last name, wherever they stand; in the sections of networks by that name there.
+// line. Keys are known by their last name, wherever they stand.
 
 type Plain = number | boolean | string | null | readonly Plain[];
 interface Entry {
@@ -83,16 +83,6 @@ const meanings: Readonly<Record<string, Meaning>> = {
   wds_bg_recon_discount: none("pictures are not mixed into backgrounds"),
   cond_stage_trainable: none("a model is trained where it is declared `trained`"),
   layerwise_lora_rank: none("text inversion is not part of the program"),
-  subject_strings: none("subjects are slots of prompts, `{face:16}`, not placeholder words"),
-  background_strings: none("backgrounds are slots of prompts, `{place:4}`, not placeholder words"),
-  initializer_strings: none("slots get their rows from encoders, not from words"),
-  target: none("names a class of the original's Python"),
-  num_timesteps_cond: none("prompts are not noised"),
-  use_spatial_transformer: none("`UNet` in models/unet.ada always has them"),
-  use_checkpoint: none("what is recomputed is said by `remat` of a `train` block"),
-  conditioning_key: none("prompts are always read by cross-attention"),
-  first_stage_key: none("steps read the fields of the data set by name"),
-  cond_stage_key: none("steps read the fields of the data set by name"),
   num_workers: none("pictures are decoded by as many threads as there are cores"),
   repeats: none("training counts micro-steps, not passes over the data"),
 };
@@ -102,28 +92,6 @@ export interface Imported {
   readonly text: string;
   readonly fixed: readonly string[];
   readonly unknown: readonly string[];
-}
-
-/** Sections whose keys have names that mean something else elsewhere. */
-const sections: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
-  unet_config: { image_size: none("the original does not use it; latents have the sides of `model.params.image_size`") },
-  first_stage_config: {
-    embed_dim: fixed("`Vae(z: …)` in models/vae.ada", 4),
-    z_channels: fixed("`Vae(z: …)` in models/vae.ada", 4),
-    double_z: fixed("the mean and spread that `Vae` in models/vae.ada encodes to", true),
-    resolution: fixed("`faces` in pipelines/data.ada", 512),
-    in_channels: fixed("`Vae` in models/vae.ada", 3),
-    out_ch: fixed("`Vae` in models/vae.ada", 3),
-    ch: fixed("`Vae(width: …)` in models/vae.ada", 128),
-    ch_mult: fixed("`Vae(mult: …)` in models/vae.ada", [1, 2, 4, 4]),
-    num_res_blocks: fixed("`Vae` in models/vae.ada", 2),
-    attn_resolutions: fixed("`Vae` in models/vae.ada, with attention in the middle only", []),
-    dropout: fixed("`Vae` in models/vae.ada", 0),
-  },
-};
-function meaningOf(entry: Entry): Meaning | undefined {
-  const section = entry.path.split(".").find((part) => part in sections);
-  return (section === undefined ? undefined : sections[section]![entry.name]) ?? meanings[entry.name];
 }
 
 /** What the entries of a configuration come to. */
@@ -137,11 +105,10 @@ export function importConfig(file: string, text: string): Imported | { readonly 
   const fixedLines: string[] = [];
   const unknown: string[] = [];
   for (const entry of entries) {
-    const meaning = meaningOf(entry);
+    const meaning = meanings[entry.name];
     const said = `${file}:${entry.line}: ${entry.path} = ${shown(entry.value)}`;
     if (meaning?.kind === "setting") {
-      // `prodigy_config.betas` beside `adam_config.betas`: each optimiser's own, else the first of that name.
-      for (const name of [entry.name, entry.path.split(".").slice(-2).join(".")]) if (!known.has(name)) known.set(name, entry.value);
+      if (!known.has(entry.name)) known.set(entry.name, entry.value);
     } else if (meaning?.kind === "fixed") {
       const differs = meaning.as !== undefined && JSON.stringify(meaning.as) !== JSON.stringify(entry.value);
       fixedLines.push(`${said}: ${meaning.where}${differs ? `, which says ${shown(meaning.as!)}: change it there` : ""}`);
@@ -206,9 +173,7 @@ function optimizerOf(
 ): string | undefined {
   const name = String(first("optimizer_type", "optimizer") ?? "Prodigy").toLowerCase();
   const isProdigy = name === "prodigy";
-  const own = `${isProdigy ? "prodigy" : "adam"}_config.betas`;
-  const zeroShot = isProdigy && first("do_zero_shot") !== false;
-  const betas = zeroShot ? first("zs_betas", own, "betas") : first(own, "betas");
+  const betas = first("do_zero_shot") === false ? first("betas") : first("zs_betas", "betas");
   const [beta1, beta2] = Array.isArray(betas) ? (betas as readonly Plain[]) : [];
   const warmup = numberOf("warm_up_steps");
   const args: string[] = [];

@@ -42,7 +42,7 @@ fn entry(ids: i32[...b, tokens]) -> real[...b, tokens, width: 768] { return text
     text: `import { ClipVision } from "models/clip.ada"
 model vision = ClipVision()
 fn entry(x: real[...b, c: 3, h: 224, w: 224], keep: real[...b, tokens: 257]) -> real[...b, f: 1024] {
-  return vision.post_layernorm(vision(x, focus: keep)[1][tokens: 0]) |> rename(width: f)
+  return vision.pooled(vision(x, focus: keep)[1]) |> rename(width: f)
 }`,
     args: [
       { name: "x", shape: [1, 3, 224, 224], axes: ["n", "c", "h", "w"] },

@@ -33,7 +33,7 @@ export interface Drawing {
   readonly svg: (picture: Picture, open: ReadonlySet<string>) => string;
   /** Groups by their names, each with the number of groups around it. */
   readonly groups: (picture: Picture) => ReadonlyMap<string, number>;
-  /** The groups to open: up to `depth` levels, as far as the number of boxes stays at most `most`. */
+  /** The groups to open: all up to `depth`, as far as the number of boxes stays at most `most`. */
   readonly opened: (picture: Picture, depth: number, most: number) => ReadonlySet<string>;
   /** How many boxes there are with these groups open. */
   readonly boxes: (picture: Picture, open: ReadonlySet<string>) => number;
@@ -73,33 +73,15 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
   };
   const boxes = (picture: Picture, open: ReadonlySet<string>): number => new Set(picture.nodes.map((n) => boxOf(n, open))).size;
   const opened = (picture: Picture, depth: number, most: number): ReadonlySet<string> => {
-    const inside = new Map<string, Set<string>>();
-    const seen = (around: string, what: string): void => {
-      const known = inside.get(around);
-      if (known) known.add(what);
-      else inside.set(around, new Set([what]));
-    };
-    for (const n of picture.nodes) {
-      const around = prefixes(n.group);
-      for (const [i, name] of around.entries()) seen(around[i - 1] ?? "", name);
-      seen(around.at(-1) ?? "", n.id);
+    const levels = groups(picture);
+    const deepest = Math.max(-1, ...levels.values());
+    let best = new Set<string>();
+    for (let level = 0; level <= Math.min(depth, deepest + 1); level++) {
+      const open = new Set([...levels].filter(([, at]) => at < level).map(([name]) => name));
+      if (level > 0 && boxes(picture, open) > most) break;
+      best = open;
     }
-    const open = new Set<string>();
-    let shown = inside.get("")?.size ?? 0;
-    let level = [...(inside.get("") ?? [])].filter((name) => inside.has(name));
-    // Level by level, what holds most first: where a level has no place as a whole, some of its groups open.
-    for (let i = 0; i < depth && level.length > 0; i++) {
-      const next: string[] = [];
-      for (const name of level.sort((a, b) => inside.get(b)!.size - inside.get(a)!.size)) {
-        const more = inside.get(name)!.size - 1;
-        if (shown + more > most) continue;
-        shown += more;
-        open.add(name);
-        next.push(...[...inside.get(name)!].filter((inner) => inside.has(inner)));
-      }
-      level = next;
-    }
-    return open;
+    return best;
   };
 
   interface Box {
@@ -208,7 +190,7 @@ export function drawing(library: LayoutLibrary, formats: Formats): Drawing {
     }
     const labelOf = (line: Line): string => {
       const total = [...line.tensors.values()].reduce((sum, t) => sum + t.bytes, 0);
-      return line.tensors.size === 1 ? formats.bytes(total) : `${line.tensors.size} tensors, ${formats.bytes(total)}`;
+      return line.tensors.size === 1 ? formats.bytes(total) : `${line.tensors.size}: ${formats.bytes(total)}`;
     };
     const apart = separated(lines, (box) => members.get(box)![0]!.group[0]);
     const boxes = [...members].map(([id, nodes]): Box => {

@@ -45,7 +45,7 @@ export const networks: readonly Network[] = [
   unet,
   vae,
   text,
-  row("clip", "ClipVision", "m.post_layernorm(m(zeros([n: 1, c: 3, h: 224, w: 224]))[1][tokens: 0])", ["hf_vision"]),
+  row("clip", "ClipVision", "m.pooled(m(zeros([n: 1, c: 3, h: 224, w: 224]))[1])", ["hf_vision"]),
   row("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"]),
   row("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"], { args: "blocks: [3, 4, 14, 3]" }),
   row("bisenet", "BiSeNet", "[for y in [m.heads(zeros([n: 1, c: 3, h: 64, w: 64]))]: mean(y.out) + mean(y.out16) + mean(y.out32)][0]", [

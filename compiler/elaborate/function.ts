@@ -11,6 +11,7 @@ import { entrySpan, Files } from "./files.ts";
 import { hostNumber } from "./hostExpr.ts";
 import { collectLeaves } from "./leaves.ts";
 import { bindOptimizer, elaborateOptimizer } from "./optimizers.ts";
+import { plannedModels } from "./plannedModels.ts";
 import type { Elaborated, FunctionProgram, Optimizer } from "./program.ts";
 import { Session } from "./session.ts";
 import { bool, describe, isNumeric, list, none, number, type TensorVal, tensor, text, type Val } from "./values.ts";
@@ -91,11 +92,13 @@ function functionProgram(program: Program, session: Session, fnName: string, arg
   });
   const results = resultsOf(session, value, "result");
   for (const key of effects.updated) results.push({ name: `update.${key}`, value: (effects.cells.get(key) as TensorVal).value });
+  const leaves = collectLeaves(session, () => 0);
   return {
     builder: session.builder,
     graph: { name: fnName, results },
     inputs,
-    leaves: collectLeaves(session, () => 0),
+    leaves,
+    models: plannedModels(files, leaves, files.scope(program.entry)),
     uniforms: session.uniforms,
   };
 }

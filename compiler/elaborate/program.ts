@@ -160,6 +160,7 @@ export interface FunctionProgram {
   readonly graph: Graph; // results `result` or `result.<field>` / `result.<index>`
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: "f32" | "i32" }[];
   readonly leaves: readonly Leaf[];
+  readonly models: readonly PlanModel[];
   readonly uniforms: readonly UniformDecl[];
 }
 

@@ -119,7 +119,7 @@ export function readOverrides(program: Program, block: string, overrides: Overri
     const value = readValue(written);
     if (owner === block && (settable as readonly string[]).includes(name)) {
       if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < 0)
-        fail("elaborate/bad-setting", span, { key, problem: `"${written}" is no whole number from 0 on` });
+        fail("elaborate/bad-setting", span, { key, problem: `"${written}" is no whole number` });
       settings.set(name as SettableName, value.value);
       continue;
     }

@@ -48,8 +48,19 @@ function readCase(root: string, file: string): Case | null {
     kind: sidecar.kind,
     config: sidecar.config as Case["config"],
     tolerance: tolerance ?? { rtol: 1e-4, atol: {} },
-    tensors: () => readTensors(file.replace(/\.json$/, ".safetensors")),
+    tensors: () => ({ ...sharedParams(root, sidecar.params_from), ...readTensors(file.replace(/\.json$/, ".safetensors")) }),
   };
+}
+
+/** A case may have its parameters in another case's file, under the same names or those of that case's `key_map`. */
+function sharedParams(root: string, from: unknown): Readonly<Record<string, NdArray>> {
+  if (typeof from !== "object" || from === null) return {};
+  const { case: other, mapping } = from as { readonly case: string; readonly mapping: string };
+  const base = path.join(root, other);
+  const params = Object.entries(readTensors(`${base}.safetensors`)).filter(([name]) => name.startsWith("param."));
+  if (mapping === "same_names") return Object.fromEntries(params);
+  const names = readSidecar(`${base}.json`).key_map as Readonly<Record<string, { readonly diffusers: string }>>;
+  return Object.fromEntries(params.map(([name, tensor]) => [`param.${names[name.slice("param.".length)]!.diffusers}`, tensor]));
 }
 
 function readSidecar(file: string): Record<string, unknown> {

@@ -3,6 +3,7 @@ import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph } from "../../compiler/ir/value.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, discoverCases } from "./case.ts";
+import { adafaceKinds } from "./kinds/adaface.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { diffusionKinds } from "./kinds/diffusion.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
@@ -10,6 +11,7 @@ import { lossKinds } from "./kinds/losses.ts";
 import { lossLaterKinds } from "./kinds/lossesLater.ts";
 import { lossRecipeKinds } from "./kinds/lossesRecipe.ts";
 import { lossHelperKinds } from "./kinds/lossHelpers.ts";
+import { networkKinds } from "./kinds/networks.ts";
 import { normKinds } from "./kinds/norms.ts";
 import { isOptimizer, runOptimizer } from "./kinds/optimizers.ts";
 import { pointwiseKinds } from "./kinds/pointwise.ts";
@@ -49,6 +51,8 @@ const kinds: KindTable = {
   ...spatialKinds,
   ...indexingKinds,
   ...attentionKinds,
+  ...networkKinds,
+  ...adafaceKinds,
 };
 
 export interface RunOptions {

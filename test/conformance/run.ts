@@ -70,12 +70,18 @@ export async function runWritten(one: Case, written: Written, execute: Execute):
     written.training === undefined ? {} : { training: written.training },
   );
   if (!made.ok) return `does not elaborate:\n${renderDiagnostics(made.diagnostics, textOf)}\n${written.text}`;
-  const { graph, leaves, builder, uniforms } = made.value;
+  const { graph, leaves, models, builder, uniforms } = made.value;
   const lastName = (p: string): string => p.slice(p.lastIndexOf(".") + 1);
+  const places = new Map(models.flatMap((m) => (m.keys ?? []).map((k) => [k.key, k.file] as const)));
   for (const leaf of leaves) {
-    const tensor = [`param.${lastName(leaf.path)}`, `input.${lastName(leaf.path)}`].find((t) => tensors[t]);
-    if (!tensor) return `the case has nothing for the parameter ${leaf.path}`;
-    inputs[leaf.path] = tensors[tensor]!;
+    const place = places.get(leaf.key);
+    const names = place ? [`param.${place}`] : [`param.${lastName(leaf.path)}`, `input.${lastName(leaf.path)}`];
+    const tensor = names.find((t) => tensors[t]);
+    if (!tensor) return `the case has nothing for the parameter ${leaf.path} (${names.join(", ")})`;
+    const given = tensors[tensor]!;
+    if (given.data.length !== leaf.shape.reduce((n, size) => n * size, 1))
+      return `${tensor} is [${given.shape.join(", ")}], the parameter ${leaf.path} is [${leaf.shape.join(", ")}]`;
+    inputs[leaf.path] = { ...given, shape: leaf.shape };
     sources.set(leaf.path, tensor);
   }
   const resultOf = (field: string) => graph.results.find((r) => r.name === (field === "" ? "result" : `result.${field}`));
