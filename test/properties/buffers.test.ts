@@ -1,8 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGraph } from "../../compiler/compile.ts";
 import { Builder } from "../../compiler/ir/builder.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph, Value } from "../../compiler/ir/value.ts";
+import { graphInputs } from "../../compiler/ir/walk.ts";
 import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { interpretGraph } from "../interpretPlan.ts";
 import { fewBuffers } from "../targets.ts";
@@ -14,9 +16,9 @@ const ramp = (shape: readonly number[], dtype: "f32" | "i32" = "f32"): NdArray =
   return { dtype, shape, data: Float64Array.from({ length: size }, (_, i) => (dtype === "i32" ? i % 3 : ((i * 5) % 7) / 4 - 0.75)) };
 };
 const graphOf = (...values: readonly Value[]): Graph => ({ name: "g", results: values.map((value, i) => ({ name: `r${i}`, value })) });
-function agree(graph: Graph, inputs: Readonly<Record<string, NdArray>>): void {
+function agree(graph: Graph, inputs: Readonly<Record<string, NdArray>>, target = fewBuffers): void {
   const expected = evaluate(graph, inputs);
-  const actual = interpretGraph(graph, inputs, fewBuffers);
+  const actual = interpretGraph(graph, inputs, target);
   for (const { name } of graph.results)
     for (const [i, x] of expected[name]!.data.entries()) expect(actual[name]!.data[i], `${name}[${i}]`).toBeCloseTo(x, 5);
 }
@@ -54,5 +56,38 @@ describe("the limit of bindings", () => {
     const plan = compileGraph(graphOf(sum, b.sum(sum, [1])), [], fewBuffers);
     for (const kernel of plan.kernels)
       expect(kernel.bindings.filter((k) => k === "read" || k === "readWrite").length).toBeLessThanOrEqual(4);
+  });
+  it("is kept by random reductions whose operands are read both as vectors and one by one", () => {
+    const cases = fc.record({
+      rows: fc.constantFrom(1, 3, 4),
+      columns: fc.constantFrom(4, 6, 8),
+      limit: fc.integer({ min: 3, max: 8 }),
+      terms: fc.array(fc.tuple(fc.nat(7), fc.nat(3), fc.boolean()), { minLength: 2, maxLength: 12 }),
+      over: fc.constantFrom([0], [1], [0, 1]),
+      again: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(cases, ({ rows, columns, limit, terms, over, again }) => {
+        const b = new Builder();
+        const inputs = Array.from({ length: 8 }, (_, i) => b.input(`x${i}`, i % 3 === 2 ? [columns, rows] : [rows, columns]));
+        const read = ([input, way, raised]: (typeof terms)[number]): Value => {
+          const x = input % 3 === 2 ? b.permute(inputs[input]!, [1, 0]) : inputs[input]!;
+          const at = (from: number, size: number) => b.slice(x, [0, from], [rows, size]);
+          const read = [
+            x,
+            b.reverse(x, [1]),
+            b.pad(at(0, columns - 1), [0, 0], [0, 1]),
+            b.concat([at(columns - 1, 1), at(0, columns - 1)], 1),
+          ][way]!;
+          return raised ? b.tanh(read) : read;
+        };
+        const y = terms.map(read).reduce((sum, x) => b.add(b.mul(sum, 0.5), x));
+        const sum = b.sum(y, over);
+        const graph = graphOf(sum, ...(again ? [b.mul(y, b.spreadBack(sum, y, over)), b.reduceMax(y, over)] : []));
+        const arrays = Object.fromEntries(graphInputs(graph).map((v) => [v.attrs.name, ramp(v.shape)]));
+        agree(graph, arrays, { ...fewBuffers, maxStorageBuffers: limit });
+      }),
+      { numRuns: 60, seed: 9 },
+    );
   });
 });
