@@ -5,10 +5,11 @@ import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
 import { attendSchedule } from "./candidates.ts";
-import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
+import { type Emitter, VEC, vecIx } from "./emit.ts";
 import { zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { anchorOf, outputIndex } from "./outputIndex.ts";
+import { Scope } from "./scope.ts";
 import type { AttendFacts, AttendSchedule, ScheduleTarget } from "./target.ts";
 
 // The attend template, what its three kernels share. A lane owns whole rows (of queries, or of keys for their gradients) and holds them in

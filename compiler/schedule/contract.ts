@@ -20,10 +20,11 @@ import * as t from "../tile/build.ts";
 import type { TileExpr } from "../tile/tile.ts";
 import { contractSchedule } from "./candidates.ts";
 import { contractShape, rightMatrix } from "./contractShape.ts";
-import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
+import { type Emitter, VEC, vecIx } from "./emit.ts";
 import { alwaysHolds, type ContractValue, type GemmAxis, type Place, sizeOf, zero } from "./gemm.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { outputIndex } from "./outputIndex.ts";
+import { Scope } from "./scope.ts";
 import type { ScheduleTarget } from "./target.ts";
 
 // The contract template: one register-tiled product for matrix products, convolutions and their gradients. A tile is `tileM` rows by

@@ -18,12 +18,14 @@ import {
   substitute,
   unflatten,
 } from "../index/ix.ts";
-import type { DType, Value } from "../ir/value.ts";
+import type { Value } from "../ir/value.ts";
 import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
 import { isWidening } from "../precision.ts";
 import * as t from "../tile/build.ts";
-import type { BinaryOp, TileBuffer, TileExpr, UnaryOp } from "../tile/tile.ts";
+import type { TileBuffer, TileExpr } from "../tile/tile.ts";
 import { type HalfForms, registerScalar } from "./halves.ts";
+import { BINARY, safeOperand, UNARY, uniformScalar } from "./operations.ts";
+import type { Scope } from "./scope.ts";
 
 // The engine under every template: writes «the value of this tensor at this index» as Tile IR. Movement ops only change the index, map ops
 // become arithmetic, stored tensors become loads, and what the template computes itself (`bind`) is taken from there. The variable VEC, if
@@ -33,28 +35,6 @@ import { type HalfForms, registerScalar } from "./halves.ts";
 /** Index variable of the parts of a vector, 0..3. */
 export const VEC = "v";
 export const vecIx: Ix = ixVar(VEC, 0, 3);
-
-/** A place for statements, with what has been computed there and around it. */
-export class Scope {
-  readonly block: t.Block;
-  readonly parent: Scope | null;
-  readonly known = new Map<string, TileExpr>();
-  /** In the body of a loop: the index variables that get their values here. What moves with none of them belongs before the loop. */
-  readonly moving: string[] | null;
-  constructor(block: t.Block, parent: Scope | null = null, loop: string | null = null) {
-    this.block = block;
-    this.parent = parent;
-    this.moving = loop === null ? null : [loop];
-  }
-  /** The outermost place where something at these indices may be computed once for all. */
-  homeOf(index: readonly Ix[]): Scope {
-    if (this.moving === null || this.parent === null) return this;
-    return this.moving.some((name) => index.some((ix) => dependsOn(ix, name))) ? this : this.parent.homeOf(index);
-  }
-  lookup(key: string): TileExpr | undefined {
-    return this.known.get(key) ?? this.parent?.lookup(key);
-  }
-}
 
 /** A buffer of the kernel and what it holds. One stored tensor may be seen as scalars and as vectors, through two bindings. */
 export interface KernelBuffer {
@@ -431,55 +411,3 @@ function placeInStripes(vector: Ix, rowVectors: number): Ix {
   const inStripe = add(scale(div(vector, rowVectors), stripeVectors), mod(column, stripeVectors));
   return add(scale(div(column, stripeVectors), stripePlaces), inStripe);
 }
-
-/** Shift distances are taken modulo 32 and a divisor 0 counts as 1, as the op table says; what is known needs no care. */
-function safeOperand(op: BinaryOp, operand: TileExpr, scope: Scope): TileExpr {
-  if (operand.kind === "lit" && operand.value !== 0) return operand;
-  const { scalar, width } = operand.type;
-  if (op === "shl" || op === "shr") return t.and(operand, t.lit(31, scalar, width));
-  if (op !== "idiv" && op !== "imod") return operand;
-  const part = (given: TileExpr): TileExpr => {
-    const x = scope.block.let("d", given);
-    return t.select(t.eq(x, t.lit(0, scalar)), t.lit(1, scalar), x);
-  };
-  return width === 1 ? part(operand) : t.vecOf(...(t.partsOf(operand).map(part) as [TileExpr, TileExpr, TileExpr, TileExpr]));
-}
-
-function uniformScalar(dtype: DType): "f32" | "i32" | "u32" {
-  const scalar = registerScalar(dtype);
-  return scalar === "bool" ? "u32" : scalar;
-}
-
-const UNARY: Readonly<Partial<Record<Value["op"], UnaryOp>>> = {
-  neg: "neg",
-  abs: "abs",
-  exp: "exp",
-  log: "log",
-  sin: "sin",
-  cos: "cos",
-  tanh: "tanh",
-  sqrt: "sqrt",
-  rsqrt: "rsqrt",
-  erf: "erf",
-  floor: "floor",
-  round: "round",
-  not: "not",
-};
-const BINARY: Readonly<Partial<Record<Value["op"], BinaryOp>>> = {
-  add: "add",
-  sub: "sub",
-  mul: "mul",
-  div: "div",
-  idiv: "idiv",
-  imod: "imod",
-  max: "max",
-  min: "min",
-  pow: "pow",
-  lt: "lt",
-  eq: "eq",
-  and: "and",
-  or: "or",
-  xor: "xor",
-  shl: "shl",
-  shr: "shr",
-};

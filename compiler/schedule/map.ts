@@ -3,7 +3,8 @@ import { add, clamp, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import * as t from "../tile/build.ts";
 import type { TileKernel, TileStmt } from "../tile/tile.ts";
 import { mapSchedule } from "./candidates.ts";
-import { type Emitter, Scope, vecIx } from "./emit.ts";
+import { type Emitter, vecIx } from "./emit.ts";
+import { Scope } from "./scope.ts";
 import type { ScheduleTarget } from "./target.ts";
 
 // The map template: every element of the outputs by itself. All outputs have one shape and one axis order; memory is walked in that order,

@@ -4,10 +4,11 @@ import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
 import type { Scalar, TileExpr, TileType } from "../tile/tile.ts";
 import { reduceSchedule } from "./candidates.ts";
-import { type Emitter, Scope, vecIx } from "./emit.ts";
+import { type Emitter, vecIx } from "./emit.ts";
 import { registerScalar } from "./halves.ts";
 import { foldGrid, type LoweredBody } from "./map.ts";
 import { longestStream, Moments, momentsOf } from "./moments.ts";
+import { Scope } from "./scope.ts";
 import type { ScheduleTarget } from "./target.ts";
 
 // The reduce template: one loop nest of rows (the axes that stay) and an inner space (the axes that vanish). Reductions of a region share

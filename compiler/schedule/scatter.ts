@@ -2,9 +2,10 @@ import type { Region } from "../fuse/region.ts";
 import { add, type Ix, ixVar, scale, unflatten } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import * as t from "../tile/build.ts";
-import { type Emitter, Scope, VEC, vecIx } from "./emit.ts";
+import { type Emitter, VEC, vecIx } from "./emit.ts";
 import { registerScalar } from "./halves.ts";
 import { foldGrid, indexInOrder, type LoweredBody } from "./map.ts";
+import { Scope } from "./scope.ts";
 import { mapDefault, type ScheduleTarget } from "./target.ts";
 
 // The index template: a scatter-add without atomics. Every element of the result looks through the positions and adds the updates meant for
