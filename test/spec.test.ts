@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { astSections } from "../dsl/astTable.ts";
 import { parse } from "../dsl/parse.ts";
 import { renderDiagnostics } from "../dsl/render.ts";
 import { packageRoot } from "../dsl/source.ts";
@@ -20,6 +21,15 @@ describe("examples of the language", () => {
   test("there are some of each kind", () => {
     expect(blocks.filter((block) => block.mark === "").length).toBeGreaterThan(6);
     expect(blocks.filter((block) => block.mark.startsWith("error ")).length).toBeGreaterThan(9);
+  });
+  test("every kind of item stands in one that is right", () => {
+    const shown = blocks
+      .filter(({ mark }) => mark === "")
+      .flatMap(({ program }) => parse("clean.ada", program).file.items.map((item) => item.kind));
+    const kinds = astSections.flatMap(({ declarations }) =>
+      declarations.flatMap((one) => (one.row === "node" && one.item && one.kind !== "errorItem" ? [one.kind] : [])),
+    );
+    expect(kinds.filter((kind) => !(shown as string[]).includes(kind))).toEqual([]);
   });
   test.each(blocks)("$name", ({ mark, program }) => {
     if (mark === "fragment") {

@@ -35,6 +35,16 @@ function imageOf(type: TokenType, choices: Choices): string {
   return tokenRow(type)!.text!;
 }
 
+/** Rules whose words are fewer than the grammar says: their reader knows only some names there. */
+const fixedTexts: Readonly<Record<string, readonly string[]>> = {
+  accumulate: ["accumulate 2 by sum", "accumulate 16 by mean"],
+  compat: ["compat source", "compat fixed"],
+  remat: ["remat none", "remat all except { attn . out , x }", "remat fit 6 GB", "remat all"],
+  bit: ['"text"', "x", 'distinct ( 1 .. 3 , "," , x | y )', '( x | "y" ^ 2 ) ^ 4', "[ 0.4 ]"],
+  numberSetting: ["batch 4", "micro_steps 120_000", "seed 42", "gradient clip ( 0.5 )"],
+  every: ["save every 500", "log every 10", "preview every 100 : x ( y )"],
+};
+
 interface Production extends IProduction {
   readonly constructor: { readonly name: string };
   readonly definition: Production[];
@@ -74,14 +84,45 @@ for (let isChanged = true; isChanged; ) {
 const shortest = (alternatives: readonly Production[]): Production =>
   alternatives.reduce((best, one) => (height(one) < height(best) ? one : best));
 
+// How many rules lie between a production and a rule: the way to a rule that a program is to have.
+const waysTo = new Map<string, ReadonlyMap<string, number>>();
+function wayTo(target: string): ReadonlyMap<string, number> {
+  const known = waysTo.get(target);
+  if (known) return known;
+  const found = new Map([[target, 0]]);
+  waysTo.set(target, found);
+  for (let isChanged = true; isChanged; ) {
+    isChanged = false;
+    for (const rule of Object.values(rules)) {
+      const now = Math.min(...definitionOf(rule).map((one) => distance(one, target))) + 1;
+      if (now < (found.get(rule.name) ?? Number.POSITIVE_INFINITY)) isChanged = found.set(rule.name, now) !== undefined;
+    }
+  }
+  return found;
+}
+function distance(production: Production, target: string): number {
+  if (production.constructor.name === "Terminal") return Number.POSITIVE_INFINITY;
+  if (production.constructor.name === "NonTerminal") return wayTo(target).get(production.referencedRule.name) ?? Number.POSITIVE_INFINITY;
+  return Math.min(Number.POSITIVE_INFINITY, ...production.definition.map((one) => distance(one, target)));
+}
+/** A rule that a program is to have, until it has it. */
+interface Goal {
+  rule: string | null;
+  /** How far it is at most: every turn on the way comes nearer. */
+  limit: number;
+}
+
 /** The tokens of one production. Deep down, options are left out and the shortest alternative is taken. */
-function walk(production: Production, choices: Choices, depth: number, out: string[]): void {
+function walk(production: Production, choices: Choices, depth: number, out: string[], goal: Goal): void {
+  const far = (one: Production): number => (goal.rule === null ? Number.POSITIVE_INFINITY : distance(one, goal.rule));
+  const isOnTheWay = (one: Production): boolean => far(one) < goal.limit;
   const all = (definition: readonly Production[]): void => {
-    for (const one of definition) walk(one, choices, depth + 1, out);
+    for (const one of definition) walk(one, choices, depth + 1, out, goal);
   };
   const ends = depth > mostDepth || choices.isOver;
   const repeat = (least: number, separator?: TokenType): void => {
-    const count = least + (ends ? 0 : choices.of(4 - least));
+    const wanted = least + (ends ? 0 : choices.of(4 - least));
+    const count = Math.max(wanted, production.definition.some(isOnTheWay) ? 1 : 0);
     for (let i = 0; i < count; i++) {
       if (i > 0 && separator) out.push(imageOf(separator, choices));
       all(production.definition);
@@ -91,14 +132,29 @@ function walk(production: Production, choices: Choices, depth: number, out: stri
     case "Terminal":
       out.push(imageOf(production.terminalType, choices));
       return;
-    case "NonTerminal":
+    case "NonTerminal": {
+      goal.limit = Math.min(goal.limit, far(production));
+      if (production.referencedRule.name === goal.rule) goal.rule = null;
+      const fixed = fixedTexts[production.referencedRule.name];
+      if (fixed) {
+        out.push(...fixed[choices.of(fixed.length)]!.split(" "));
+        return;
+      }
       all(definitionOf(production.referencedRule));
       return;
+    }
     case "Option":
-      if (!ends && choices.of(3) === 0) all(production.definition);
+      if (production.definition.some(isOnTheWay) || (!ends && choices.of(3) === 0)) all(production.definition);
       return;
     case "Alternation":
-      walk(ends ? shortest(production.definition) : production.definition[choices.of(production.definition.length)]!, choices, depth, out);
+      walk(
+        (isOnTheWay(production) ? production.definition.reduce((best, one) => (far(one) < far(best) ? one : best)) : undefined) ??
+          (ends ? shortest(production.definition) : production.definition[choices.of(production.definition.length)]!),
+        choices,
+        depth,
+        out,
+        goal,
+      );
       return;
     case "Repetition":
       repeat(0);
@@ -118,10 +174,12 @@ function walk(production: Production, choices: Choices, depth: number, out: stri
 }
 
 /** The words of a random program of one to four items. */
-export const randomWords: fc.Arbitrary<string[]> = fc.array(fc.nat(999), { minLength: 20, maxLength: 500 }).map((tape) => {
+export const randomWords: fc.Arbitrary<string[]> = fc.array(fc.nat(999), { minLength: 40, maxLength: 500 }).map((tape) => {
   const choices = new Choices(tape);
   const out: string[] = [];
-  for (let i = 0; i <= choices.of(4); i++) for (const one of definitionOf(rules.item!)) walk(one, choices, 0, out);
+  // The first item has one rule for certain, so that rare ones occur too.
+  const goal: Goal = { rule: Object.keys(rules)[choices.of(Object.keys(rules).length)]!, limit: Number.POSITIVE_INFINITY };
+  for (let i = 0; i <= choices.of(4); i++) for (const one of definitionOf(rules.item!)) walk(one, choices, 0, out, goal);
   return out;
 });
 
