@@ -278,8 +278,10 @@ export function memberOf(type: ModuleType, name: string, span: Span, scope: Scop
   const member = info.members.get(name);
   if (member) {
     if (member.kind === "function") return { ...member, of: type };
-    const mapped = mapType(session.unifier.type(member), moduleMap(session, type));
-    return mapType(mapped, { size: (size) => forgetForeign(size, info), row: (row) => [{ kind: "row", row }] });
+    const found = session.unifier.type(member);
+    const unsettled = openSizes(session, found, info);
+    const mapped = mapType(found, moduleMap(session, type));
+    return mapType(mapped, { size: (size) => forgetForeign(size, info, unsettled), row: (row) => [{ kind: "row", row }] });
   }
   const param = info.params.find((p) => p.name === name);
   if (param) return type.arguments.get(name) ?? mapType(param.type, { size: () => anySize(), row: (row) => [{ kind: "row", row }] });
@@ -288,11 +290,24 @@ export function memberOf(type: ModuleType, name: string, span: Span, scope: Scop
   session.report("type/no-field", span, { what: `a ${describeType(type)}`, name }, meant(name, known, span, all));
   return errorType;
 }
+/** Sizes of a part that the module's bodies leave open: each instance may settle them in its own way, by a use from outside. */
+function openSizes(session: Session, member: Type, info: ModuleInfo): ReadonlySet<string> {
+  const found = new Set<string>();
+  mapType(member, {
+    size: (size) => {
+      for (const v of variablesOf(size)) if (v.kind === "open" && !info.declared.own.has(v.id)) found.add(v.id);
+      return size;
+    },
+    row: (row) => [{ kind: "row", row }],
+  });
+  for (const id of found) session.forgetLeftOut(id);
+  return found;
+}
 // A size of the module itself that no instance settles is not known outside.
-function forgetForeign(size: Size, info: ModuleInfo): Size {
+function forgetForeign(size: Size, info: ModuleInfo, unsettled: ReadonlySet<string>): Size {
   const { own } = info.declared;
   return substituteSize(size, {
-    variable: (v) => (own.has(v.id) ? anySize() : undefined),
+    variable: (v) => (own.has(v.id) || unsettled.has(v.id) ? anySize() : undefined),
     flag: (id) => (own.has(id) ? anySize() : undefined),
   });
 }
