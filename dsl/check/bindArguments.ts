@@ -30,6 +30,8 @@ export interface Bound {
   readonly given: ReadonlyMap<string, Type>;
   readonly failed: boolean;
   readonly vague: boolean;
+  /** Rows that an argument which is not followed might have made longer. */
+  readonly unsettledRows: ReadonlySet<string>;
   /** Sizes that only this call knows. */
   readonly made: ReadonlySet<string>;
 }
@@ -108,6 +110,7 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
   // What a misspelt argument was to say is not known: nothing follows from the rest.
   let failed = strange;
   let vague = false;
+  const unsettledRows = new Set<string>();
   const shaped = ({ type }: ParamInfo) => Number(["tensor", "optional", "list", "record"].includes(type.kind));
   const ranked = [...callee.params].sort((a, b) => shaped(a) - shaped(b));
   for (const param of callee.params) {
@@ -137,7 +140,16 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
     }
     const have = given.get(param.name)!;
     if (have.kind === "error") failed = true;
-    if (isSilent(have) || (have.kind === "prompt" && have.axes === null)) vague = true;
+    if (isSilent(have) || (have.kind === "prompt" && have.axes === null)) {
+      vague = true;
+      mapType(want, {
+        size: (size) => size,
+        row: (row) => {
+          unsettledRows.add(row.id);
+          return [{ kind: "row", row }];
+        },
+      });
+    }
     const problem = assign(state, want, have);
     if (!problem) continue;
     failed = true;
@@ -162,7 +174,7 @@ export function bindArguments(callee: Callee, instance: TypeMap | null, args: re
       have && (["list", "axes", "module", "unknown", "realNumber", "prompt", "textValue"].includes(param.type.kind) || isSilent(have));
     inner.set(param.name, keepGiven ? have : want.kind === "optional" && have?.kind === "none" ? have : want);
   }
-  return { state, map, inner, given, failed, vague, made };
+  return { state, map, inner, given, failed, vague, unsettledRows, made };
 }
 function substituted(size: Size, ids: ReadonlySet<string>, map: TypeMap): string[] {
   const found: string[] = [];

@@ -215,6 +215,13 @@ function finish(session: Session, result: Type, bound: Bound): Type {
   const solved = session.unifier.type(result);
   let open = false;
   let doubled = false;
+  mapType(result, {
+    size: (s) => s,
+    row: (row) => {
+      if (bound.unsettledRows.has(row.id)) open = true;
+      return [{ kind: "row", row }];
+    },
+  });
   mapType(solved, {
     size: (s) => s,
     row: (row) => {

@@ -23,3 +23,18 @@ test("a part that nothing calls is still reported", () => {
   const text = uses(3).replace("a.norm(a(x))", "a(x)").replace("small.norm(small(x))", "small(x)");
   expect(checkText(text.replace("LayerNorm()", "Linear(2 * k)").replaceAll("A()", "A(k: Dim)")).diagnostics).not.toEqual([]);
 });
+test("a row is not known from one argument where another is not followed", () => {
+  const text = `module A() {
+  forward(x: real[...b, c]) -> real[...b, c] { return x }
+}
+module B() {
+  forward(x: real[...b, c]) -> real[...b, c] { return 2 * x }
+}
+module Net() {
+  part layers = [for i in 0..4: if i < 3 { A() } else { B() }]
+}
+fn chosen(x: real[...b, c], at: i32[...b, k]) -> real[...b, k] { return x[c: at] }
+fn g(net: Net, x: real[role: 2, n, c: 8], at: i32[n, k: 3]) -> real[n, k: 3] { return chosen(net.layers[0](x), at)[role: 0] }
+`;
+  expect(checkText(text).diagnostics).toEqual([]);
+});
