@@ -86,7 +86,7 @@ function muonSettings(config: Config): Record<string, PlainValue> {
 }
 
 async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
-  const { program, resolution } = loadText(`import { ${[...Object.values(optimizers), "clip_norm"].join(", ")} } from "std/optim.ada"`);
+  const { program, resolution } = loadText(`import { ${Object.values(optimizers).join(", ")} } from "std/optim.ada"`);
   const tensors = one.tensors();
   const names = paramsOf(tensors);
   const sizeOf = (p: string): number => tensors[`param.${p}`]!.data.length;
@@ -103,7 +103,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
     if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
     return made.value;
   };
-  const clipper = await clipOf(program, resolution, total, one.config.max_grad_norm as number | null, opened);
+  const clipper = await clipOf(total, one.config.max_grad_norm as number | null, opened);
   try {
     const { optimizer } = make(rates[0]!);
     const init = await DeviceGraph.create(opened, optimizer.start, []);
@@ -204,32 +204,17 @@ async function ratesDiffer(one: Case, recorded: NdArray, opened: OpenedDevice): 
   return difference(one, "output.lr", array(await ratesOf(spans, steps, opened)), recorded);
 }
 
-async function clipOf(
-  program: ReturnType<typeof loadText>["program"],
-  resolution: ReturnType<typeof loadText>["resolution"],
-  size: number,
-  most: number | null,
-  opened: OpenedDevice,
-): Promise<DeviceGraph | null> {
+async function clipOf(size: number, most: number | null, opened: OpenedDevice): Promise<DeviceGraph | null> {
   if (most === null) return null;
-  const made = elaborateFunction(program, resolution, "clip_norm", [
+  const { program, resolution } = loadText(`import { clip_norm } from "std/optim.ada"
+fn case(g: f32[n], most: Real) -> { g: f32[n], norm: f32 } { return { g: clip_norm(g, most), norm: norm(g) } }
+`);
+  const made = elaborateFunction(program, resolution, "case", [
     { name: "g", shape: [size], axes: ["n"] },
-    { name: "max_norm", value: most },
+    { name: "most", value: most },
   ]);
-  const norm = loadText("fn case(g: f32[n]) -> f32 { return norm(g) }");
-  const normed = elaborateFunction(norm.program, norm.resolution, "case", [{ name: "g", shape: [size], axes: ["n"] }]);
-  if (!made.ok || !normed.ok) throw new Error("internal: clip_norm does not elaborate");
-  return DeviceGraph.create(
-    opened,
-    {
-      name: "clip",
-      results: [
-        { name: "result.g", value: made.value.graph.results[0]!.value },
-        { name: "result.norm", value: normed.value.graph.results[0]!.value },
-      ],
-    },
-    [],
-  );
+  if (!made.ok) throw new Error("internal: clip_norm does not elaborate");
+  return DeviceGraph.create(opened, made.value.graph, []);
 }
 
 /** Losses and gradients of the recorded problem at the recorded parameters. */
