@@ -7,6 +7,7 @@ import { loadProgram } from "../dsl/program.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
 import { fixProgram } from "./fix.ts";
+import { sourceFiles } from "./sourceFiles.ts";
 
 export interface CheckOptions {
   readonly json: boolean;
@@ -24,14 +25,14 @@ export interface CheckOutcome {
   readonly errorOutput: string;
 }
 
-/** `adac check FILE…`: reads and checks programs. Never throws on any input. */
+/** `adac check FILE…`: reads and checks programs, and all of folders. Never throws on any input. */
 export function checkFiles(files: readonly string[], { json, colour, fix = false, overrides = {} }: CheckOptions): CheckOutcome {
-  if (files.length === 0) return usage("adac check: name at least one file, as in `adac check pipelines/quickstart.ada`");
+  if (files.length === 0) return usage("adac check: name at least one file or folder, as in `adac check pipelines/quickstart.ada`");
   const diagnostics: Diagnostic[] = [];
   const texts = new Map<string, string>();
   const seen = new Set<string>();
   const fixed: string[] = [];
-  for (const file of files) {
+  for (const file of files.flatMap((where) => (where === "" ? [where] : (sourceFiles(where) ?? [where])))) {
     const host = diskHost(projectRootOf(file));
     const problem = readable(file, host);
     if (problem !== undefined) return usage(`adac check: ${problem}`);

@@ -35,8 +35,14 @@ export function explainGradientCommand(request: ExplainGradientRequest): number 
   const leavesOf = (train: TrainProgram): readonly Leaf[] => train.leaves.filter((l) => matches(request.name, l.path));
   const found = trains.flatMap(leavesOf);
   if (found.length === 0) {
-    const paths = [...new Set(trains.flatMap((t) => t.leaves.map((l) => l.path)))];
-    const help = didYouMean(request.name, paths) ?? `parameters are like ${paths.slice(0, 3).join(", ")}; \`**\` stands for all of them`;
+    // What is trained is more likely to be meant.
+    const leaves = trains.flatMap((t) => t.leaves).sort((a, b) => Number(b.trained) - Number(a.trained));
+    const paths = [...new Set(leaves.map((l) => l.path))];
+    const trained = [...new Set(leaves.filter((l) => l.trained).map((l) => l.path))];
+    const help =
+      didYouMean(request.name, trained) ??
+      didYouMean(request.name, paths) ??
+      `parameters are like ${paths.slice(0, 3).join(", ")}; \`**\` stands for all of them`;
     streams.err.write(problemText({ message: `no parameter is called ${request.name}`, help }));
     return 2;
   }

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import path from "node:path";
+import { readFileSync } from "node:fs";
 import { format } from "../dsl/format/index.ts";
 import { renderDiagnostics } from "../dsl/render.ts";
 import type { CheckOutcome } from "./check.ts";
+import { sourceFiles } from "./sourceFiles.ts";
 import { writeWhole } from "./writeWhole.ts";
 
 export interface FmtOptions {
@@ -13,13 +13,13 @@ export interface FmtOptions {
 
 /** `adac fmt FILE…`: lays out files, and all `.ada` files of folders. A file with mistakes is left as it is. */
 export function fmtFiles(paths: readonly string[], { check, colour }: FmtOptions): CheckOutcome {
-  const found = paths.flatMap(filesAt);
-  const missing = found.find((one) => typeof one !== "string");
-  if (missing !== undefined && typeof missing !== "string") return { status: 2, output: "", errorOutput: `adac fmt: ${missing.problem}\n` };
+  const missing = paths.find((where) => sourceFiles(where) === null);
+  if (missing !== undefined) return { status: 2, output: "", errorOutput: `adac fmt: there is no file or folder "${missing}"\n` };
+  const found = paths.flatMap((where) => sourceFiles(where) ?? []);
   let output = "";
   let errorOutput = "";
   let status: 0 | 1 = 0;
-  for (const file of new Set(found as string[])) {
+  for (const file of new Set(found)) {
     const text = readFileSync(file, "utf8");
     const made = format(file, text);
     if (!("text" in made)) {
@@ -54,12 +54,4 @@ export function fmtCommand(paths: readonly string[], options: FmtOptions & { rea
   if (output !== "") process.stdout.write(output);
   if (errorOutput !== "") process.stderr.write(errorOutput);
   return status;
-}
-
-function filesAt(where: string): (string | { readonly problem: string })[] {
-  const found = statSync(where, { throwIfNoEntry: false });
-  if (!found) return [{ problem: `there is no file or folder "${where}"` }];
-  if (!found.isDirectory()) return [where];
-  const files = readdirSync(where, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ada"));
-  return files.sort().map((file) => path.join(where, file));
 }
