@@ -32,7 +32,10 @@ export function checkFiles(files: readonly string[], { json, colour, fix = false
   const texts = new Map<string, string>();
   const seen = new Set<string>();
   const fixed: string[] = [];
-  for (const file of files.flatMap((where) => (where === "" ? [where] : (sourceFiles(where) ?? [where])))) {
+  const found = files.map((where) => (where === "" ? [where] : (sourceFiles(where) ?? [where])));
+  const bare = files[found.findIndex((inside) => inside.length === 0)];
+  if (bare !== undefined) return usage(`adac check: there is no \`.ada\` file in "${bare}"`);
+  for (const file of found.flat()) {
     const host = diskHost(projectRootOf(file));
     const problem = readable(file, host);
     if (problem !== undefined) return usage(`adac check: ${problem}`);
