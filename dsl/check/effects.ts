@@ -8,7 +8,7 @@ export function requireEffects(
   scope: Scope,
 ): void {
   if (info.random) requireRandom(`\`${info.name}\` draws`, span, scope);
-  if (info.updates && info.name !== "forward") requireUpdates(`\`${info.name}\` updates state`, span, scope);
+  if (info.updates) requireUpdates(`\`${info.name}\` updates state`, span, scope);
 }
 const contracts: ReadonlySet<string> = new Set(["fn", "loss", "forward"]);
 export function requireRandom(what: string, span: Span, scope: Scope): void {

@@ -1,5 +1,5 @@
-import type { ModelItem } from "../ast.ts";
-import { errorType, type Type, unknownType } from "../types/type.ts";
+import type { ModelItem, Setting } from "../ast.ts";
+import { errorType, type Type, unknownType, withMode } from "../types/type.ts";
 import { builtinValue } from "./builtins.ts";
 import { evaluate } from "./expressions.ts";
 import { grammarValue, promptValue } from "./prompts.ts";
@@ -82,6 +82,14 @@ export function modelType(session: Session, item: ModelItem, file: string): Type
       );
       return errorType;
     }
-    return type;
+    return withMode(type, staysFrozen(session, item));
   });
+}
+/** Whether a model is frozen wherever it is used: no block of the program trains it. */
+function staysFrozen(session: Session, item: ModelItem): boolean {
+  const trains = (one: Setting): boolean => one.kind === "model" && one.name.name === item.name.name && one.mode === "trained";
+  return (
+    item.mode === "frozen" &&
+    ![...session.program.files.values()].some(({ ast }) => ast.items.some((block) => block.kind === "train" && block.settings.some(trains)))
+  );
 }

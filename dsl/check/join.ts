@@ -67,7 +67,7 @@ export function join(session: Session, a: Type, b: Type, truth: Size): Type {
       [...a.arguments].map(([name, t]) => [name, b.arguments.has(name) ? again(t, b.arguments.get(name)!) : unknownType]),
     );
     const sizes = new Map([...a.sizes].map(([name, s]) => [name, b.sizes.has(name) ? size(s, b.sizes.get(name)!) : anySize()]));
-    return { ...a, arguments: args, sizes };
+    return { ...a, arguments: args, sizes, isFrozen: a.isFrozen === true && b.isFrozen === true };
   }
   if (a.kind === "prompt" && b.kind === "prompt") return joinPrompts(a, b);
   if (a.kind === "tapped" && b.kind === "tapped") {

@@ -12,6 +12,7 @@ import {
   type Type,
   type TypeMap,
   unknownType,
+  withMode,
 } from "../types/type.ts";
 import type { CallArg } from "./arguments.ts";
 import { bindArguments } from "./bindArguments.ts";
@@ -218,8 +219,8 @@ export function callModule(type: ModuleType, args: readonly CallArg[], span: Spa
     session.report("module/no-forward", span, { name: type.item.name.name });
     return errorType;
   }
-  const forward = info.forward.inline ? { ...info.forward, outer: instanceScope(session, info, type) } : info.forward;
-  const result = callFunction({ ...forward, updates: false }, moduleMap(session, type), args, span, scope, (bound) => {
+  const forward = ofInstance(session, info, info.forward, type);
+  const result = callFunction(forward, moduleMap(session, type), args, span, scope, (bound) => {
     const rows = new Map<string, readonly AxisItem[]>();
     for (const [row, items] of forward.declared.rows) {
       const found = items.flatMap((item) => (item.kind === "row" ? bound.map.row(item.row) : [item]));
@@ -254,8 +255,12 @@ function unfollowed(session: Session, type: ModuleType): void {
 export function methodInfo(session: Session, type: ModuleType, item: FnItem | LossItem): FunctionInfo | null {
   const info = moduleInfo(session, type.item, type.file);
   const method = info?.functions.get(item.name.name);
-  if (!info || !method) return null;
-  return method.inline ? { ...method, outer: instanceScope(session, info, type) } : method;
+  return info && method ? ofInstance(session, info, method, type) : null;
+}
+/** A function of a module as one instance has it. */
+function ofInstance(session: Session, info: ModuleInfo, own: FunctionInfo, type: ModuleType): FunctionInfo {
+  const updates = own.updates && type.isFrozen !== true;
+  return own.inline ? { ...own, updates, outer: instanceScope(session, info, type) } : { ...own, updates };
 }
 
 function instanceScope(session: Session, info: ModuleInfo, type: ModuleType): Scope {
@@ -281,7 +286,8 @@ export function memberOf(type: ModuleType, name: string, span: Span, scope: Scop
     const found = session.unifier.type(member);
     const unsettled = openSizes(session, found, info);
     const mapped = mapType(found, moduleMap(session, type));
-    return mapType(mapped, { size: (size) => forgetForeign(size, info, unsettled), row: (row) => [{ kind: "row", row }] });
+    const seen = mapType(mapped, { size: (size) => forgetForeign(size, info, unsettled), row: (row) => [{ kind: "row", row }] });
+    return withMode(seen, type.isFrozen === true);
   }
   const param = info.params.find((p) => p.name === name);
   if (param) return type.arguments.get(name) ?? mapType(param.type, { size: () => anySize(), row: (row) => [{ kind: "row", row }] });

@@ -62,6 +62,8 @@ export interface ModuleType {
   readonly file: string;
   readonly arguments: ReadonlyMap<string, Type>;
   readonly sizes: ReadonlyMap<string, Size>;
+  /** A frozen model or a part of one: it updates nothing, whatever its bodies say. */
+  readonly isFrozen?: boolean;
 }
 export interface SlotType {
   /** null: not the same in all that this may be. */
@@ -262,6 +264,23 @@ export function mapAxes(axes: readonly AxisItem[], map: TypeMap): AxisItem[] {
       ? [{ ...item, name: map.axisName ? map.axisName(item.name) : item.name, size: map.size(item.size) }]
       : map.row(item.row),
   );
+}
+/** The modules in a type, as the parts of a frozen model or of another. */
+export function withMode(type: Type, isFrozen: boolean): Type {
+  switch (type.kind) {
+    case "module":
+      return { ...type, isFrozen };
+    case "optional":
+      return { ...type, of: withMode(type.of, isFrozen) };
+    case "list":
+      return { ...type, element: withMode(type.element, isFrozen), elements: type.elements?.map((t) => withMode(t, isFrozen)) ?? null };
+    case "tuple":
+      return { ...type, elements: type.elements.map((t) => withMode(t, isFrozen)) };
+    case "record":
+      return { ...type, fields: new Map([...type.fields].map(([name, t]) => [name, withMode(t, isFrozen)])) };
+    default:
+      return type;
+  }
 }
 
 // ---- printing ------------------------------------------------------------------------------------------------------------------------

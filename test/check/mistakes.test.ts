@@ -165,6 +165,22 @@ const values: readonly Mistake[] = [
     `${data}evaluate e {\n  data face = pictures("a")\n  minimize mean(face.image)\n}`,
   ],
 ];
+/** A model with state, and a function that calls it without saying that it updates. */
+const counted = (mode: string, call: string) => `module Counter() {
+  state seen: f32 = 0
+  forward(x: real[n]) updates -> real[n] {
+    if training { update seen = seen + 1 }
+    return x * 2
+  }
+}
+module Net() {
+  part inner = [Counter(), Counter()]
+  forward(x: real[n]) updates -> real[n] { return x |> inner[0] |> inner[1] }
+  fn twice(x: real[n]) updates -> real[n] { return x |> inner[0] |> inner[0] }
+}
+model net = Net() ${mode}
+fn f(x: real[n]) -> real[n] { return ${call} }
+`;
 const table = "state kept: Table<{ x: f32[c: 3], n: i32, by: Text }>(key: Text, at_most: 4)\n";
 const one = (body: string) => step(`  let x = mean(face.image, over: [h, w])\n${body}\n  minimize mean(x)`, table, "face: one of pictures");
 const state: readonly Mistake[] = [
@@ -186,6 +202,9 @@ const state: readonly Mistake[] = [
     "m",
     "module M() {\n  state s: f32 = 1\n  forward(x: real[n]) updates -> real[n] {\n    update s = 2\n    return x * s\n  }\n}\nmodel m = M() frozen",
   ],
+  ["state of a trained model, in a function", "effect/undeclared", "net(x)", counted("trained", "net(x)")],
+  ["state of a part of it", "effect/undeclared", "net.inner[0](x)", counted("trained", "net.inner[0](x)")],
+  ["state of it by one of its functions", "effect/undeclared", "net.twice(x)", counted("trained", "net.twice(x)")],
   ["a record that lacks a field", "type/missing-field", '{ x: x, by: "a" }', one('  update kept[face.name] = { x: x, by: "a" }')],
   ["a field that the table lacks", "type/no-field", "m", one('  update kept[face.name] = { x: x, n: 1, by: "a", m: 1 }')],
   [
@@ -380,5 +399,17 @@ describe.each([
   test.each(mistakes)("%s", (_name, code, at, program) => {
     const found = checkText(program).diagnostics.map((d) => [d.code, program.slice(d.span.start, d.span.end)]);
     expect(found).toEqual([[code, at]]);
+  });
+});
+
+describe("a frozen model updates nothing", () => {
+  test.each(["net(x)", "net.inner[0](x)", "net.twice(x)", "fold(net.inner, x, fn(y, layer) => layer(y))"])("%s", (call) => {
+    expect(checkText(counted("frozen", call)).diagnostics).toEqual([]);
+  });
+  test("unless a block of the program trains it", () => {
+    const used = step("  minimize mean(f(mean(face.image, over: [batch, h, w])))", counted("frozen", "net(x)"));
+    const block = 'train t { model net trained  data face = pictures("a")  batch 1  micro_steps 1  each step: learn  optimizer adamw() }';
+    const text = `import { adamw } from "std/optim.ada"\n${used}\n${block}`;
+    expect(checkText(text).diagnostics.map((d) => d.code)).toEqual(["effect/undeclared"]);
   });
 });
