@@ -86,7 +86,9 @@ describe("evaluate blocks", () => {
     ]);
   });
   test("what an evaluation does not do is said where it stands", () => {
-    expect(elaborated("for k in 1..3 { log { k } }").error).toContain("`log` in an `evaluate` block is not available");
-    expect(elaborated('for k in 1..3 { write y to "a.png" }').error).toContain("`write` is not available");
+    for (const around of [(s: string) => s, (s: string) => `for k in 1..3 { ${s} }`]) {
+      expect(elaborated(around("log { y: mean(y) }")).error).toContain("`log` in an `evaluate` block is not available");
+      expect(elaborated(around('write y to "a.png"')).error).toContain("`write` outside of walks is not available");
+    }
   });
 });

@@ -97,6 +97,8 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
         case "for":
         case "if":
         case "require":
+        case "logStmt":
+        case "write":
         case "let": {
           if (isBatch(member) || ended) break;
           const flow = endedAtMost(() => runStatement(member, scope));

@@ -209,7 +209,10 @@ export class BlockWalk {
       if (holds === false) return;
     }
     this.note(`measure ${name}${statement.when === null ? "" : ` when ${this.#textOf(statement.when.span)}`}`);
-    const value = yield* this.#value(statement.value, scope, name);
+    const { value: measured } = statement;
+    if (measured.kind === "call" && measured.callee.kind === "name" && measured.callee.name === "verification")
+      unsupported("`verification` in a walk", measured.span, "it compares all rows of a data set: `data face = faces(…)`");
+    const value = yield* this.#value(measured, scope, name);
     const number = yield* this.#number(value, statement, name);
     const keys = this.#reports.map((report) => report.keys.map((key) => this.#keyOf(key, name, scope)));
     yield* demand({ kind: "measure", measure: { name, value: number, keys } });
@@ -218,12 +221,7 @@ export class BlockWalk {
   *#number(value: Val, statement: MeasureStmt, name: string): Walking<number> {
     const { span } = statement.value;
     if (isScalar(value) && scalarType(value) !== "text") return Number(this.walk.value(toHost(value)));
-    if (value.kind !== "tensor") {
-      const isVerification =
-        statement.value.kind === "call" && statement.value.callee.kind === "name" && statement.value.callee.name === "verification";
-      if (isVerification) unsupported("`verification` without a data set", span, "it compares all rows of one: `data face = faces(…)`");
-      return fail("type/mismatch", span, { found: describe(value), expected: "a number" });
-    }
+    if (value.kind !== "tensor") return fail("type/mismatch", span, { found: describe(value), expected: "a number" });
     if (value.axes.length > 0)
       fail("shape/not-scalar", span, { what: "what is measured", found: describe(value) }, { help: "`mean(…)` is one number" });
     const [made] = yield* this.walk.force([castTo(this.session, value, "f32").value], name);

@@ -155,7 +155,7 @@ function pickFrom<T>(own: readonly AxisItem[], items: readonly T[], axes: readon
 /** `p.ids`, `p.face`: an input that the host makes of a prompt. */
 export function promptField(prompt: PromptVal, name: string, span: Span, scope: Scope): TensorVal {
   const { session } = scope;
-  if (!session.takesPrompts)
+  if (!session.takesPrompts || session.body === "init")
     unsupported("a prompt outside of steps, evaluations and tests", span, "tokens are made by the host for each step");
   const made = session.at(span, () => session.prompts.field(session.builder, prompt, name));
   if (made) return made;

@@ -160,7 +160,7 @@ export function runStatement(statement: Stmt, scope: Scope): Flow {
       addCheck("expect", statement.condition, statement.span, scope);
       return on();
     case "write":
-      return unsupported("`write`", statement.span);
+      return unsupported("`write` outside of walks", statement.span, "an `evaluate` block without `data` writes files");
     case "error":
       throw new Error("internal: a statement that could not be read reached elaboration");
     default:

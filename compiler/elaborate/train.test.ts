@@ -44,6 +44,14 @@ function wrong(text: string, overrides: Readonly<Record<string, string>> = {}): 
   const result = elaborateTrain(program, resolution, "run", overrides);
   return result.ok ? "" : render(program, result.diagnostics);
 }
+test("a starting value knows no step, so no prompt either", () => {
+  const text =
+    'prompt hello = "hello"\nmodule Hello() {\n  param w: f32 = mean(hello.plain)\n  forward(x: real[...b]) -> real[...b] { return w * x }\n}\n';
+  const used = step("minimize mean(said(mean(net(face.grey))))");
+  expect(wrong(`${head}${text}model said = Hello() trained\n${used}${train()}`)).toContain(
+    "a prompt outside of steps, evaluations and tests",
+  );
+});
 const simple = head + step("minimize mean(net(face.grey) ** 2)") + train();
 
 describe("a train block", () => {
