@@ -1,9 +1,7 @@
 // BiSeNet, which says of every pixel of a face what it belongs to (19 classes): a ResNet-18, attention to its last two levels, and their fusion
 // with the second.
-import { BatchNorm, Conv, upsample } from "std/nn.ada"
+import { BatchNorm, Conv, of_pixel, pixel, relu, upsample } from "std/nn.ada"
 import { linear_weights, max_pool, resample } from "std/image.ada"
-
-fn relu(x: real[...s]) -> real[...s] { return max(x, 0) }
 
 /// Convolution, norm and ReLU.
 module ConvBn(out: Dim, size: Int) {
@@ -31,8 +29,8 @@ module Attended(out: Dim) {
   part bn_atten   = BatchNorm()
   forward(x: real[...b, c, h, w]) updates -> real[...b, c: out, h, w] {
     let f = conv(x)
-    let a = sigmoid(mean(f, over: [h, w]) |> view(`...b c -> ...b c h=1 w=1`) |> conv_atten |> bn_atten)
-    return f * (a |> view(`...b c h w -> ...b c=(c h w)`))
+    let a = sigmoid(mean(f, over: [h, w]) |> pixel |> conv_atten |> bn_atten)
+    return f * of_pixel(a)
   }
 }
 
@@ -76,12 +74,12 @@ module BiSeNet(widths: List<Int> = [64, 128, 256, 512], classes: Dim = 19) {
     let eight = fold(cp.resnet.layer[1], two, fn(y, r) => r(y))
     let half  = fold(cp.resnet.layer[2], eight, fn(y, r) => r(y))
     let last  = fold(cp.resnet.layer[3], half, fn(y, r) => r(y))
-    let all   = mean(last, over: [h, w]) |> view(`...b c -> ...b c h=1 w=1`) |> cp.conv_avg |> view(`...b c h w -> ...b c=(c h w)`)
+    let all   = mean(last, over: [h, w]) |> pixel |> cp.conv_avg |> of_pixel
     let u32   = upsample(cp.arm32(last) + all) |> cp.conv_head32
     let u16   = upsample(cp.arm16(half) + u32) |> cp.conv_head16
     let f     = ffm.convblk(concat([eight, u16], axis: c))
-    let a     = mean(f, over: [h, w]) |> view(`...b c -> ...b c h=1 w=1`) |> ffm.conv1 |> relu |> ffm.conv2 |> sigmoid
-    return { fused: f * (a |> view(`...b c h w -> ...b c=(c h w)`)) + f, u16: u16, u32: u32 }
+    let a     = mean(f, over: [h, w]) |> pixel |> ffm.conv1 |> relu |> ffm.conv2 |> sigmoid
+    return { fused: f * of_pixel(a) + f, u16: u16, u32: u32 }
   }
   /// Logits at the size of the picture, whose sides are multiples of 32.
   forward(x: real[...b, c: 3, h, w]) updates -> real[...b, c: classes, h, w] { return conv_out(levels(x).fused, h, w) }

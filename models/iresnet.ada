@@ -1,7 +1,7 @@
 // IResNet (ArcFace recogniser). Written as trained; frozen, every BatchNorm after a convolution can be folded into it.
 // The one BEFORE a zero-padded convolution cannot be folded exactly (its shift must not reach the padding). The compiler decides, the
 // text stays the paper's.
-import { Linear, Conv, BatchNorm, PReLU } from "std/nn.ada"
+import { Linear, Conv, BatchNorm, PReLU, of_pixel, pixel } from "std/nn.ada"
 
 module IBlock(out: Dim, stride: Int) {
   part bn1   = BatchNorm()
@@ -31,7 +31,7 @@ module IResNet(blocks: List<Int> = [3, 13, 30, 3], widths: List<Int> = [64, 128,
   forward(x: real[...b, c: 3, h, w]) updates -> real[...b, id: out] {
     let y = fold(flatten(layer), x |> conv1 |> bn1 |> prelu, fn(y, block) => block(y)) |> bn2
     let f = y |> view(`...b c h w -> ...b id=(c h w)`) |> fc
-    return f |> view(`...b id -> ...b c=id h=1 w=1`) |> features |> view(`...b c h w -> ...b id=(c h w)`)
+    return f |> pixel |> features |> of_pixel
   }
 }
 

@@ -81,6 +81,7 @@ fn standardize(x: real[...s], over: Axes, eps: Real) -> real[...s] {
   return d * rsqrt(mean(d * d, over) + eps)
 }
 
+fn relu(x: real[...s]) -> real[...s] { return max(x, 0) }
 fn silu(x: real[...s]) -> real[...s] { return x * sigmoid(x) }
 fn quick_gelu(x: real[...s], alpha: Real = 1.702) -> real[...s] { return x * sigmoid(alpha * x) }
 fn gelu(x: real[...s]) -> real[...s] { return 0.5 * x * (1 + erf(x / sqrt(2))) }
@@ -117,6 +118,10 @@ fn causal(tokens: Dim, copies: Int = 1) -> real[query: tokens, key: tokens * cop
   let q = expand(iota([query: tokens]), [query, key: tokens * copies])
   return where(floor(iota([key: tokens * copies]) / copies) <= q, 0, -inf)
 }
+
+/// A vector of channels as a picture of one pixel, for layers that take pictures; and back.
+fn pixel(x: real[...b, c]) -> real[...b, c, h: 1, w: 1] { return x |> view(`...b c -> ...b c h=1 w=1`) }
+fn of_pixel(x: real[...b, c, h: 1, w: 1]) -> real[...b, c] { return x |> view(`...b c h w -> ...b c=(c h w)`) }
 
 fn upsample(x: real[...b, h, w]) -> real[...b, h: 2 * h, w: 2 * w] { return x |> view(`...b h w -> ...b h=(h r) w=(w s)`, r: 2, s: 2) }
 

@@ -50,7 +50,7 @@ const mistakes: readonly [file: string, from: string, to: string, code: string][
     "type/mismatch",
   ],
   ["models/iresnet.ada", "-> real[...b, id: out] {", "-> real[...b, out] {", "shape/result-axes"],
-  ["models/iresnet.ada", "view(`...b id -> ...b c=id h=1 w=1`)", "view(`...b c id -> ...b c=id h=1 w=1`)", "shape/pattern"],
+  ["models/iresnet.ada", "view(`...b c h w -> ...b id=(c h w)`)", "view(`...b n c h w -> ...b id=(c h w)`)", "shape/pattern"],
   ["std/nn.ada", "y + rename(bias, out: axis)", "y + bias", "shape/not-a-subset"],
   ["std/nn.ada", "over: axis) |> rename(out: axis)", "over: axes) |> rename(out: axis)", "shape/missing-axis"],
   ["std/nn.ada", "let y = conv(x, weight, stride, pad)", "let y = conv(x, bias, stride, pad)", "shape/rank"],
