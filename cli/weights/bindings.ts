@@ -1,5 +1,5 @@
 import path from "node:path";
-import { elaborateTrain } from "../../compiler/elaborate/index.ts";
+import { elaborateFunction } from "../../compiler/elaborate/index.ts";
 import type { PlanFileKey } from "../../compiler/plan/plan.ts";
 import { resolveNames } from "../../dsl/names.ts";
 import { loadProgram } from "../../dsl/program.ts";
@@ -23,17 +23,8 @@ export interface NetworkUse {
 /** The places of a network's parameters. */
 export function bindingsOf({ file, names, network, keys, use }: NetworkUse): readonly PlanFileKey[] {
   const text = `import { ${[...names, keys].join(", ")} } from "models/${file}.ada"
-import { sgd } from "std/optim.ada"
-prompt hello = "hello"
-module One() {
-  param w: f32 = 1
-  forward() -> real { return w }
-}
-dataset nothing(root: Path) { source folders(root, files: "*.png")  order shuffled  field who: Int = subject }
-model one = One() trained
 model m = ${network} from "weights" keys ${keys} frozen
-step places(d: nothing) { minimize one() * mean(stop(${use})) }
-train all { data d = nothing("nothing")  batch 1  micro_steps 1  each step: places  optimizer sgd() }
+fn places() -> real { return mean(${use}) }
 `;
   const root = packageRoot();
   const disk = diskHost(root);
@@ -46,9 +37,9 @@ train all { data d = nothing("nothing")  batch 1  micro_steps 1  each step: plac
   };
   const program = loadProgram("places.ada", host);
   const { resolution, diagnostics } = resolveNames(program);
-  const made = diagnostics.length > 0 ? ({ ok: false, diagnostics } as const) : elaborateTrain(program, resolution, "all");
+  const made = diagnostics.length > 0 ? ({ ok: false, diagnostics } as const) : elaborateFunction(program, resolution, "places", []);
   if (!made.ok) throw new Error(`internal: ${renderDiagnostics(made.diagnostics, (name) => program.files.get(name)?.text)}`);
-  const found = made.value.models.find((one) => one.name === "m")?.keys;
+  const found = made.value.models[0]?.keys;
   if (found === undefined) throw new Error(`internal: ${network} has no places`);
   return found;
 }

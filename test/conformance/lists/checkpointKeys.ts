@@ -1,11 +1,26 @@
 import { bindingsOf } from "../../../cli/weights/bindings.ts";
-import { bookkeeping, networks, parts } from "../../../cli/weights/layouts.ts";
+import { type Network, network, parts } from "../../../cli/weights/layouts.ts";
 import type { PlanFileKey } from "../../../compiler/plan/plan.ts";
 import type { CaseResult } from "../cases.ts";
 import { judged, type ListFile, type ListTable } from "../lists.ts";
 
 // Recorded names and shapes of published checkpoints: some network with one of its `keys` blocks must have a tensor of the right shape for every
 // parameter, none twice, and leave nothing over. Which network it is, the names say.
+
+/** Every network that has `keys` blocks. */
+const networks: readonly Network[] = [
+  ...Object.values(parts).map((part) => part.network),
+  network("clip", "ClipVision", "m.pooled(m(zeros([n: 1, c: 3, h: 224, w: 224]))[1])", ["hf_vision"]),
+  network("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"]),
+  network("iresnet", "IResNet", "m(zeros([n: 1, c: 3, h: 112, w: 112]))", ["insightface"], { args: "blocks: [3, 4, 14, 3]" }),
+  network("bisenet", "BiSeNet", "[for y in [m.heads(zeros([n: 1, c: 3, h: 64, w: 64]))]: mean(y.out) + mean(y.out16) + mean(y.out32)][0]", [
+    "face_parsing",
+  ]),
+  network("resnet_face", "ResNetFace", "m(zeros([n: 1, c: 1, h: 128, w: 128]))", ["arcface_grey"]),
+];
+
+/** What a file may hold besides a network's parameters. */
+const bookkeeping = /(^|\.)(num_batches_tracked|position_ids)$/;
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
@@ -17,14 +32,13 @@ interface Candidate {
   readonly places: readonly PlanFileKey[];
 }
 const known = new Map<string, readonly PlanFileKey[]>();
-function placesOf(network: (typeof networks)[number], keys: string): readonly PlanFileKey[] {
-  const name = `${network.network} ${keys}`;
-  const found = known.get(name) ?? bindingsOf({ ...network, keys });
+function placesOf(of: Network, keys: string): readonly PlanFileKey[] {
+  const name = `${of.network} ${keys}`;
+  const found = known.get(name) ?? bindingsOf({ ...of, keys });
   known.set(name, found);
   return found;
 }
-const candidates = (): readonly Candidate[] =>
-  networks.flatMap((network) => network.keys.map((keys) => ({ keys, places: placesOf(network, keys) })));
+const candidates = (): readonly Candidate[] => networks.flatMap((one) => one.keys.map((keys) => ({ keys, places: placesOf(one, keys) })));
 
 function problems({ places }: Candidate, shapes: Shapes): string[] {
   const found: string[] = [];
@@ -43,9 +57,9 @@ function problems({ places }: Candidate, shapes: Shapes): string[] {
 /** Names of one layout against those of the other, through the parameters that they are the places of. */
 function renamed(wanted: Readonly<Record<string, string>>): string | null {
   const made = new Map<string, string>();
-  for (const { network, ldm, diffusers } of Object.values(parts)) {
-    const there = new Map(placesOf(network, diffusers).map((one) => [one.key, one.file!]));
-    for (const one of placesOf(network, ldm)) made.set(one.file!, there.get(one.key)!);
+  for (const { network: of, ldm, diffusers } of Object.values(parts)) {
+    const there = new Map(placesOf(of, diffusers).map((one) => [one.key, one.file!]));
+    for (const one of placesOf(of, ldm)) made.set(one.file!, there.get(one.key)!);
   }
   const wrong = Object.entries(wanted).find(([from, to]) => made.get(from) !== to);
   return wrong === undefined ? null : `${wrong[0]} becomes ${made.get(wrong[0])} instead of ${wrong[1]}`;
