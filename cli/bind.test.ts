@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { archive, bytes, dict, floats, tensor } from "../runtime/checkpoint/torch.testing.ts";
 import { bindCommand } from "./bind.ts";
 import { inspectCommand } from "./inspect.ts";
-import type { Streams } from "./job.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 // What is said of the files that a program's models begin from, and of files by themselves.
 
@@ -42,20 +42,9 @@ train run { data d = faces("faces")  batch 1  micro_steps 1  each step: fit  opt
   );
   return path;
 };
-function streams(): Streams & { text(): string } {
-  let written = "";
-  const stream = {
-    isTTY: false,
-    write: (text: string) => {
-      written += text;
-      return true;
-    },
-  } as unknown as NodeJS.WriteStream;
-  return { out: stream, err: stream, text: () => written };
-}
 async function bound(file: string) {
-  const s = streams();
-  return { status: await bindCommand({ file: program(file), streams: s }), text: s.text() };
+  const s = keptStreams();
+  return { status: await bindCommand({ file: program(file), streams: s }), text: s.written.out + s.written.err };
 }
 
 test("every parameter has its tensor", async () => {
@@ -77,7 +66,7 @@ test("what has another shape, and a file that is not there", async () => {
   expect(await bound("nowhere.ckpt")).toMatchObject({ status: 1, text: expect.stringMatching(/there is no file/) });
 });
 test("inspect lists a file's tensors", async () => {
-  const s = streams();
+  const s = keptStreams();
   expect(await inspectCommand({ files: [join(folder, "good.ckpt")], match: "bias", streams: s })).toBe(0);
-  expect(s.text()).toMatch(/state_dict.fc.bias {2}F32 {3}\[2\]\n1 tensors, 2 numbers \(F32\)/);
+  expect(s.written.out).toMatch(/state_dict.fc.bias {2}F32 {3}\[2\]\n1 tensors, 2 numbers \(F32\)/);
 });

@@ -8,8 +8,8 @@ import { packageRoot } from "../dsl/source.ts";
 import { smallProgram } from "../test/programs.testing.ts";
 import { compileCommand, type EmitStage, stageText, writePlanFolder } from "./compile.ts";
 import { type CompiledBlock, compileBlocks } from "./compileFile.ts";
-import type { Streams } from "./job.ts";
 import { rowsOf } from "./plan.ts";
+import { keptStreams } from "./streams.testing.ts";
 import { namedTargets } from "./target.ts";
 
 let folder: string;
@@ -21,22 +21,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function streams(): Streams & { text(): { out: string; err: string } } {
-  const written = { out: "", err: "" };
-  const stream = (name: "out" | "err") =>
-    ({
-      isTTY: false,
-      write: (text: string) => {
-        written[name] += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WriteStream;
-  return { out: stream("out"), err: stream("err"), text: () => written };
-}
 async function compileTo(out: string, more: Partial<Parameters<typeof compileCommand>[0]> = {}) {
-  const s = streams();
+  const s = keptStreams();
   const status = await compileCommand({ file, out, target: "cpu4", streams: s, ...more });
-  return { status, ...s.text() };
+  return { status, ...s.written };
 }
 function compiled(overrides: Readonly<Record<string, string>> = {}): { blocks: readonly CompiledBlock[]; sourceHash: string } {
   const made = compileBlocks({ file, overrides, target: namedTargets.cpu4 });
@@ -166,17 +154,17 @@ describe("adac compile --emit", () => {
   it("prints what is wrong instead, and nothing else", async () => {
     const broken = path.join(folder, "broken.ada");
     await writeFile(broken, smallProgram.replace("net(mean", "nett(mean"));
-    const s = streams();
+    const s = keptStreams();
     expect(await compileCommand({ file: broken, emit: "plan", target: "cpu4", streams: s })).toBe(1);
-    expect(s.text()).toMatchObject({ out: "", err: expect.stringContaining("did you mean `net`?") });
+    expect(s.written).toMatchObject({ out: "", err: expect.stringContaining("did you mean `net`?") });
   });
 
   it("calls for -o or --emit, for a file that is there, for a block that is there", async () => {
-    const s = streams();
+    const s = keptStreams();
     expect(await compileCommand({ file, target: "cpu4", streams: s })).toBe(2);
     expect(await compileCommand({ file: "no.ada", emit: "ast", target: "cpu4", streams: s })).toBe(2);
     expect(await compileCommand({ file, block: "tinny", emit: "plan", target: "cpu4", streams: s })).toBe(2);
-    expect(s.text().err).toContain("did you mean `tiny`?");
+    expect(s.written.err).toContain("did you mean `tiny`?");
   });
 });
 

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { findCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
 import { readRows } from "../runtime/log/jsonl.ts";
 import { compileFile } from "./compileFile.ts";
-import type { Streams } from "./job.ts";
 import { runCommand } from "./run.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 // Two sources, a drawn flip that picture and mask go through together, a field computed by a function, one by a function of the project.
 
@@ -88,13 +88,7 @@ evaluate sources {
 `;
 
 async function run(out: string, steps?: number, resume?: string) {
-  let err = "";
-  const write = (text: string) => {
-    err += text;
-    return true;
-  };
-  const stream = { isTTY: false, write } as unknown as NodeJS.WriteStream;
-  const streams: Streams = { out: stream, err: stream };
+  const streams = keptStreams();
   const file = join(folder, "data.ada");
   const overrides = {};
   const before = process.cwd();
@@ -102,7 +96,7 @@ async function run(out: string, steps?: number, resume?: string) {
   try {
     const more = { ...(steps === undefined ? {} : { steps }), ...(resume === undefined ? {} : { resume }) };
     const status = await runCommand({ file, out: join(folder, out), streams, overrides, ...more }, compileFile);
-    return { status, err };
+    return { status, err: streams.written.err };
   } finally {
     process.chdir(before);
   }

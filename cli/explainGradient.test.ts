@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { explainGradientCommand, matches, nameAndFile } from "./explainGradient.ts";
-import type { Streams } from "./job.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 const source = `import { Linear } from "std/nn.ada"
 import { adamw } from "std/optim.ada"
@@ -44,17 +44,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function explained(name: string): { readonly status: number; readonly out: string; readonly err: string } {
-  const written = { out: "", err: "" };
-  const stream = (to: "out" | "err") =>
-    ({
-      isTTY: false,
-      write: (text: string) => {
-        written[to] += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WriteStream;
-  const streams: Streams = { out: stream("out"), err: stream("err") };
-  return { status: explainGradientCommand({ name, file, streams }), ...written };
+  const streams = keptStreams();
+  return { status: explainGradientCommand({ name, file, streams }), ...streams.written };
 }
 
 describe("adac explain grad", () => {

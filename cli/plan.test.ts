@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageRoot } from "../dsl/source.ts";
 import { planCommand } from "./plan.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -12,14 +13,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function dry(file: string) {
-  let text = "";
-  const write = (part: string) => {
-    text += part;
-    return true;
-  };
-  const stream = { isTTY: false, write } as unknown as NodeJS.WriteStream;
-  const status = await planCommand({ file, dry: true, streams: { out: stream, err: stream } });
-  return { status, text };
+  const streams = keptStreams();
+  const status = await planCommand({ file, dry: true, streams });
+  return { status, text: streams.written.out + streams.written.err };
 }
 
 test("adac plan --dry lists the sources and fields of a block's data", async () => {

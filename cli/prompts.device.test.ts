@@ -4,8 +4,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { compileFileWith } from "./compileFile.ts";
-import type { Streams } from "./job.ts";
 import { runCommand } from "./run.ts";
+import { keptStreams } from "./streams.testing.ts";
 import { trainTokenizerCommand } from "./tokenizer.ts";
 
 // A program with prompts from text to run folder, with a vocabulary made beside it.
@@ -55,20 +55,8 @@ train run {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function streams(): Streams & { written: { out: string; err: string } } {
-  const written = { out: "", err: "" };
-  const stream = (name: "out" | "err") =>
-    ({
-      isTTY: false,
-      write: (text: string) => {
-        written[name] += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WriteStream;
-  return { out: stream("out"), err: stream("err"), written };
-}
 const run = async (more: object) => {
-  const s = streams();
+  const s = keptStreams();
   const status = await runCommand({ file: program, out: join(folder, "runs"), streams: s, ...more }, compileFileWith(null));
   return { status, ...s.written };
 };
@@ -83,7 +71,7 @@ it("stops before it starts when there is no vocabulary, or a wrong one", async (
   expect([wrong.status, wrong.err]).toEqual([1, expect.stringMatching(/there is no tokenizer at/)]);
 });
 it("runs with a vocabulary that was made of texts, and remembers it", async () => {
-  const s = streams();
+  const s = keptStreams();
   const vocabulary = join(folder, "vocabulary");
   expect(await trainTokenizerCommand({ files: [join(folder, "lines.txt")], merges: 30, out: vocabulary, streams: s })).toBe(0);
   expect(s.written.out).toMatch(/merges.*, \d+ ids; use it with --tokenizer/);

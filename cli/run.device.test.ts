@@ -7,8 +7,9 @@ import type { PlanDataset } from "../compiler/plan/plan.ts";
 import { linearRegression, type RegressionSettings, targetOf } from "../test/plans/linearRegression.ts";
 import { regressionEvaluation } from "../test/plans/regressionEvaluation.ts";
 import { evalCommand } from "./eval.ts";
-import type { CompileFile, Streams } from "./job.ts";
+import type { CompileFile } from "./job.ts";
 import { type RunRequest, runCommand } from "./run.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 // The commands from end to end, on plans written by hand, so that this tier does not wait for the compiler.
 
@@ -25,19 +26,6 @@ beforeEach(async () => {
     }
 });
 afterEach(() => rm(folder, { recursive: true }));
-
-function streams(): Streams & { text(): { out: string; err: string } } {
-  const written = { out: "", err: "" };
-  const stream = (name: "out" | "err") =>
-    ({
-      isTTY: false,
-      write: (text: string) => {
-        written[name] += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WriteStream;
-  return { out: stream("out"), err: stream("err"), text: () => written };
-}
 
 function compiler(changes: Partial<RegressionSettings> = {}): CompileFile {
   const here = (spec: PlanDataset): PlanDataset => ({ ...spec, source: { ...spec.source, root: join(folder, "faces") } });
@@ -57,9 +45,9 @@ function compiler(changes: Partial<RegressionSettings> = {}): CompileFile {
   };
 }
 async function run(changes: Partial<RunRequest> = {}, compile = compiler()) {
-  const s = streams();
+  const s = keptStreams();
   const status = await runCommand({ file: "regression.ada", out: join(folder, "runs"), streams: s, ...changes }, compile);
-  return { status, ...s.text() };
+  return { status, ...s.written };
 }
 const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));
 const bytes = (...path: string[]) => readFile(join(folder, ...path));
@@ -191,17 +179,17 @@ describe("adac eval", () => {
   it("measures the latest run again and gives the numbers to scripts", async () => {
     await run();
     const before = await json(join(folder, "runs", "regression-1", "report.json"));
-    const s = streams();
+    const s = keptStreams();
     const status = await evalCommand({ file: "regression.ada", out: join(folder, "runs"), json: true, streams: s }, compiler());
-    expect(s.text().err).not.toContain("error");
+    expect(s.written.err).not.toContain("error");
     expect(status).toBe(0);
-    expect(JSON.parse(s.text().out).metrics.auc).toBe(before.metrics.auc);
+    expect(JSON.parse(s.written.out).metrics.auc).toBe(before.metrics.auc);
     expect(await json(join(folder, "runs", "regression-1", "report.json"))).toEqual(before);
   });
 
   it("says that nothing was trained yet", async () => {
-    const s = streams();
+    const s = keptStreams();
     expect(await evalCommand({ file: "regression.ada", out: join(folder, "runs"), streams: s }, compiler())).toBe(1);
-    expect(s.text().err).toContain("no run of regression in");
+    expect(s.written.err).toContain("no run of regression in");
   });
 });

@@ -7,8 +7,8 @@ import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint
 import { readFloats } from "../runtime/checkpoint/floats.ts";
 import { saveSafetensors, type TensorSource } from "../runtime/checkpoint/safetensors.ts";
 import { compileFile } from "./compileFile.ts";
-import type { Streams } from "./job.ts";
 import { runCommand } from "./run.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 // Two train blocks, the second of which begins from the first's last checkpoint with twice the rows.
 
@@ -62,18 +62,9 @@ train large like small {
 async function run(text: string) {
   const file = join(folder, "grow.ada");
   await writeFile(file, text);
-  let err = "";
-  const stream = (keep: boolean) =>
-    ({
-      isTTY: false,
-      write: (text: string) => {
-        if (keep) err += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WriteStream;
-  const streams: Streams = { out: stream(false), err: stream(true) };
+  const streams = keptStreams();
   const status = await runCommand({ file, out: join(folder, "runs"), streams }, compileFile);
-  return { status, err };
+  return { status, err: streams.written.err };
 }
 const tensorOf = (name: string, shape: readonly number[], values: Float32Array): TensorSource => ({
   name,

@@ -6,22 +6,13 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openTokenizer } from "../runtime/tokenizer/readTokenizer.ts";
 import { compileFileWith } from "./compileFile.ts";
 import { evalCommand } from "./eval.ts";
-import type { Streams } from "./job.ts";
+import { keptStreams } from "./streams.testing.ts";
 import { trainTokenizerCommand } from "./tokenizer.ts";
 
 // The recipe's evaluation in small: prompts of a list, faces that are found or not, lists whose lengths differ from turn to turn.
 
 let folder: string;
-let err = "";
-const sink = (keep: boolean) =>
-  ({
-    isTTY: false,
-    write: (text: string) => {
-      if (keep) err += text;
-      return true;
-    },
-  }) as unknown as NodeJS.WriteStream;
-const streams: Streams = { out: sink(false), err: sink(true) };
+const streams = keptStreams();
 
 const program = () => `
 prompt plain(words: Text) = "{words}"
@@ -88,23 +79,23 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const evaluated = async (more: object) => {
-  err = "";
+  streams.written.err = "";
   return await evalCommand({ file: join(folder, "people.ada"), out: join(folder, "runs"), streams, ...more }, compileFileWith(null));
 };
 
 it("says what is missing: a vocabulary, someone who finds faces", async () => {
   expect(await evaluated({})).toBe(1);
-  expect(err).toContain("people has prompts, and there is no tokenizer");
+  expect(streams.written.err).toContain("people has prompts, and there is no tokenizer");
   expect(await evaluated({ tokenizer: join(folder, "vocabulary") })).toBe(1);
-  expect(err).toContain("`align_face` needs someone who finds faces");
+  expect(streams.written.err).toContain("`align_face` needs someone who finds faces");
   expect(await evaluated({ tokenizer: join(folder, "vocabulary"), faces: join(folder, "words.txt") })).toBe(1);
-  expect(err).toContain("words.txt");
+  expect(streams.written.err).toContain("words.txt");
 });
 
 it("measures prompts and faces as they are counted here", async () => {
   const more = { tokenizer: join(folder, "vocabulary"), faces: join(folder, "faces.ts"), out: join(folder, "done") };
-  expect(await evaluated(more), err).toBe(0);
-  expect(err).toContain("people: no face in bob");
+  expect(await evaluated(more), streams.written.err).toBe(0);
+  expect(streams.written.err).toContain("people: no face in bob");
   const tokenizer = await openTokenizer(join(folder, "vocabulary"));
   if (!tokenizer.ok) throw new Error(tokenizer.error.message);
   const { begin, end, pad, filler, encode } = tokenizer.value;

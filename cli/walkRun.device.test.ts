@@ -8,8 +8,8 @@ import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint
 import { readFloats } from "../runtime/checkpoint/floats.ts";
 import { compileFile } from "./compileFile.ts";
 import { evalCommand } from "./eval.ts";
-import type { Streams } from "./job.ts";
 import { runCommand } from "./run.ts";
+import { keptStreams } from "./streams.testing.ts";
 
 // An evaluation that goes through folders of pictures and lines of prompt lists, on a model trained before: every number of its report and
 // every pixel that it writes is computed again here, from the files and the weights.
@@ -77,16 +77,7 @@ evaluate small {
 `;
 
 let folder: string;
-let err = "";
-const stream = (keep: boolean) =>
-  ({
-    isTTY: false,
-    write: (text: string) => {
-      if (keep) err += text;
-      return true;
-    },
-  }) as unknown as NodeJS.WriteStream;
-const streams: Streams = { out: stream(false), err: stream(true) };
+const streams = keptStreams();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "ada-walk-"));
   for (const person of Object.keys(people) as Person[]) {
@@ -187,8 +178,8 @@ async function expectPicture(file: string, { plane, values }: Picture): Promise<
 it("trains, walks, writes pictures and a report whose numbers are right", async () => {
   const file = join(folder, "small.ada");
   const status = await runCommand({ file, out: join(folder, "runs"), streams }, compileFile);
-  expect(status, err).toBe(0);
-  expect(err).toContain("small: too few of bo");
+  expect(status, streams.written.err).toBe(0);
+  expect(streams.written.err).toContain("small: too few of bo");
   const run = join(folder, "runs", "short-1");
   const weight = await weightsOf(run);
   const wanted: { subject: string; metric: string; folder: string; value: number }[] = [];
@@ -244,15 +235,15 @@ it("a picture does not depend on the other lines of its list", async () => {
       .map((line) => line.join("\t"))
       .join("\n")}\n`,
   );
-  err = "";
-  expect(await evalCommand({ file, out: join(folder, "runs"), block: "small", streams }, compileFile), err).toBe(0);
+  streams.written.err = "";
+  expect(await evalCommand({ file, out: join(folder, "runs"), block: "small", streams }, compileFile), streams.written.err).toBe(0);
   expect(await readFile(place)).toEqual(before);
 });
 
 it("a line that is not as its type says ends the walk with its place", async () => {
   const file = join(folder, "small.ada");
   await writeFile(join(folder, "anna.txt"), "1\tx\t0.5\tone\n1\tx\tmuch\ttwo\n");
-  err = "";
+  streams.written.err = "";
   expect(await evalCommand({ file, out: join(folder, "runs"), block: "small", streams }, compileFile)).toBe(1);
-  expect(err).toContain("anna.txt:2: `much` is no number");
+  expect(streams.written.err).toContain("anna.txt:2: `much` is no number");
 });

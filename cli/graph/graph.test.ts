@@ -5,7 +5,7 @@ import vm from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { smallProgram } from "../../test/programs.testing.ts";
 import { type GraphStage, graphCommand, graphStages, pictureOf } from "../graph.ts";
-import type { Streams } from "../job.ts";
+import { keptStreams } from "../streams.testing.ts";
 import { draw, graphPage } from "./page.ts";
 import type { Picture } from "./picture.ts";
 
@@ -26,11 +26,6 @@ function pictureAt(stage: GraphStage): Picture {
   if ("status" in made) throw new Error(made.text);
   pictures.set(stage, made.picture);
   return made.picture;
-}
-function written(): Streams & { text(): string } {
-  let text = "";
-  const stream = { isTTY: false, write: (more: string) => (text += more) } as unknown as NodeJS.WriteStream;
-  return { out: stream, err: stream, text: () => text };
 }
 
 describe("a picture", () => {
@@ -100,14 +95,16 @@ describe("the page", () => {
 describe("adac graph", () => {
   it("writes both kinds of files, and says what is wrong", () => {
     for (const out of [path.join(folder, "x.svg"), path.join(folder, "x.html")]) {
-      expect(graphCommand({ file, out, streams: written() })).toBe(0);
+      expect(graphCommand({ file, out, streams: keptStreams() })).toBe(0);
       expect(readFileSync(out, "utf8").length).toBeGreaterThan(1000);
     }
-    const wrong = written();
+    const wrong = keptStreams();
     expect(graphCommand({ file, out: "x.png", streams: wrong })).toBe(2);
     expect(graphCommand({ file, out: path.join(folder, "y.svg"), step: "updat", streams: wrong })).toBe(2);
     expect(graphCommand({ file, out: path.join(folder, "y.svg"), step: "update", stage: "grad", streams: wrong })).toBe(2);
     expect(graphCommand({ file, out: path.join(folder, "none", "y.svg"), streams: wrong })).toBe(1);
-    expect(wrong.text()).toMatch(/neither \.svg nor \.html[\s\S]*did you mean `update`[\s\S]*has no stage grad[\s\S]*could not be written/);
+    expect(wrong.written.err).toMatch(
+      /neither \.svg nor \.html[\s\S]*did you mean `update`[\s\S]*has no stage grad[\s\S]*could not be written/,
+    );
   });
 });
