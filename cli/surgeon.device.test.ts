@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
-import { readFloats } from "../runtime/checkpoint/floats.ts";
+import { wholeFloats } from "../runtime/checkpoint/floats.ts";
 import { saveSafetensors, type TensorSource } from "../runtime/checkpoint/safetensors.ts";
 import { compileFile } from "./compileFile.ts";
 import { runCommand } from "./run.ts";
@@ -78,10 +78,9 @@ async function saved(run: string, key: string): Promise<number[]> {
   if (!found.ok) throw new Error(found.error.message);
   const opened = await openCheckpoint(found.value);
   if (!opened.ok) throw new Error(opened.error.message);
-  const values: number[] = [];
-  for await (const piece of readFloats(opened.value.model, key)) values.push(...new Float32Array(piece.slice().buffer));
+  const values = await wholeFloats(opened.value.model, key);
   await opened.value.close();
-  return values;
+  return [...values];
 }
 
 it("a model grows between two rounds", async () => {

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { philox4x32, streamKey } from "../compiler/plan/philox.ts";
 import { findCheckpoint, openCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
-import { readFloats } from "../runtime/checkpoint/floats.ts";
+import { wholeFloats } from "../runtime/checkpoint/floats.ts";
 import { compileFile } from "./compileFile.ts";
 import { evalCommand } from "./eval.ts";
 import { runCommand } from "./run.ts";
@@ -161,10 +161,8 @@ async function weightsOf(run: string): Promise<number[][]> {
   if (!found.ok) throw new Error(found.error.message);
   const checkpoint = await openCheckpoint(found.value);
   if (!checkpoint.ok) throw new Error(checkpoint.error.message);
-  const pieces: Buffer[] = [];
-  for await (const piece of readFloats(checkpoint.value.model, "net.weight")) pieces.push(Buffer.from(piece));
+  const whole = await wholeFloats(checkpoint.value.model, "net.weight");
   await checkpoint.value.close();
-  const whole = new Float32Array(Uint8Array.from(Buffer.concat(pieces)).buffer);
   return [0, 1, 2, 3].map((f) => [...whole.subarray(3 * f, 3 * f + 3)]);
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { wholeFloats } from "../../runtime/checkpoint/floats.ts";
 import { openTensorFile } from "../../runtime/checkpoint/open.ts";
 import { saveSafetensors, type TensorSource } from "../../runtime/checkpoint/safetensors.ts";
 import { archive, dict, floats, tensor } from "../../runtime/checkpoint/torch.testing.ts";
@@ -27,10 +28,9 @@ const save = (name: string, tensors: readonly TensorSource[]) => saveSafetensors
 async function numbers(path: string, name: string): Promise<number[]> {
   const file = await openTensorFile(path);
   if (!file.ok) throw new Error(file.error.message);
-  const parts: Uint8Array[] = [];
-  for await (const part of file.value.read(name)) parts.push(part);
+  const values = await wholeFloats(file.value, name);
   await file.value.close();
-  return [...new Float32Array(Uint8Array.from(Buffer.concat(parts)).buffer)];
+  return [...values];
 }
 function value<T>(
   result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: { readonly message: string } },

@@ -1,5 +1,5 @@
 import { fromHalves, toHalves } from "../../compiler/plan/half.ts";
-import type { TensorFile } from "./tensorFile.ts";
+import { elementsOf, gathered, type TensorFile } from "./tensorFile.ts";
 
 // Numbers on their way between files, which may hold floats of any width, and the device, where a tensor lies as f32 or f16. Between the two
 // they are f32 bytes in pieces of whole numbers.
@@ -25,6 +25,12 @@ export async function* readFloats(file: TensorFile, name: string): AsyncGenerato
   const convert = toFloats[file.tensors.get(name)?.dtype ?? ""];
   if (convert === undefined) throw new Error(`internal: ${name} of ${file.path} is no tensor of floats`);
   for await (const piece of file.read(name)) yield convert(piece);
+}
+
+/** All numbers of a tensor of a file. */
+export async function wholeFloats(file: TensorFile, name: string): Promise<Float32Array<ArrayBuffer>> {
+  const count = elementsOf(file.tensors.get(name)?.shape ?? []);
+  return new Float32Array((await gathered(readFloats(file, name), 4 * count)).buffer);
 }
 
 /** f32 bytes of f16 ones; `count` leaves out what fills up the memory of a device. */

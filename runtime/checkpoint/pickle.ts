@@ -101,9 +101,9 @@ class Machine {
     this.#stack.push(value);
   }
   pop(): PickleValue {
-    const floor = this.#marks.at(-1) ?? 0;
-    if (this.#stack.length <= floor) throw new PickleProblem("a value is taken from an empty stack");
-    return this.#stack.pop()!;
+    const value = this.#top();
+    this.#stack.pop();
+    return value;
   }
   #top(): PickleValue {
     const floor = this.#marks.at(-1) ?? 0;

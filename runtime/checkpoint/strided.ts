@@ -1,4 +1,4 @@
-import { elementsOf, pieceBytes } from "./tensorFile.ts";
+import { elementsOf, gathered, pieceBytes } from "./tensorFile.ts";
 
 // A view of a storage as row-major bytes, in pieces. In: how the view lies, and a way to read stretches of the storage. A view that is
 // contiguous is passed on; any other is gathered, from one stretch where it is not much larger than the view, else row by row.
@@ -34,19 +34,9 @@ function merged({ shape, strides }: View): { readonly size: number; readonly str
 }
 
 /** Whether the elements of a view lie behind each other. */
-export function isContiguous(view: View): boolean {
+function isContiguous(view: View): boolean {
   const axes = merged(view);
   return axes.length === 0 || (axes.length === 1 && axes[0]!.stride === 1);
-}
-
-async function whole(parts: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
-  const into = new Uint8Array(length);
-  let at = 0;
-  for await (const part of parts) {
-    into.set(part, at);
-    at += part.length;
-  }
-  return into;
 }
 
 /** The bytes of a view. */
@@ -64,7 +54,7 @@ export async function* readView(given: View, read: ReadStretch): AsyncGenerator<
   const inner = axes.at(-1)!;
   const outer = axes.slice(0, -1);
   const rows = walk(outer, count / inner.size);
-  const stretch = span <= Math.max(pieceBytes, count * width) ? unitsOf(await whole(read(offset * width, span), span), width) : null;
+  const stretch = span <= Math.max(pieceBytes, count * width) ? unitsOf(await gathered(read(offset * width, span), span), width) : null;
   const perPiece = Math.max(1, Math.floor(pieceBytes / width));
   let left = count;
   let piece = unitsOf(new Uint8Array(Math.min(perPiece, left) * width), width);
@@ -72,7 +62,7 @@ export async function* readView(given: View, read: ReadStretch): AsyncGenerator<
   for (const start of rows) {
     // A row from the stretch, or, where that would be too long, on its own.
     const rowSpan = (inner.size - 1) * inner.stride + 1;
-    const row = stretch ?? unitsOf(await whole(read((offset + start) * width, rowSpan * width), rowSpan * width), width);
+    const row = stretch ?? unitsOf(await gathered(read((offset + start) * width, rowSpan * width), rowSpan * width), width);
     let from = stretch === null ? 0 : start;
     for (let k = 0; k < inner.size; k++, from += inner.stride) {
       piece[at++] = row[from]!;

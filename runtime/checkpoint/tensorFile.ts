@@ -49,6 +49,17 @@ export const pieceBytes = 8 * 1024 * 1024;
 
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
+/** Pieces of so many bytes as one. */
+export async function gathered(pieces: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for await (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
 /** A file that is not what it should be, on its way out of a reader. Whoever opens a file turns it into a value. */
 export class Refused extends Error {
   readonly error: CheckpointError;
@@ -119,11 +130,11 @@ export async function openBytes(path: string, files: Files): Promise<FileBytes> 
 }
 
 /** Opens a file with a reader that keeps it; where the reader refuses, the file is closed again. */
-export async function openWith(
+export async function openWith<T extends TensorFile>(
   path: string,
   files: Files,
-  reader: (bytes: FileBytes) => Promise<TensorFile>,
-): Promise<Checked<TensorFile>> {
+  reader: (bytes: FileBytes) => Promise<T>,
+): Promise<Checked<T>> {
   return checked(path, async () => {
     const bytes = await openBytes(path, files);
     try {

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { wholeFloats } from "./floats.ts";
 import { openTensorFile } from "./open.ts";
 import { safetensorsBytes } from "./safetensors.ts";
-import { Refused, type TensorFile } from "./tensorFile.ts";
+import { Refused } from "./tensorFile.ts";
 import { archive, bytes, call, dict, floats, global, int, legacy, pickle, str, tensor, tuple, zip } from "./torch.testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ada-torch-"));
@@ -15,16 +16,11 @@ async function opened(content: Uint8Array, name = `${count++}.pt`) {
   writeFileSync(join(folder, name), content);
   return openTensorFile(join(folder, name));
 }
-async function numbers(file: TensorFile, name: string): Promise<number[]> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of file.read(name)) pieces.push(piece);
-  return [...new Float32Array(Uint8Array.from(Buffer.concat(pieces)).buffer)];
-}
 async function allOf(content: Uint8Array): Promise<Record<string, number[]>> {
   const file = await opened(content);
   if (!file.ok) throw new Error(file.error.message);
   const found: Record<string, number[]> = {};
-  for (const name of file.value.tensors.keys()) found[name] = await numbers(file.value, name);
+  for (const name of file.value.tensors.keys()) found[name] = [...(await wholeFloats(file.value, name))];
   await file.value.close();
   return found;
 }
@@ -142,7 +138,7 @@ describe("archives", () => {
     whole[at] = whole[at]! ^ 1;
     const file = await opened(whole);
     if (!file.ok) throw new Error(file.error.message);
-    await expect(numbers(file.value, "w")).rejects.toThrow(/checksum of the record archive\/data\/a is wrong/);
+    await expect(wholeFloats(file.value, "w")).rejects.toThrow(/checksum of the record archive\/data\/a is wrong/);
     await file.value.close();
   });
 });

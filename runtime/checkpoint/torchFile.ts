@@ -9,6 +9,7 @@ import {
   dtypeBytes,
   elementsOf,
   type FileBytes,
+  gathered,
   openWith,
   Refused,
   type TensorEntry,
@@ -56,15 +57,7 @@ function unpickled<T>(path: string, start: number, what: string, work: () => T):
   }
 }
 
-async function contentOf(record: ZipRecord): Promise<Uint8Array> {
-  const content = new Uint8Array(record.size);
-  let at = 0;
-  for await (const piece of record.read(0, record.size)) {
-    content.set(piece, at);
-    at += piece.length;
-  }
-  return content;
-}
+const contentOf = (record: ZipRecord): Promise<Uint8Array> => gathered(record.read(0, record.size), record.size);
 
 async function readArchive(bytes: FileBytes): Promise<TensorFile> {
   const { path } = bytes;

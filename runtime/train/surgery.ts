@@ -1,7 +1,7 @@
 import type { Plan, StoredTensor } from "../../compiler/plan/plan.ts";
 import type { Place } from "../checkpoint/binding.ts";
 import { type Checked, fail, good } from "../checkpoint/files.ts";
-import { readFloats } from "../checkpoint/floats.ts";
+import { wholeFloats } from "../checkpoint/floats.ts";
 import type { TensorFile } from "../checkpoint/tensorFile.ts";
 import { createSession, type Session } from "../execute/session.ts";
 
@@ -20,30 +20,19 @@ export async function operate(
 ): Promise<Checked<number>> {
   const made = await createSession(session.opened, plan);
   if (!made.ok) return fail("surgery", made.failure.message, made.failure.help);
-  const table = made.session;
+  const surgery = made.session;
   try {
     const legs = new Map(plan.legs.map((leg) => [leg.name, leg]));
     for (const { tensor, key } of places) {
       const leg = legs.get(tensor.key);
       if (leg === undefined) throw new Error(`internal: the surgery has no leg for ${tensor.key}`);
-      if (leg.inputs.length > 0) table.writeInput(leg.name, "old", await wholeTensor(file, key));
-      table.run(leg.name);
-      const values = await table.readOutput(leg.name, "new");
+      if (leg.inputs.length > 0) surgery.writeInput(leg.name, "old", await wholeFloats(file, key));
+      surgery.run(leg.name);
+      const values = await surgery.readOutput(leg.name, "new");
       session.writeFloats(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
     return good(places.length);
   } finally {
-    table.dispose();
+    surgery.dispose();
   }
-}
-
-async function wholeTensor(file: TensorFile, key: string): Promise<Float32Array> {
-  const values = new Float32Array(file.tensors.get(key)!.shape.reduce((a, b) => a * b, 1));
-  const bytes = new Uint8Array(values.buffer);
-  let at = 0;
-  for await (const piece of readFloats(file, key)) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return values;
 }

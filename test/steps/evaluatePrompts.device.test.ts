@@ -8,6 +8,7 @@ import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.t
 import { createSession } from "../../runtime/execute/session.ts";
 import { type EvaluationSource, evaluate } from "../../runtime/train/evaluate.ts";
 import { targetOf } from "../plans/linearRegression.ts";
+import { wordTokenizer } from "./words.testing.ts";
 
 // An evaluation whose graph depends on texts of its data set: where a slot begins depends on the words before it.
 
@@ -56,17 +57,7 @@ const source: EvaluationSource = {
   itemsOf: (index) => [2 * index, 2 * index + 1],
 };
 /** A long name is three tokens. */
-const tokenizer: Tokenizer = {
-  begin: 1,
-  end: 2,
-  pad: 0,
-  filler: 3,
-  encode: (words) =>
-    words
-      .trim()
-      .split(/\s+/)
-      .flatMap((word) => (word.length > 5 ? [4, 5, 6] : [4])),
-};
+const tokenizer = wordTokenizer(5, [4, 5, 6]);
 
 let opened: OpenedDevice;
 beforeAll(async () => {

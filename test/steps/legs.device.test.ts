@@ -6,7 +6,6 @@ import { compileTrain } from "../../compiler/compile.ts";
 import { elaborateTrain } from "../../compiler/elaborate/index.ts";
 import { programOf, render } from "../../compiler/elaborate/testing.ts";
 import { Draws } from "../../compiler/plan/philox.ts";
-import type { Tokenizer } from "../../compiler/plan/prompt.ts";
 import { openCheckpoint } from "../../runtime/checkpoint/checkpoint.ts";
 import type { Batch } from "../../runtime/dataset/loader.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
@@ -14,6 +13,7 @@ import { createSession } from "../../runtime/execute/session.ts";
 import { readRows } from "../../runtime/log/jsonl.ts";
 import { train } from "../../runtime/train/trainer.ts";
 import { targetOf } from "../plans/linearRegression.ts";
+import { wordTokenizer } from "./words.testing.ts";
 
 // A step with everything that the host decides: a table, a wait, a verdict half-way, a copy of a model, a prompt. The device's result against
 // the same training written out in doubles, and a run that was stopped and resumed against one that was not.
@@ -63,18 +63,7 @@ function batchOf(index: number): Batch {
   const image = Float32Array.from({ length: 24 }, () => draws.uniform(-1, 1));
   return { kind: "batch", fields: { image, who: [names[draws.integer(3)]!, "nobody"] }, items: [] };
 }
-/** One token per letter of each word, so that names of different length move the slot. */
-const tokenizer: Tokenizer = {
-  begin: 1,
-  end: 2,
-  pad: 0,
-  filler: 3,
-  encode: (words) =>
-    words
-      .trim()
-      .split(/\s+/)
-      .flatMap((word) => (word.length > 3 ? [4, 5] : [4])),
-};
+const tokenizer = wordTokenizer(3, [4, 5]);
 const slotSecond = (who: string) => 1 + 2 + (who.length > 3 ? 2 : 1) + 1 + 1;
 
 interface Row {
