@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { wholeFloats } from "./floats.ts";
-import { floats, model, node, shapeWeight, value, weight, weightBeside } from "./onnx.testing.ts";
+import { floats, message, model, node, shapeWeight, value, weight, weightBeside } from "./onnx.testing.ts";
 import { openOnnx } from "./onnxFile.ts";
 import { Refused } from "./tensorFile.ts";
 
@@ -51,6 +51,25 @@ describe("an ONNX file", () => {
     if (!file.ok) throw new Error(file.error.message);
     expect([...(await wholeFloats(file.value, "w"))]).toEqual([1, 2, 3, 4]);
     await file.value.close();
+  });
+  test("reads weights that are listed number by number, of any type; a wrong count is refused, also where it is seen late", async () => {
+    const listed = (type: number, list: number, size: number, bytes: Uint8Array) => message([1, size], [2, type], [8, "w"], [list, bytes]);
+    const bits = Uint8Array.of(0x80, 0x78, 0x80, 0x80, 0x01); // 0x3c00 and 0x4000 as varints
+    for (const one of [listed(1, 4, 2, floats([1, 2])), listed(10, 5, 2, bits)]) {
+      const file = await written(model({ weights: [one] }));
+      if (!file.ok) throw new Error(file.error.message);
+      expect([...(await wholeFloats(file.value, "w"))]).toEqual([1, 2]);
+      expect([...file.value.model.constants.get("w")!.data!]).toEqual([1, 2]);
+      await file.value.close();
+    }
+    expect(await written(model({ weights: [listed(1, 4, 3, floats([1, 2]))] }))).toMatchObject({
+      ok: false,
+      error: { message: expect.stringMatching(/w has 8 bytes for F32 \[3\]/) },
+    });
+    const late = await written(model({ weights: [listed(1, 4, 5000, floats([1, 2]))] }));
+    if (!late.ok) throw new Error(late.error.message);
+    await expect(wholeFloats(late.value, "w")).rejects.toThrow(Refused);
+    await late.value.close();
   });
   test.each([["../secret.bin"], [join(outer, "secret.bin")], ["sub/../../secret.bin"], ["link.bin"], [""]])(
     "refuses weights outside of its folder: %s",

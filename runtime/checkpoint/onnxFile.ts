@@ -2,8 +2,20 @@ import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import type { OnnxConstant, OnnxInput, OnnxModel, OnnxNode } from "../../compiler/plan/onnxModel.ts";
 import { type Checked, type Files, realFiles } from "./files.ts";
-import { arrayOf, decode, inputOf, MessageProblem, nodeOf, opsetOf, shapeOf, typeRow } from "./onnxMessages.ts";
-import { damaged, dtypeBytes, elementsOf, type FileBytes, openBytes, openWith, type TensorEntry, type TensorFile } from "./tensorFile.ts";
+import { bytesOf, decode, inputOf, MessageProblem, nodeOf, numbersOf, opsetOf, packedNumbers, shapeOf, typeRow } from "./onnxMessages.ts";
+import {
+  damaged,
+  damagedHelp,
+  dtypeBytes,
+  elementsOf,
+  type FileBytes,
+  gathered,
+  openBytes,
+  openWith,
+  Refused,
+  type TensorEntry,
+  type TensorFile,
+} from "./tensorFile.ts";
 
 // ONNX files: a graph, and its weights. The file is walked field by field; weights are passed over and read when they are asked for, from the
 // file or from the one beside it that they say. In: a file. Out: its weights as a file of tensors, and the graph as plain data.
@@ -14,6 +26,8 @@ export interface OnnxFile extends TensorFile {
 
 /** Weights up to so many numbers are read at once: shapes, axes, scales. */
 const smallWeights = 4096;
+/** Names, sizes and places of weights. */
+const largestPart = 8192;
 const largestNode = 64 * 1024 * 1024;
 
 interface Field {
@@ -82,23 +96,19 @@ async function weightOf(bytes: FileBytes, at: number, length: number, beside: (l
   let raw: { readonly at: number; readonly length: number } | null = null;
   let isOutside = false;
   const outside = new Map<string, string>();
+  const part = (field: Field): Promise<Uint8Array> => {
+    if (field.length > largestPart) damaged(path, field.at, `${field.length} bytes of what is no number of a weight`);
+    return bytes.read(field.at, field.length);
+  };
   for await (const field of fields(bytes, at, at + length)) {
     if (field.id === 1 && field.wire === 0) dims.push(field.value);
-    else if (field.id === 1) {
-      const packed = decode(
-        "Tensor",
-        new Uint8Array([0x0a, ...lengthBytes(field.length), ...(await bytes.read(field.at, Math.min(field.length, 1024)))]),
-      );
-      dims.push(...shapeOf(packed.dims));
-    } else if (field.id === 2) typeNumber = field.value;
-    else if (field.id === 8) name = new TextDecoder().decode(await bytes.read(field.at, Math.min(field.length, 4096)));
+    else if (field.id === 1) dims.push(...packedNumbers(await part(field)));
+    else if (field.id === 2) typeNumber = field.value;
+    else if (field.id === 8) name = new TextDecoder().decode(await part(field));
     else if (field.id === 9) raw = field;
     else if (field.id === 13) {
-      const pair = decode(
-        "Tensor",
-        new Uint8Array([0x6a, ...lengthBytes(field.length), ...(await bytes.read(field.at, Math.min(field.length, 8192)))]),
-      );
-      for (const { key, value } of pair.externalData) outside.set(key, value);
+      const { key, value } = decode("Pair", await part(field));
+      outside.set(key, value);
     } else if (field.id === 14) isOutside = field.value === 1;
   }
   const row = typeRow(typeNumber);
@@ -111,7 +121,11 @@ async function weightOf(bytes: FileBytes, at: number, length: number, beside: (l
     const offset = Number(outside.get("offset") ?? 0);
     const given = Number(outside.get("length") ?? size);
     if (!Number.isSafeInteger(offset) || offset < 0 || given !== size)
-      damaged(path, at, `${name} lies at ${outside.get("offset")} with ${outside.get("length")} bytes; it needs ${size}`);
+      damaged(
+        path,
+        at,
+        `${name} is said to lie at byte ${outside.get("offset") ?? 0} of ${file.path}, with ${outside.get("length") ?? size} bytes; it needs ${size}`,
+      );
     if (offset + size > file.size) damaged(path, at, `${name} ends behind the end of ${file.path}`);
     return { entry, typeNumber, source: { kind: "raw", bytes: file, at: offset } };
   }
@@ -122,28 +136,22 @@ async function weightOf(bytes: FileBytes, at: number, length: number, beside: (l
   return { entry, typeNumber, source: { kind: "message", at, length } };
 }
 
-/** A length as protobuf writes it. */
-function lengthBytes(length: number): number[] {
-  const out: number[] = [];
-  for (let rest = length; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return [...out, rest];
-    out.push((rest % 128) + 128);
-  }
-}
-
 /** Opens an ONNX file. */
-export async function openOnnx(path: string, files: Files = realFiles): Promise<Checked<OnnxFile>> {
-  const opened = await openWith(path, files, async (bytes) => {
+export function openOnnx(path: string, files: Files = realFiles): Promise<Checked<OnnxFile>> {
+  return openWith(path, files, async (bytes) => {
     const others = new Map<string, FileBytes>();
     try {
       return await readOnnx(bytes, others, files);
     } catch (error) {
       for (const other of others.values()) await other.close();
-      if (error instanceof MessageProblem) damaged(path, null, error.message);
-      throw error;
+      throw refusalOf(path, error);
     }
   });
-  return opened as Checked<OnnxFile>;
+}
+
+/** A problem of a message as one of the file. */
+function refusalOf(path: string, error: unknown): unknown {
+  return error instanceof MessageProblem ? new Refused("damaged", `${path}: ${error.message}`, damagedHelp) : error;
 }
 
 async function readOnnx(bytes: FileBytes, others: Map<string, FileBytes>, files: Files): Promise<OnnxFile> {
@@ -204,21 +212,20 @@ async function readOnnx(bytes: FileBytes, others: Map<string, FileBytes>, files:
   const read = async function* ({ entry, source }: Weight): AsyncGenerator<Uint8Array> {
     if (source.kind === "raw") yield* source.bytes.pieces(source.at, entry.bytes);
     else {
-      const tensor = decode("Tensor", await bytes.read(source.at, source.length));
-      yield bytesOf(arrayOf(tensor).data, entry.dtype);
+      const message = await bytes.read(source.at, source.length);
+      try {
+        yield bytesOf(decode("Tensor", message));
+      } catch (error) {
+        throw refusalOf(path, error);
+      }
     }
   };
   const constants = new Map<string, OnnxConstant>();
   for (const [name, weight] of weights) {
-    const { type, raw } = typeRow(weight.typeNumber);
-    const { shape } = weight.entry;
-    let data: Float64Array | null = null;
-    if (elementsOf(shape) <= smallWeights) {
-      const parts: Uint8Array[] = [];
-      for await (const part of read(weight)) parts.push(part);
-      data = Float64Array.from(raw(Uint8Array.from(Buffer.concat(parts)).buffer) as ArrayLike<number>, Number);
-    }
-    constants.set(name, { type, shape, data });
+    const row = typeRow(weight.typeNumber);
+    const { shape, bytes: size } = weight.entry;
+    const data = elementsOf(shape) <= smallWeights ? numbersOf(row, await gathered(read(weight), size)) : null;
+    constants.set(name, { type: row.type, shape, data });
   }
   return {
     path,
@@ -236,33 +243,4 @@ async function readOnnx(bytes: FileBytes, others: Map<string, FileBytes>, files:
       await bytes.close();
     },
   };
-}
-
-/** Numbers as bytes of a type; lists of numbers in messages are of few types. */
-function bytesOf(data: Float64Array, dtype: string): Uint8Array {
-  switch (dtype) {
-    case "F32":
-      return new Uint8Array(Float32Array.from(data).buffer);
-    case "F64":
-      return new Uint8Array(data.slice().buffer);
-    case "I32":
-      return new Uint8Array(Int32Array.from(data).buffer);
-    case "U32":
-      return new Uint8Array(Uint32Array.from(data).buffer);
-    case "I64":
-      return new Uint8Array(BigInt64Array.from(Array.from(data, BigInt)).buffer);
-    case "U64":
-      return new Uint8Array(BigUint64Array.from(Array.from(data, BigInt)).buffer);
-    case "U8":
-    case "BOOL":
-      return Uint8Array.from(data);
-    case "I8":
-      return new Uint8Array(Int8Array.from(data).buffer);
-    case "U16":
-      return new Uint8Array(Uint16Array.from(data).buffer);
-    case "I16":
-      return new Uint8Array(Int16Array.from(data).buffer);
-    default:
-      throw new MessageProblem(`numbers of type ${dtype} are listed one by one`);
-  }
 }

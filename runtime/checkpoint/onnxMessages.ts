@@ -1,6 +1,7 @@
 import protobuf from "protobufjs";
 import { halfValue } from "../../compiler/plan/half.ts";
 import type { OnnxArray, OnnxAttribute, OnnxInput, OnnxNode, OnnxType } from "../../compiler/plan/onnxModel.ts";
+import { dtypeBytes, elementsOf } from "./tensorFile.ts";
 
 // The messages of ONNX that are read, as far as they are needed, and plain data made of them. Tensors in a file's list of weights are found
 // by their place instead (`onnxFile.ts`): they may be larger than memory allows.
@@ -61,6 +62,7 @@ const whole = (value: Long): number => (typeof value === "number" ? value : valu
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 interface Message {
+  readonly Pair: { readonly key: string; readonly value: string };
   readonly Tensor: {
     readonly dims: readonly Long[];
     readonly dataType: number;
@@ -71,7 +73,7 @@ interface Message {
     readonly doubleData: readonly number[];
     readonly rawData: Uint8Array;
     readonly name: string;
-    readonly externalData: readonly { readonly key: string; readonly value: string }[];
+    readonly externalData: readonly Message["Pair"][];
     readonly dataLocation: number;
   };
   readonly Attribute: {
@@ -115,6 +117,18 @@ export function decode<K extends MessageName>(kind: K, bytes: Uint8Array): Messa
   }
 }
 
+/** Sizes of a tensor as one field holds them all. */
+export function packedNumbers(bytes: Uint8Array): number[] {
+  const reader = protobuf.Reader.create(bytes);
+  const numbers: number[] = [];
+  try {
+    while (reader.pos < reader.len) numbers.push(whole(reader.int64() as unknown as Long));
+  } catch (error) {
+    throw new MessageProblem(`a list of numbers cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return numbers;
+}
+
 /** Something is wrong with a message. */
 export class MessageProblem extends Error {}
 
@@ -124,33 +138,36 @@ interface TypeRow {
   readonly dtype: string;
   /** Numbers of raw bytes. */
   readonly raw: (bytes: ArrayBuffer) => ArrayLike<number | bigint>;
-  /** Where the numbers are if not raw, and what they mean. */
-  readonly list: (tensor: Message["Tensor"]) => readonly Long[];
-  readonly of?: (bits: number) => number;
+  /** Raw bytes of the list that a message may have instead; 16-bit floats are listed as their bits. */
+  readonly listed: (tensor: Message["Tensor"]) => ArrayBufferView<ArrayBuffer>;
 }
-const brain = (bits: number): number => new Float32Array(Uint32Array.of((bits & 0xffff) << 16).buffer)[0]!;
-const ints = (tensor: Message["Tensor"]) => tensor.int32Data;
+const brain = (bits: number): number => new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
+const big = (value: Long): bigint => BigInt(whole(value));
 /** By the number that ONNX gives a type. */
-export const typeRows: Readonly<Record<number, TypeRow>> = {
-  1: { type: "float", dtype: "F32", raw: (b) => new Float32Array(b), list: (t) => t.floatData },
-  2: { type: "uint8", dtype: "U8", raw: (b) => new Uint8Array(b), list: ints },
-  3: { type: "int8", dtype: "I8", raw: (b) => new Int8Array(b), list: ints },
-  4: { type: "uint16", dtype: "U16", raw: (b) => new Uint16Array(b), list: ints },
-  5: { type: "int16", dtype: "I16", raw: (b) => new Int16Array(b), list: ints },
-  6: { type: "int32", dtype: "I32", raw: (b) => new Int32Array(b), list: ints },
-  7: { type: "int64", dtype: "I64", raw: (b) => new BigInt64Array(b), list: (t) => t.int64Data },
-  9: { type: "bool", dtype: "BOOL", raw: (b) => new Uint8Array(b), list: ints },
+const typeRows: Readonly<Record<number, TypeRow>> = {
+  1: { type: "float", dtype: "F32", raw: (b) => new Float32Array(b), listed: (t) => Float32Array.from(t.floatData) },
+  2: { type: "uint8", dtype: "U8", raw: (b) => new Uint8Array(b), listed: (t) => Uint8Array.from(t.int32Data) },
+  3: { type: "int8", dtype: "I8", raw: (b) => new Int8Array(b), listed: (t) => Int8Array.from(t.int32Data) },
+  4: { type: "uint16", dtype: "U16", raw: (b) => new Uint16Array(b), listed: (t) => Uint16Array.from(t.int32Data) },
+  5: { type: "int16", dtype: "I16", raw: (b) => new Int16Array(b), listed: (t) => Int16Array.from(t.int32Data) },
+  6: { type: "int32", dtype: "I32", raw: (b) => new Int32Array(b), listed: (t) => Int32Array.from(t.int32Data) },
+  7: { type: "int64", dtype: "I64", raw: (b) => new BigInt64Array(b), listed: (t) => BigInt64Array.from(t.int64Data, big) },
+  9: { type: "bool", dtype: "BOOL", raw: (b) => new Uint8Array(b), listed: (t) => Uint8Array.from(t.int32Data) },
   10: {
     type: "float16",
     dtype: "F16",
     raw: (b) => Array.from(new Uint16Array(b), halfValue),
-    list: ints,
-    of: (bits) => halfValue(bits & 0xffff),
+    listed: (t) => Uint16Array.from(t.int32Data),
   },
-  11: { type: "double", dtype: "F64", raw: (b) => new Float64Array(b), list: (t) => t.doubleData },
-  12: { type: "uint32", dtype: "U32", raw: (b) => new Uint32Array(b), list: (t) => t.uint64Data },
-  13: { type: "uint64", dtype: "U64", raw: (b) => new BigUint64Array(b), list: (t) => t.uint64Data },
-  16: { type: "bfloat16", dtype: "BF16", raw: (b) => Array.from(new Uint16Array(b), brain), list: ints, of: brain },
+  11: { type: "double", dtype: "F64", raw: (b) => new Float64Array(b), listed: (t) => Float64Array.from(t.doubleData) },
+  12: { type: "uint32", dtype: "U32", raw: (b) => new Uint32Array(b), listed: (t) => Uint32Array.from(t.uint64Data, whole) },
+  13: { type: "uint64", dtype: "U64", raw: (b) => new BigUint64Array(b), listed: (t) => BigUint64Array.from(t.uint64Data, big) },
+  16: {
+    type: "bfloat16",
+    dtype: "BF16",
+    raw: (b) => Array.from(new Uint16Array(b), brain),
+    listed: (t) => Uint16Array.from(t.int32Data),
+  },
 };
 export function typeRow(number: number): TypeRow {
   const row = typeRows[number];
@@ -160,28 +177,30 @@ export function typeRow(number: number): TypeRow {
 
 export function shapeOf(dims: readonly Long[]): readonly number[] {
   const shape = dims.map(whole);
-  const count = shape.reduce((a, b) => a * b, 1);
-  if (shape.some((size) => !Number.isSafeInteger(size) || size < 0) || !Number.isSafeInteger(count))
+  if (shape.some((size) => !Number.isSafeInteger(size) || size < 0) || !Number.isSafeInteger(elementsOf(shape)))
     throw new MessageProblem(`a tensor has the shape [${shape.join(", ")}]`);
   return shape;
 }
 
-/** The numbers of a tensor that carries them itself. */
-export function arrayOf(tensor: Message["Tensor"]): OnnxArray {
-  const row = typeRow(tensor.dataType);
+/** The bytes of a tensor that carries its numbers itself, as raw bytes or as a list. */
+export function bytesOf(tensor: Message["Tensor"]): Uint8Array<ArrayBuffer> {
+  const { dtype, listed } = typeRow(tensor.dataType);
   const shape = shapeOf(tensor.dims);
-  const count = shape.reduce((a, b) => a * b, 1);
-  const { rawData } = tensor;
-  let values: Float64Array;
-  if (rawData.length > 0) {
-    const bytes = Uint8Array.from(rawData);
-    if (bytes.length % count !== 0)
-      throw new MessageProblem(`${tensor.name || "a tensor"} has ${bytes.length} bytes for [${shape.join(", ")}]`);
-    values = Float64Array.from(row.raw(bytes.buffer as ArrayBuffer) as ArrayLike<number>, Number);
-  } else values = Float64Array.from(row.list(tensor), (value) => (row.of ? row.of(whole(value)) : whole(value)));
-  if (values.length !== count)
-    throw new MessageProblem(`${tensor.name || "a tensor"} has ${values.length} numbers for [${shape.join(", ")}]`);
-  return { type: row.type, shape, data: values };
+  const size = elementsOf(shape) * dtypeBytes[dtype]!;
+  const list = tensor.rawData.length > 0 ? Uint8Array.from(tensor.rawData) : listed(tensor);
+  if (list.byteLength !== size)
+    throw new MessageProblem(`${tensor.name || "a tensor"} has ${list.byteLength} bytes for ${dtype} [${shape.join(", ")}]`);
+  return new Uint8Array(list.buffer);
+}
+
+/** The numbers of bytes of a type. */
+export const numbersOf = ({ raw }: TypeRow, bytes: Uint8Array<ArrayBuffer>): Float64Array<ArrayBuffer> =>
+  Float64Array.from(raw(bytes.buffer) as ArrayLike<number>, Number);
+
+/** A tensor that carries its numbers itself. */
+function arrayOf(tensor: Message["Tensor"]): OnnxArray {
+  const row = typeRow(tensor.dataType);
+  return { type: row.type, shape: shapeOf(tensor.dims), data: numbersOf(row, bytesOf(tensor)) };
 }
 
 /** A tensor as a file of its own holds it. */

@@ -5,6 +5,7 @@ import { extract } from "tar";
 import type { NdArray } from "../../../compiler/ir/ops/row.ts";
 import { importOnnx } from "../../../compiler/onnx/importGraph.ts";
 import type { OnnxArray, OnnxModel, OnnxType } from "../../../compiler/plan/onnxModel.ts";
+import { wholeFloats } from "../../../runtime/checkpoint/floats.ts";
 import { type OnnxFile, openOnnx } from "../../../runtime/checkpoint/onnxFile.ts";
 import { readTensorMessage } from "../../../runtime/checkpoint/onnxMessages.ts";
 import { type Case, difference } from "../case.ts";
@@ -32,10 +33,7 @@ async function weightsOf(file: OnnxFile, names: readonly string[]): Promise<Arra
   for (const name of names) {
     const entry = file.tensors.get(name)!;
     if (entry.dtype !== "F32") throw new Error(`the weight ${name} is ${entry.dtype}`);
-    const parts: Uint8Array[] = [];
-    for await (const part of file.read(name)) parts.push(part);
-    const data = Float64Array.from(new Float32Array(Uint8Array.from(Buffer.concat(parts)).buffer));
-    found[name] = { dtype: "f32", shape: entry.shape, data };
+    found[name] = { dtype: "f32", shape: entry.shape, data: Float64Array.from(await wholeFloats(file, name)) };
   }
   return found;
 }
