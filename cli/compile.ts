@@ -5,6 +5,7 @@ import { printModules } from "../compiler/elaborate/print.ts";
 import { isPlanFolder, planFileName, planFolderFiles } from "../compiler/emit/folder.ts";
 import { printTyped } from "../dsl/check/printTyped.ts";
 import { printAst } from "../dsl/printAst.ts";
+import { codeOf } from "../runtime/checkpoint/files.ts";
 import { type CompiledBlock, checkFile, compileBlocks, elaborateFile, type FileFailure } from "./compileFile.ts";
 import { type Problem, problemText, processStreams, type Streams } from "./job.ts";
 import type { PlanCache } from "./planCache.ts";
@@ -161,7 +162,7 @@ async function list(folder: string): Promise<readonly string[] | null> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    if (codeOf(error) === "ENOENT") return null;
     throw error;
   }
 }

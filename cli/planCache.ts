@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { replaceFileSync } from "../runtime/checkpoint/files.ts";
 
 // Plans that were made before, by content: an entry's name is the hash of everything that it was made from, the compiler's own files included,
 // so an entry never has to be thrown away for being old. Files are written aside and renamed: many processes may share the folder. What
@@ -41,17 +42,15 @@ export class PlanCache {
   }
   write(key: string, value: unknown): void {
     const body = JSON.stringify(value);
-    const aside = `${this.#fileOf(key)}.${process.pid}.${randomBytes(4).toString("hex")}`;
     try {
       mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(aside, `${sum(body)}\n${body}`);
-      renameSync(aside, this.#fileOf(key));
+      replaceFileSync(this.#fileOf(key), `${sum(body)}\n${body}`);
       this.#grown += body.length;
       if (this.#grown < mostBytes / 16) return;
       this.#grown = 0;
       this.#prune();
     } catch {
-      drop(aside);
+      // Nothing is kept.
     }
   }
 

@@ -1,10 +1,11 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Region } from "../compiler/fuse/region.ts";
 import type { UniformDecl } from "../compiler/plan/host.ts";
 import { compilerVersion } from "../compiler/planBuilder.ts";
 import { scheduleText } from "../compiler/schedule/candidates.ts";
 import { tuneTasks } from "../compiler/tune.ts";
+import { realFiles, replaceFile } from "../runtime/checkpoint/files.ts";
 import { openDevice } from "../runtime/device/openDevice.ts";
 import { deviceBench } from "../runtime/tune/bench.ts";
 import { printTuned, type ScheduleRecord, type Tuned, type TunedBucket, tunedFor, tunedKey, withFound } from "../runtime/tune/cache.ts";
@@ -92,10 +93,7 @@ export async function tuneCommand(request: TuneRequest): Promise<number> {
 
 const rounded = (ms: number): number => Number(ms.toFixed(4));
 
-/** The file is whole at every moment. */
 async function replace(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(path.resolve(file)), { recursive: true });
-  const draft = `${file}.new`;
-  await writeFile(draft, text);
-  await rename(draft, file);
+  await replaceFile(realFiles, file, [new TextEncoder().encode(text)]);
 }

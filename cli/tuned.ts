@@ -4,6 +4,7 @@ import path from "node:path";
 import type { PlanTarget } from "../compiler/plan/plan.ts";
 import { compilerVersion } from "../compiler/planBuilder.ts";
 import type { ScheduleBook } from "../compiler/schedule/target.ts";
+import { codeOf } from "../runtime/checkpoint/files.ts";
 import type { AdapterFacts } from "../runtime/device/adapterFacts.ts";
 import { nothingTuned, parseTuned, type ScheduleRecord, type Tuned, tunedFor, tunedForTarget, tunedKey } from "../runtime/tune/cache.ts";
 
@@ -22,7 +23,7 @@ export function readTuned(file: string, warn: (text: string) => void): Tuned {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return nothingTuned;
+    if (codeOf(error) === "ENOENT") return nothingTuned;
     warn(`warning: ${file} cannot be read (${error instanceof Error ? error.message : String(error)}); default schedules are used\n`);
     return nothingTuned;
   }

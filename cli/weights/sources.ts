@@ -1,5 +1,5 @@
 import { halfBits } from "../../compiler/plan/half.ts";
-import { type Checked, fail, good, realFiles, writeError } from "../../runtime/checkpoint/files.ts";
+import { type Checked, codeOf, fail, good, realFiles, writeError } from "../../runtime/checkpoint/files.ts";
 import { floatTypes, readFloats } from "../../runtime/checkpoint/floats.ts";
 import { openTensorFile } from "../../runtime/checkpoint/open.ts";
 import { saveSafetensors, type TensorSource } from "../../runtime/checkpoint/safetensors.ts";
@@ -98,7 +98,7 @@ export async function writeTensors(
     const facts = await saveSafetensors(out, counted, Object.fromEntries(metadata), realFiles);
     return good(facts.bytes);
   } catch (error) {
-    if (error instanceof Error && "code" in error) return writeError("the checkpoint", out, error);
+    if (codeOf(error) !== "") return writeError("the checkpoint", out, error);
     throw error;
   } finally {
     progress.stop();

@@ -1,4 +1,7 @@
+import { randomBytes } from "node:crypto";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import * as promises from "node:fs/promises";
+import { dirname } from "node:path";
 
 // The file operations that checkpoints use, as one record, so that a test can let any of them fail; and the two ways in which they are
 // used: writing so that a crash leaves the old or the new content and nothing between, and turning the system's errors into sentences.
@@ -103,8 +106,13 @@ export async function syncFolder(files: Files, folder: string): Promise<void> {
 }
 
 /** Writes a whole file and waits until it is on the disk. */
-export async function writeSynced(files: Files, path: string, parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-  const handle = await files.open(path, "w");
+export async function writeSynced(
+  files: Files,
+  path: string,
+  parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  mode?: number,
+): Promise<void> {
+  const handle = await files.open(path, "w", mode);
   try {
     for await (const part of parts) {
       for (let at = 0; at < part.length; ) {
@@ -118,17 +126,37 @@ export async function writeSynced(files: Files, path: string, parts: AsyncIterab
   }
 }
 
-/** Replaces a file: after a crash it has the old content or the new one. */
-export async function replaceFile(files: Files, path: string, parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-  const aside = `${path}.partial`;
+/** A name beside a file that no other process uses. */
+const asideOf = (path: string): string => `${path}.${process.pid}.${randomBytes(4).toString("hex")}.partial`;
+
+/** Replaces a file: whoever reads it meanwhile, and who comes after a crash, sees the old content or the new one. */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  mode?: number,
+): Promise<void> {
+  const aside = asideOf(path);
   try {
-    await writeSynced(files, aside, parts);
+    await writeSynced(files, aside, parts, mode);
     await files.rename(aside, path);
   } catch (error) {
     await files.rm(aside, { force: true }).catch(() => undefined);
     throw error;
   }
-  await syncFolder(files, path.replace(/[/\\][^/\\]*$/, ""));
+  await syncFolder(files, dirname(path));
+}
+
+/** The same at once, for what can be made again: it does not wait for the disk, so a crash of the machine may lose it. */
+export function replaceFileSync(path: string, content: string | Uint8Array, mode?: number): void {
+  const aside = asideOf(path);
+  try {
+    writeFileSync(aside, content, { mode });
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
 }
 
 /** JSON as people read it, with a newline at the end. */

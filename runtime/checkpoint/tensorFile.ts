@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { type Checked, type CheckpointError, type CheckpointErrorKind, type Files, good, readError } from "./files.ts";
+import { type Checked, type CheckpointError, type CheckpointErrorKind, codeOf, type Files, good, readError } from "./files.ts";
 
 // What every reader of tensors gives, whatever the format: names, types and shapes at once, the numbers of a tensor when they are asked for,
 // as row-major little-endian bytes in pieces of bounded size.
@@ -80,7 +80,7 @@ export async function checked<T>(path: string, work: () => Promise<T>): Promise<
     return good(await work());
   } catch (error) {
     if (error instanceof Refused) return { ok: false, error: error.error };
-    if (error instanceof Error && "code" in error) return readError(path, error);
+    if (codeOf(error) !== "") return readError(path, error);
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 // One picture file -> bytes in a tensor's order [channel, row, column], through the image library and the steps of its field. Whatever is wrong
 // with the file comes back as a sentence: a data set decides whether that is skipped or fatal.
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { threadId } from "node:worker_threads";
 import sharp from "sharp";
+import { codeOf, replaceFileSync } from "../checkpoint/files.ts";
 import { crop, flip, type Pixels, place, plain, resizeNearest, type WorkStep } from "./bytes.ts";
 import { systemReasons } from "./folder.ts";
 
@@ -79,7 +79,7 @@ function fileBytes(file: string, mayBeMissing: boolean): Buffer | null {
     // Read in place: a decoding thread has nothing else to do, and two trips through the event loop cost as much as decoding 32x32 pixels.
     bytes = readFileSync(file);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     if (code === "ENOENT" && mayBeMissing) return null;
     throw new Broken(systemReasons[code] ?? `cannot be read (${code})`);
   }
@@ -154,14 +154,12 @@ function keptBytes(job: DecodeJob, kept: NonNullable<DecodeJob["kept"]>): Buffer
 
 /** Keeps a picture; where that cannot be written it is made again each time. */
 async function keep(file: string, x: Pixels): Promise<void> {
-  const part = `${file}.${process.pid}.${threadId}.part`;
   try {
     const bytes = await rawOf(x).png().toBuffer();
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(part, bytes);
-    renameSync(part, file);
+    replaceFileSync(file, bytes);
   } catch {
-    rmSync(part, { force: true });
+    // It is not kept.
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import type { HostEnvironment, ItemFact } from "../../compiler/plan/host.ts";
+import { codeOf } from "../checkpoint/files.ts";
 import { type DatasetError, type DatasetItem, systemReasons } from "./folder.ts";
 
 // What a data set knows of an item: names, numbers, files beside the picture, functions of the project. In: an item and the place that shows
@@ -82,8 +83,7 @@ export class ItemFacts {
       case "call":
         return this.#called(String(first), String(second), rest, type);
       default:
-        fact satisfies never;
-        throw new Error("internal: unknown fact of an item");
+        return fact satisfies never;
     }
   }
 
@@ -163,7 +163,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     const why = systemReasons[code] ?? `it cannot be read (${code})`;
     throw new DatasetFailure("dataset/bad-file", `cannot read ${file}: ${why}`, "check the path, or say what is taken instead: `or:`");
   }

@@ -3,6 +3,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { PlanSource } from "../../compiler/plan/plan.ts";
+import { codeOf } from "../checkpoint/files.ts";
 import { compileNamePattern } from "./glob.ts";
 
 export type FolderSpec = PlanSource;
@@ -155,7 +156,7 @@ async function listFolder(folder: string): Promise<Listing | DatasetError> {
     const byCodePoint = (a: string, b: string) => (a < b ? -1 : 1);
     return { kind: "listing", files: files.sort(byCodePoint), folders: folders.sort(byCodePoint) };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     const why = systemReasons[code];
     if (why === undefined) throw error;
     const help =

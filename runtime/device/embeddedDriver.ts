@@ -1,14 +1,15 @@
 // The embedded software driver: in goes the archive that `npm ci` brought, out comes a folder with a Vulkan loader, SwiftShader and an
 // ICD file that names it by absolute path. Invariant: a file at its final path is always whole (written aside, synced, renamed), so any
 // number of processes may unpack at once, and a damaged folder is repaired on the next start.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir, tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
+import { jsonBytes, realFiles, replaceFile } from "../checkpoint/files.ts";
 
 /** Where the unpacked driver lies; every path is absolute. */
 export interface EmbeddedDriver {
@@ -95,22 +96,6 @@ export function driverCacheFolder(env: NodeJS.ProcessEnv = process.env): string 
   return mkdtempSync(join(tmpdir(), "ada-"));
 }
 
-async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  try {
-    const file = await open(aside, "wx", mode);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(aside, path);
-  } finally {
-    await rm(aside, { force: true });
-  }
-}
-
 async function readArchive(archive: string): Promise<Map<string, Buffer>> {
   const plain = brotliDecompressSync(await readFile(archive));
   const found = new Map<string, Buffer>();
@@ -154,11 +139,11 @@ async function unpack(carrier: Carrier, folder: string): Promise<void> {
   for (const name of libraries) {
     const bytes = files.get(name);
     if (bytes === undefined) throw new Error(`${carrier.archive} holds no ${name}`);
-    await replaceFile(join(folder, name), bytes, 0o755);
+    await replaceFile(realFiles, join(folder, name), [bytes], 0o755);
     rows.push({ name, sha256: sha256(bytes) });
   }
-  await replaceFile(join(folder, icdName), Buffer.from(icdText(folder)), 0o644);
-  await replaceFile(join(folder, manifestName), Buffer.from(`${JSON.stringify(rows, null, 2)}\n`), 0o644);
+  await replaceFile(realFiles, join(folder, icdName), [Buffer.from(icdText(folder))], 0o644);
+  await replaceFile(realFiles, join(folder, manifestName), [jsonBytes(rows)], 0o644);
 }
 
 /** Unpacks the embedded driver if it is not there yet (about 0.3 s, once per user and version) and says where it is. */

@@ -5,6 +5,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
+import { codeOf } from "../checkpoint/files.ts";
 import { drawCaption } from "./caption.ts";
 import { drawIdentity, type Identity } from "./identity.ts";
 import { drawNuisance, type FaceSet, faceSets, type Nuisance, nameOf, setTable } from "./nuisance.ts";
@@ -140,7 +141,7 @@ async function list(folder: string): Promise<readonly string[] | undefined> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
 }
@@ -150,7 +151,7 @@ async function readManifest(folder: string): Promise<Manifest | undefined> {
     const read: unknown = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
     return typeof read === "object" && read !== null && "made" in read && read.made === madeBy ? (read as Manifest) : undefined;
   } catch (error) {
-    if (hasCode(error, "ENOENT") || error instanceof SyntaxError) return undefined;
+    if (codeOf(error) === "ENOENT" || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
@@ -290,14 +291,10 @@ async function drawSubjects(partial: string, request: FacesRequest, options: Fac
   return left.size === 0;
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
-
 /** System errors that a user can do something about; anything else is ours and is thrown on. */
 function explain(error: unknown, request: FacesRequest, out: string): FacesResult {
   const again = "the same command goes on where this one stopped";
-  if (hasCode(error, "ENOSPC") || hasCode(error, "EDQUOT")) {
+  if (codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT") {
     // Measured: three files of a 32-pixel view take 12 KB of disk blocks; a 512-pixel view about 40 KB.
     const megabytes = Math.ceil((request.identities * request.views * (request.size === 512 ? 48 : 12)) / 1024);
     return { kind: "error", message: `the disk is full: ${out} needs about ${megabytes} MB in all`, help: `free some space; ${again}` };
@@ -310,7 +307,7 @@ function explain(error: unknown, request: FacesRequest, out: string): FacesResul
     EMFILE: "too many open files",
   };
   for (const [code, message] of Object.entries(causes)) {
-    if (hasCode(error, code)) return { kind: "error", message, help: code === "EMFILE" ? again : "name another folder with --out" };
+    if (codeOf(error) === code) return { kind: "error", message, help: code === "EMFILE" ? again : "name another folder with --out" };
   }
   throw error;
 }

@@ -1,4 +1,3 @@
-import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { type Checked, type Files, good, realFiles, replaceFile, writeError } from "../checkpoint/files.ts";
 import { cleanText } from "./cleanText.ts";
@@ -71,11 +70,10 @@ export async function writeVocabulary(folder: string, merges: readonly Merge[], 
   const bytes = (text: string) => [new TextEncoder().encode(text)];
   try {
     await files.mkdir(folder, { recursive: true });
-    const place = realpathSync(folder);
-    await replaceFile(files, join(place, "vocab.json"), bytes(`${JSON.stringify(Object.fromEntries(ids), null, 1)}\n`));
+    await replaceFile(files, join(folder, "vocab.json"), bytes(`${JSON.stringify(Object.fromEntries(ids), null, 1)}\n`));
     await replaceFile(
       files,
-      join(place, "merges.txt"),
+      join(folder, "merges.txt"),
       bytes(["#version: 0.2", ...merges.map(([left, right]) => `${left} ${right}`), ""].join("\n")),
     );
     return good(ids.size);

@@ -1,8 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp, { type Sharp } from "sharp";
-import { type Checked, fail, good, realFiles, replaceFile, writeError } from "../checkpoint/files.ts";
-import { systemReasons } from "../dataset/folder.ts";
+import { type Checked, fail, good, readError, realFiles, replaceFile, writeError } from "../checkpoint/files.ts";
 
 // Pictures of a walk: files as numbers from -1 to 1, [channel, row, column], and back. A file is written whole or not at all.
 
@@ -17,8 +16,7 @@ export async function readPicture(file: string): Promise<Checked<Pixels>> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    return fail("unreadable", `${file} cannot be read: ${systemReasons[code] ?? code}`, "check the path and its permissions");
+    return readError(file, error);
   }
   try {
     const image = sharp(bytes, { failOn: "error" }).removeAlpha().toColourspace("srgb");
