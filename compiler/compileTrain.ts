@@ -5,7 +5,6 @@ import { Builder } from "./ir/builder.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
-import { requireVerified } from "./ir/verify.ts";
 import { rebuild } from "./ir/walk.ts";
 import { continued, crossings, readsOf } from "./legs.ts";
 import { bytesOf } from "./memory/place.ts";
@@ -131,7 +130,7 @@ class TrainCompiler {
     const graph: Graph = { name: "copy", results };
     this.#builder.leg({
       name: "copy",
-      graph: this.#checked(graph),
+      graph,
       inputs: this.#places,
       results: this.#places,
       written: new Set(),
@@ -286,7 +285,7 @@ class TrainCompiler {
     }));
     this.#builder.leg({
       name: "init",
-      graph: this.#checked({ name: "init", results }),
+      graph: { name: "init", results },
       inputs: new Map(),
       results: this.#places,
       written: new Set(),
@@ -295,7 +294,7 @@ class TrainCompiler {
     });
     this.#builder.leg({
       name: "init",
-      graph: this.#checked(optimizer.start),
+      graph: optimizer.start,
       inputs: new Map([["params", this.#params]]),
       results: this.#states,
       written: new Set(),
@@ -371,7 +370,7 @@ class TrainCompiler {
     const frozen = new Set(this.#train.leaves.filter((l) => this.#dtypeOf(l) === "f16").map((l) => l.path));
     const precision = { policy: this.#train.precision, frozen, backward: isGradient };
     const precise = isFullPrecision(this.#train.precision) ? {} : { precision };
-    this.#builder.leg({ name, graph: this.#checked(graph), inputs, results: places, written: hostWritten, read, clear, ...precise });
+    this.#builder.leg({ name, graph, inputs, results: places, written: hostWritten, read, clear, ...precise });
   }
 
   /** Averaging, the gradient's transforms, and the optimiser, as one graph over the arenas. */
@@ -395,7 +394,7 @@ class TrainCompiler {
     const read = new Set(graph.results.map((r) => r.name).filter((n) => n.startsWith("log.")));
     this.#builder.leg({
       name: "update",
-      graph: this.#checked({ ...graph, name: "update" }),
+      graph: { ...graph, name: "update" },
       inputs,
       results: places,
       written: new Set(),
@@ -411,9 +410,6 @@ class TrainCompiler {
       this.#outputs.set(key, place);
     }
     return place;
-  }
-  #checked(graph: Graph): Graph {
-    return this.#options.verify === false ? graph : requireVerified(graph, "elaborate");
   }
   #time<T>(pass: string, work: () => T): T {
     const start = performance.now();

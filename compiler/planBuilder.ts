@@ -1,6 +1,7 @@
 import type { CompileOptions } from "./compileOptions.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
+import { requireVerified } from "./ir/verify.ts";
 import { graphValues } from "./ir/walk.ts";
 import { fromKept, legContent, toKeep } from "./legContent.ts";
 import { LegMaker } from "./legMaker.ts";
@@ -91,6 +92,7 @@ export class PlanBuilder {
 
   /** Adds a leg. One with loops is made part by part. */
   leg(request: LegRequest): void {
+    if (this.#options.verify !== false) requireVerified(request.graph, "elaborate");
     this.#loopRooms.begin();
     const made = this.#made(request, 0);
     const clear = (request.clear ?? []).map((target): PlanOp => ({ kind: "clear", target }));

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { eightLanes } from "../../test/targets.ts";
+import { compileGraph } from "../compile.ts";
 import { graphOf } from "../reference/differences.ts";
 import { Builder } from "./builder.ts";
 import { parseGraph } from "./parseText.ts";
@@ -94,6 +96,9 @@ describe("verifier", () => {
     expect(verifyGraph(graphOf([loop]), "fuse")[0]).toContain("it depends on itself");
     const other = new Builder().input("z", [2, 3]);
     expect(verifyGraph(graphOf([x, other]), "fuse")[0]).toContain("values of two builders are mixed");
+    const strange = { ...x, id: 50 as Value["id"] } as Value;
+    expect(verifyGraph(graphOf([{ ...y, args: [strange] } as Value]), "fuse")[0]).toContain("its argument 50 is not older");
+    expect(() => compileGraph(graphOf([{ ...y, args: [strange] } as Value]), [], eightLanes)).toThrow("internal: elaborate: value");
     expect(verifyGraph(graphOf([y, { ...y, id: 99 as Value["id"] }]), "fuse")[0]).toContain(`value ${y.id} has the same content`);
     expect(
       verifyGraph(

@@ -45,6 +45,8 @@ function faultOf(v: Value): string | undefined {
   for (const [name, kind] of attributesOf(v.op)) if (!isOfKind(entries[name], kind)) return `its attribute '${name}' is no ${kind}`;
   const row = rowOf(v.op);
   if (row.arity !== "any" && row.arity !== v.args.length) return `${v.args.length} arguments, ${row.arity} wanted`;
+  const late = v.args.find((a) => a.id >= v.id);
+  if (late) return `its argument ${late.id} is not older: values of two builders are mixed`;
   if (v.labels.length !== v.shape.length) return `${v.labels.length} labels for rank ${v.shape.length}`;
   try {
     const type = (row.infer as (args: readonly Value[], attrs: unknown) => Pick<Value, "dtype" | "shape" | "labels">)(v.args, v.attrs);

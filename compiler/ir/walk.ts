@@ -3,7 +3,7 @@ import type { Graph, Value } from "./value.ts";
 
 /**
  * All values that the roots need, arguments before users; the order depends on the structure only. Works on graphs of any depth. What `stop`
- * holds of counts as a leaf.
+ * holds of counts as a leaf. All are of one builder, as the verifier demands of a graph.
  */
 export function topologicalOrder(roots: readonly Value[], stop?: (v: Value) => boolean): Value[] {
   // An argument's id is smaller than its user's.
