@@ -6,7 +6,7 @@ import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { rebuild } from "./ir/walk.ts";
-import { continued, crossings, readsOf } from "./legs.ts";
+import { continued, readsOf, type Waits, waitsOf } from "./legs.ts";
 import { bytesOf } from "./memory/place.ts";
 import type { Plan, PlanBinding, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
@@ -151,20 +151,14 @@ class TrainCompiler {
     const whole = new Map(
       together === null ? [] : [...new Set(step.alternatives.map(({ graph }) => graph))].map((graph) => [graph, pathOf(graph)] as const),
     );
-    const cuts =
-      together === null
-        ? null
-        : this.#cuts(
-            step.name,
-            together,
-            [...whole.values()].map((path) => path.graph),
-          );
+    const paths = [...whole.values()].map((path) => path.graph);
+    const waits = together === null ? null : this.#waits(step.name, together, paths);
     const alternatives = step.alternatives.map(({ key, graph, reads, ended, tables, notes }, i) => {
       let legs = graphs.get(graph);
       if (!legs) {
         const name = many ? `${step.name}.${i}` : step.name;
         const path = whole.get(graph) ?? pathOf(graph);
-        const before = cuts?.before(path.graph) ?? { legs: [], kept: new Map<Value, string>() };
+        const before = waits?.before(path.graph) ?? { legs: [], kept: new Map<Value, string>() };
         const [first, next] = [`${name}.first`, adds ? `${name}.next` : `${name}.first`];
         this.#stepLeg(next, path, before.kept);
         // Beginning is adding to nothing: the same kernels, once the gradients are cleared.
@@ -187,69 +181,16 @@ class TrainCompiler {
     return { name: step.name, dataset: step.dataset, choices: step.choices, alternatives };
   }
 
-  /** Makes the legs that end in a read; ways with the same reads share them, and each keeps what any of them needs. */
-  #cuts(
-    step: string,
-    b: Builder,
-    graphs: readonly Graph[],
-  ): { before(graph: Graph): { readonly legs: readonly string[]; readonly kept: ReadonlyMap<Value, string> } } {
-    const shared = new Map<string, { readonly reads: readonly GraphResult[]; readonly crossing: Set<Value> }>();
-    const keysOf = new Map<Graph, readonly string[]>();
-    for (const graph of graphs) {
-      const { reads } = readsOf(graph);
-      const sets = crossings(graph);
-      keysOf.set(
-        graph,
-        reads.map((_, k) => {
-          const key = reads
-            .slice(0, k + 1)
-            .map((r) => r.value.id)
-            .join();
-          const one = shared.get(key) ?? { reads: reads.slice(0, k + 1), crossing: new Set<Value>() };
-          for (const v of sets[k]!) one.crossing.add(v);
-          shared.set(key, one);
-          return key;
-        }),
-      );
+  /** Makes the legs that end in what the host waits for. */
+  #waits(step: string, b: Builder, graphs: readonly Graph[]): Waits {
+    const waits = waitsOf(step, graphs);
+    for (const { name, results, earlier } of waits.legs) {
+      const [read, ...kept] = results;
+      for (const { name: keptName, value } of kept)
+        if (!this.#kept.has(keptName)) this.#kept.set(keptName, this.#builder.buffer(keptName, bytesOf(value), "persistent"));
+      this.#leg(name, continued({ name, results }, b, earlier), { name, results }, [], new Set([read.name]));
     }
-    const names = new Map<Value, string>();
-    const legOf = new Map<string, string>();
-    const keptBefore = (key: string): ReadonlyMap<Value, string> => {
-      const kept = new Map<Value, string>();
-      const ids = key.split(",");
-      for (let k = 1; k <= ids.length; k++) for (const v of shared.get(ids.slice(0, k).join())!.crossing) kept.set(v, names.get(v)!);
-      return kept;
-    };
-    for (const [key, { reads, crossing }] of [...shared].sort(([a], [b2]) => a.split(",").length - b2.split(",").length)) {
-      const name = `${step}.wait${legOf.size}`;
-      legOf.set(key, name);
-      const last = reads.at(-1)!;
-      const earlier =
-        reads.length > 1
-          ? keptBefore(
-              reads
-                .slice(0, -1)
-                .map((r) => r.value.id)
-                .join(),
-            )
-          : new Map<Value, string>();
-      const results: GraphResult[] = [last];
-      for (const v of crossing) {
-        if (names.has(v)) continue;
-        const keptName = `${step}:kept${names.size}`;
-        names.set(v, keptName);
-        this.#kept.set(keptName, this.#builder.buffer(keptName, bytesOf(v), "persistent"));
-        results.push({ name: keptName, value: v });
-      }
-      this.#leg(name, continued({ name, results }, b, earlier), { name, results }, [], new Set([last.name]));
-    }
-    return {
-      before: (graph) => {
-        const keys = keysOf.get(graph)!;
-        const last = keys.at(-1);
-        return { legs: keys.map((key) => legOf.get(key)!), kept: last === undefined ? new Map() : keptBefore(last) };
-      },
-    };
+    return waits;
   }
 
   /** Parameters that no step changes may lie in f16. */

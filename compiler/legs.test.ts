@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Builder } from "./ir/builder.ts";
-import type { Graph, Value } from "./ir/value.ts";
+import type { Graph, GraphResult } from "./ir/value.ts";
 import { graphInputs, graphValues } from "./ir/walk.ts";
-import { continued, crossings, readPrefix, readsOf } from "./legs.ts";
+import { continued, crossings, readPrefix, readsOf, waitsOf } from "./legs.ts";
 import { evaluate } from "./reference/evaluate.ts";
 import { array } from "./reference/ndarray.ts";
 
@@ -26,31 +26,39 @@ function example(): { readonly b: Builder; readonly graph: Graph } {
   return { b, graph: { name: "step", results } };
 }
 
+/** Runs the legs of one way in order, each with the inputs and what those before it kept; gives the graph of the last. */
+function expectWhole(b: Builder, graph: Graph, ways: readonly Graph[]): Graph {
+  const given = { x: array([2, 3], [0.1, -0.4, 0.7, 0.2, 0.9, -0.3]), w: array([3], [0.5, -1, 2]) };
+  const whole = evaluate(graph, given);
+  const waits = waitsOf("s", ways);
+  const memory: Record<string, ReturnType<typeof array>> = { ...given };
+  const before = waits.before(graph);
+  for (const [i, name] of before.legs.entries()) {
+    const { results, earlier } = waits.legs.find((leg) => leg.name === name)!;
+    const made = evaluate(continued({ name, results }, b, earlier), memory);
+    Object.assign(memory, made);
+    expect([...made[results[0].name]!.data]).toEqual([...whole[readsOf(graph).reads[i]!.name]!.data]);
+  }
+  const last = continued({ name: "rest", results: readsOf(graph).rest }, b, before.kept);
+  const made = evaluate(last, memory);
+  for (const { name } of last.results) expect([...made[name]!.data]).toEqual([...whole[name]!.data]);
+  return last;
+}
+
 describe("a graph cut where the host waits", () => {
   test("gives leg by leg what it gives as a whole", () => {
     const { b, graph } = example();
-    const given = { x: array([2, 3], [0.1, -0.4, 0.7, 0.2, 0.9, -0.3]), w: array([3], [0.5, -1, 2]) };
-    const whole = evaluate(graph, given);
-    const { reads, rest } = readsOf(graph);
-    const cuts = crossings(graph);
-    const kept = new Map<Value, string>();
-    const memory: Record<string, ReturnType<typeof array>> = { ...given };
-    for (const [i, read] of reads.entries()) {
-      const fresh = [...cuts[i]!].filter((v) => !kept.has(v));
-      const leg = continued({ name: "leg", results: [read, ...fresh.map((value) => ({ name: `kept${value.id}`, value }))] }, b, kept);
-      const made = evaluate(leg, memory);
-      expect([...made[read.name]!.data]).toEqual([...whole[read.name]!.data]);
-      for (const value of fresh) {
-        kept.set(value, `kept${value.id}`);
-        memory[`kept${value.id}`] = made[`kept${value.id}`]!;
-      }
-    }
-    const last = continued({ name: "rest", results: rest }, b, kept);
-    const made = evaluate(last, memory);
-    for (const { name } of rest) expect([...made[name]!.data]).toEqual([...whole[name]!.data]);
+    const last = expectWhole(b, graph, [graph]);
     // what was summed before is not summed again
     expect(graphValues(last).filter((v) => v.op === "sum")).toHaveLength(1);
-    expect(graphInputs(last).some((v) => v.attrs.name.startsWith("kept"))).toBe(true);
+    expect(graphInputs(last).some((v) => v.attrs.name.startsWith("s:kept"))).toBe(true);
+  });
+  test("ways share what they wait for, and a way keeps for itself what another one keeps too", () => {
+    const { b, graph } = example();
+    const [a, second, loss] = graph.results as [GraphResult, GraphResult, GraphResult];
+    const ways = [[a, second, loss], [second, loss], [a, loss], [loss]].map((results) => ({ name: "way", results }));
+    expect(waitsOf("s", ways).legs).toHaveLength(3);
+    for (const way of ways) expectWhole(b, way, ways);
   });
   test("constants, draws and what is only moved do not cross", () => {
     const { graph } = example();

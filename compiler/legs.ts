@@ -3,9 +3,10 @@ import { rowOf } from "./ir/ops.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { rebuild, topologicalOrder } from "./ir/walk.ts";
 
-// Legs: a step's graph cut where the host waits for a value. In: a whole graph, with its gradients, some of whose results are read on the way,
+// Legs: a step's graph cut where the host waits for a value. In: whole graphs, with their gradients, some of whose results are read on the way,
 // in order. Out: which values cross each cut, and the graphs on both sides. What is free to make again (draws, constants, what is only moved)
-// does not cross; of what is only moved its source crosses, and what is elementwise in crossing values is made again. Recomputing repeats values and never effects, because draws are pure.
+// does not cross; of what is only moved its source crosses, and what is elementwise in crossing values is made again. Recomputing repeats values
+// and never effects, because draws are pure.
 
 /** Results of this name are waited for by the host. */
 export const readPrefix = "read.";
@@ -65,4 +66,57 @@ export function continued(graph: Graph, b: Builder, kept: ReadonlyMap<Value, str
     const name = kept.get(v);
     return name === undefined ? null : b.input(name, v.shape, { role: "state", dtype: v.dtype, labels: v.labels });
   });
+}
+
+/** The legs of a step that end in what the host waits for. */
+export interface Waits {
+  /** Each behind those that it goes on from. Results: what is waited for, then what is kept for later legs; `earlier`: what is there already. */
+  readonly legs: readonly {
+    readonly name: string;
+    readonly results: readonly [GraphResult, ...GraphResult[]];
+    readonly earlier: ReadonlyMap<Value, string>;
+  }[];
+  /** The legs that come before the last one of a graph, and what they keep, by name. */
+  before(graph: Graph): { readonly legs: readonly string[]; readonly kept: ReadonlyMap<Value, string> };
+}
+interface Wait {
+  readonly name: string;
+  readonly read: GraphResult;
+  readonly before: Wait | null;
+  readonly crossing: Set<Value>;
+}
+
+/** The waits of a step's ways, which one builder made. Ways with the same reads share the legs of these, and each keeps what any of them needs. */
+export function waitsOf(step: string, graphs: readonly Graph[]): Waits {
+  const waits: Wait[] = [];
+  const lastOf = new Map<Graph, Wait | null>();
+  for (const graph of graphs) {
+    const sets = crossings(graph);
+    let last: Wait | null = null;
+    for (const [k, read] of readsOf(graph).reads.entries()) {
+      const before: Wait | null = last;
+      last = waits.find((w) => w.before === before && w.read.value === read.value) ?? null;
+      if (last === null) {
+        last = { name: `${step}.wait${waits.length}`, read, before, crossing: new Set() };
+        waits.push(last);
+      }
+      for (const v of sets[k]!) last.crossing.add(v);
+    }
+    lastOf.set(graph, last);
+  }
+  const names = new Map<Value, string>();
+  for (const { crossing } of waits) for (const v of crossing) if (!names.has(v)) names.set(v, `${step}:kept${names.size}`);
+  const upTo = (wait: Wait | null): readonly Wait[] => (wait === null ? [] : [...upTo(wait.before), wait]);
+  const keptBy = (path: readonly Wait[]) => new Map(path.flatMap(({ crossing }) => [...crossing].map((v) => [v, names.get(v)!] as const)));
+  return {
+    legs: waits.map(({ name, read, before, crossing }) => {
+      const earlier = keptBy(upTo(before));
+      const fresh = [...crossing].filter((v) => !earlier.has(v));
+      return { name, results: [read, ...fresh.map((value) => ({ name: names.get(value)!, value }))], earlier };
+    }),
+    before: (graph) => {
+      const path = upTo(lastOf.get(graph) ?? null);
+      return { legs: path.map((wait) => wait.name), kept: keptBy(path) };
+    },
+  };
 }
