@@ -2,6 +2,7 @@ import type { CompileOptions } from "./compileOptions.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph } from "./ir/value.ts";
+import { isGradient } from "./legs.ts";
 import { bytesOf } from "./memory/place.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { Plan, PlanTarget } from "./plan/plan.ts";
@@ -14,8 +15,6 @@ export type { CompileOptions, Stage } from "./compileOptions.ts";
 export { compileSurgery } from "./compileSurgery.ts";
 export { compileTrain } from "./compileTrain.ts";
 export { compileWalk, compileWalkLeg } from "./compileWalk.ts";
-
-const isGradient = (result: string): boolean => result.startsWith("grad.");
 
 /** A bare graph as a plan with one leg `main`: its memory leaves are the inputs, its results the outputs, by name. */
 export function compileGraph(written: Graph, uniforms: readonly UniformDecl[], target: PlanTarget, options: CompileOptions = {}): Plan {

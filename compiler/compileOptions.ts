@@ -28,4 +28,12 @@ export interface CompileOptions {
   /** Gets the kernel of each dispatch in the form that the CPU interpreter runs, and the region that it computes. */
   readonly onKernel?: (dispatch: PlanOp, kernel: TileKernel, region: Region) => void;
 }
+/** Runs a pass and tells how long it took. */
+export function timed<T>({ onTime }: CompileOptions, pass: string, work: () => T): T {
+  const start = performance.now();
+  const result = work();
+  onTime?.(pass, performance.now() - start);
+  return result;
+}
+
 export type Stage = "tensor" | "grad" | "simple" | "precise" | "fused" | "tiles" | "plan" | "wgsl";

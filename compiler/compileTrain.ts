@@ -1,12 +1,12 @@
 import { gradient } from "./autodiff.ts";
-import type { CompileOptions } from "./compileOptions.ts";
+import { type CompileOptions, timed } from "./compileOptions.ts";
 import type { Leaf, StepKind, TrainProgram } from "./elaborate/program.ts";
 import { Builder } from "./ir/builder.ts";
 import { inlineReadCalls } from "./ir/calls.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, GraphResult, Value } from "./ir/value.ts";
 import { rebuild } from "./ir/walk.ts";
-import { continued, readsOf, type Waits, waitsOf } from "./legs.ts";
+import { continued, isGradient, readsOf, type Waits, waitsOf } from "./legs.ts";
 import { bytesOf } from "./memory/place.ts";
 import type { Plan, PlanBinding, PlanTarget, StoredTensor, TrainPlan } from "./plan/plan.ts";
 import { memoryLeaves, PlanBuilder } from "./planBuilder.ts";
@@ -19,8 +19,6 @@ import { frozenType, orderOf, storedLeaves } from "./storedLeaves.ts";
 // parameters, their gradients and the optimiser's moments in flat parallel arenas, everything else in buffers of its own; each alternative of a
 // step is one leg behind the legs that end in what the host waits for. Where an update sums several gradients it adds to them, and a second leg
 // clears them first.
-
-const isGradient = (result: string): boolean => result.startsWith("grad.");
 
 /** A train block as a plan. */
 export function compileTrain(train: TrainProgram, sourceHash: string, target: PlanTarget, options: CompileOptions = {}): Plan {
@@ -254,7 +252,7 @@ class TrainCompiler {
     if (loss) {
       const trained = slices.filter((s) => inputOf.has(s.path));
       const wanted = trained.map((s) => inputOf.get(s.path)!);
-      const gradients = this.#time("autodiff", () => gradient(b, loss, wanted));
+      const gradients = timed(this.#options, "autodiff", () => gradient(b, loss, wanted));
       for (const [i, slice] of trained.entries()) {
         const value = gradients[i]!;
         const name = `grad.${slice.path}`;
@@ -266,7 +264,7 @@ class TrainCompiler {
     const isForward = (name: string): boolean => !isGradient(name);
     return {
       forward,
-      graph: this.#time("remat", () => rematerialise(whole, b, isForward, this.#train.remat)),
+      graph: timed(this.#options, "remat", () => rematerialise(whole, b, isForward, this.#train.remat)),
       clear,
       minimises: loss !== undefined,
       builder: b,
@@ -351,12 +349,6 @@ class TrainCompiler {
       this.#outputs.set(key, place);
     }
     return place;
-  }
-  #time<T>(pass: string, work: () => T): T {
-    const start = performance.now();
-    const result = work();
-    this.#options.onTime?.(pass, performance.now() - start);
-    return result;
   }
 }
 

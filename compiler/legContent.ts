@@ -2,10 +2,9 @@ import { createHash } from "node:crypto";
 import { contentKey } from "./ir/builder.ts";
 import type { OpAttrs, Value } from "./ir/value.ts";
 import { graphValues } from "./ir/walk.ts";
-import type { LegObject, Place } from "./legObject.ts";
+import type { LegObject, LegRequest, Place } from "./legObject.ts";
 import type { UniformDecl } from "./plan/host.ts";
 import type { PlanBinding } from "./plan/plan.ts";
-import type { LegRequest } from "./planBuilder.ts";
 import { renumberUniforms } from "./wgsl/print.ts";
 
 // What a leg is kept by. Two legs of one content become the same object, wherever in a program their steps stand and whatever other steps it

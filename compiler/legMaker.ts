@@ -1,4 +1,4 @@
-import type { CompileOptions } from "./compileOptions.ts";
+import { type CompileOptions, timed } from "./compileOptions.ts";
 import { cluster } from "./fuse/cluster.ts";
 import { isMemoryLeaf } from "./fuse/kinds.ts";
 import { prepare, shortConcats } from "./fuse/prepare.ts";
@@ -9,7 +9,7 @@ import type { Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphInputs, graphValues } from "./ir/walk.ts";
 import { layout, printLaid } from "./layout.ts";
-import { firstSlot, type LegObject, type MadeLeg, type ObjectKernel, type ObjectOp, type Place } from "./legObject.ts";
+import { firstSlot, type LegObject, type LegRequest, type MadeLeg, type ObjectKernel, type ObjectOp, type Place } from "./legObject.ts";
 import { lifetimes } from "./memory/lifetimes.ts";
 import { changingInputs, computedAgain, orderRegions } from "./memory/order.ts";
 import { bytesOf, samePlace } from "./memory/place.ts";
@@ -18,9 +18,8 @@ import { takeOver } from "./memory/takeover.ts";
 import { attendsInWindows, hasLarge, TooLarge, type Windowed, type WindowLimits, windowed } from "./memory/windows.ts";
 import { constantData, contents } from "./plan/contents.ts";
 import type { UniformDecl } from "./plan/host.ts";
-import { texelBytesOf } from "./plan/operandTexture.ts";
+import { stripesKind, texelBytesOf } from "./plan/operandTexture.ts";
 import type { PlanBinding, PlanTarget } from "./plan/plan.ts";
-import type { LegRequest } from "./planBuilder.ts";
 import { applyPrecision } from "./precision.ts";
 import { type AttendValue, attendFits } from "./schedule/attend.ts";
 import { HalfForms } from "./schedule/halves.ts";
@@ -29,7 +28,7 @@ import { Lowering } from "./schedule/lowering.ts";
 import { Simplifier, simplify, stripMarkers } from "./simplify/simplify.ts";
 import { printTileKernel } from "./tile/print.ts";
 import type { TileBuffer } from "./tile/tile.ts";
-import { verifyKernel } from "./tile/verify.ts";
+import { kernelLimits, verifyKernel } from "./tile/verify.ts";
 import { kernelId, printKernel } from "./wgsl/print.ts";
 
 // Makes legs. In: a leg's graph, and the places of what outlives it. Out: the leg as an object that knows nothing of its plan. It goes through
@@ -57,12 +56,6 @@ export class LegMaker {
   get #windowLimits(): WindowLimits {
     return { bindingBytes: this.#target.maxBindingBytes, offsetAlignment: this.#target.offsetAlignment };
   }
-  #time<T>(pass: string, work: () => T): T {
-    const start = performance.now();
-    const result = work();
-    this.#options.onTime?.(pass, performance.now() - start);
-    return result;
-  }
   #uniformIndex(name: string): number {
     const index = this.#uniforms.findIndex((u) => u.name === name);
     if (index < 0) throw new Error(`internal: uniform '${name}' is not declared`);
@@ -72,7 +65,7 @@ export class LegMaker {
   /** Makes a leg whose buffers have numbers from 0 on. `given`: how many these are. */
   make(request: LegRequest, given: number): MadeLeg {
     const { onStage, verify = true } = this.#options;
-    const simple = this.#time("simplify", () => {
+    const simple = timed(this.#options, "simplify", () => {
       const isWhole = (call: Value): boolean =>
         attendFits(call as AttendValue, this.#target.maxStorageBuffers) && attendsInWindows(call, this.#windowLimits);
       const plain = stripMarkers(request.graph, (call) => !isWhole(call));
@@ -80,7 +73,7 @@ export class LegMaker {
     });
     if (verify) requireVerified(simple, "simplify");
     onStage?.("simple", request.name, () => printGraph(simple), simple);
-    const windows = this.#time("windows", () => this.#windows(simple, request));
+    const windows = timed(this.#options, "windows", () => this.#windows(simple, request));
     const inputPlaceOf = new Map([...request.inputs, ...windows.inputs]);
     const resultPlaceOf = new Map([...request.results, ...windows.results]);
     const precision = request.precision && {
@@ -90,12 +83,12 @@ export class LegMaker {
     const { computed, moved } = computedResults(windows.graph, (v) => v.op === "input" && precision?.frozen.has(v.attrs.name) === true);
     const { maxStorageBuffers: maxBuffers, maxBindingBytes: maxBytes, adapterClass } = this.#target;
     const limits = { fuse: this.#options.fuse !== false, maxBuffers, maxBytes, adapterClass };
-    const prepared = this.#time("prepare", () => {
+    const prepared = timed(this.#options, "prepare", () => {
       const wanted: Graph = { name: simple.name, results: [...computed].map(([value, name]) => ({ name, value })) };
       return shortConcats(this.#options.fuse === false ? wanted : prepare(wanted, adapterClass), maxBuffers);
     });
     const graph = precision
-      ? this.#time("precision", () => applyPrecision(prepared, precision, cluster(prepared, limits).stored))
+      ? timed(this.#options, "precision", () => applyPrecision(prepared, precision, cluster(prepared, limits).stored))
       : prepared;
     if (precision) {
       if (verify) requireVerified(graph, "precision");
@@ -104,8 +97,8 @@ export class LegMaker {
     const nameOf = new Map(graph.results.map((r) => [r.value, r.name]));
     // Preparing may have made two results one value.
     const doubled = graph.results.filter((r) => nameOf.get(r.value) !== r.name);
-    const clusters = this.#time("fuse", () => cluster(graph, limits));
-    const laid = this.#time("layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), limits));
+    const clusters = timed(this.#options, "fuse", () => cluster(graph, limits));
+    const laid = timed(this.#options, "layout", () => layout(clusters, new Set(graph.results.map((r) => r.value)), limits));
     if (verify) {
       const problems = verifyLaid(laid, graph, this.#target.maxStorageBuffers);
       if (problems.length > 0) throw new Error(`internal: fuse (leg ${request.name}): ${problems.slice(0, 4).join("; ")}`);
@@ -127,13 +120,15 @@ export class LegMaker {
     const again = computedAgain(graph);
     const changes = changingInputs(laid.regions, nameOf, resultPlaceOf, placeOfInput);
     const slotBytes = ({ value }: Stored): number => (nameOf.has(value) ? 0 : bytesOf(value));
-    const regions = this.#time("order", () => orderRegions({ regions: laid.regions, changes, isAgain: (v) => again.has(v), slotBytes }));
+    const regions = timed(this.#options, "order", () =>
+      orderRegions({ regions: laid.regions, changes, isAgain: (v) => again.has(v), slotBytes }),
+    );
     const inPlace = this.#options.inPlace !== false;
     const halves = new HalfForms(this.#target.shaderF16, precision?.policy.products === "f16");
     const storedBytes = (s: Stored): number => bytesOf({ shape: s.value.shape, dtype: halves.of(s) === "wide" ? "f32" : s.value.dtype });
     const lower: Lower = (region, takeover) => this.#lowering.lower(region, takeover, halves);
     const copiedAtEnd = moved.map((m) => m.from).filter(isMemoryLeaf);
-    const results = this.#time("schedule", () =>
+    const results = timed(this.#options, "schedule", () =>
       placeResults(
         { regions, nameOf, places: resultPlaceOf, placeOfInput, copiedAtEnd, inPlace, offsetAlignment: this.#target.offsetAlignment },
         lower,
@@ -142,7 +137,7 @@ export class LegMaker {
     const { direct, late } = results;
     for (const r of graph.results)
       if (halves.of(makeStored(r.value)) === "wide") throw new Error(`internal: leg ${request.name}: result '${r.name}' cannot be packed`);
-    const { lowered, tenancies } = this.#time("memory", () => {
+    const { lowered, tenancies } = timed(this.#options, "memory", () => {
       const lateOnes = late.map((l) => l.stored);
       const apart = lifetimes(regions, results.lowered, (id) => direct.has(id), lateOnes, storedBytes);
       return inPlace ? takeOver(regions, results.lowered, apart, results.takeovers, lower) : { lowered: results.lowered, tenancies: apart };
@@ -171,7 +166,7 @@ export class LegMaker {
       if (!place) throw new Error(`internal: leg ${request.name}: result '${name}' has no place`);
       return place;
     };
-    this.#time("print", () => {
+    timed(this.#options, "print", () => {
       for (const [i, region] of regions.entries()) {
         const { kernel, buffers, what, flops, bytesMoved } = lowered[i]!;
         if (verify && !this.#printed.has(kernel)) this.#verifyKernel(kernel, region);
@@ -248,16 +243,7 @@ export class LegMaker {
     return made;
   }
   #verifyKernel(kernel: LoweredRegion["kernel"], region: Region): void {
-    const t = this.#target;
-    const problems = verifyKernel(kernel, {
-      maxWorkgroupSize: 256,
-      maxSharedBytes: 16384,
-      maxStorageBuffers: t.maxStorageBuffers,
-      maxStorageTextures: 4,
-      maxWorkgroupsPerDimension: t.maxWorkgroupsPerDimension,
-      maxBindingBytes: t.maxBindingBytes,
-      subgroupSize: t.subgroupSize,
-    });
+    const problems = verifyKernel(kernel, kernelLimits(this.#target));
     if (problems.length === 0) return;
     const where = originsOf(region).map((span) => this.#options.placeOf?.(span) ?? `${span.file}@${span.start}`)[0] ?? "";
     throw new Error(
@@ -303,5 +289,5 @@ function originsOf(region: Region): Place[] {
 
 /** What a fill of a texture in stripes must know of the matrix. */
 function rowsInStripes({ rowVectors, half }: TileBuffer): { readonly rowBytes?: number } {
-  return rowVectors === undefined ? {} : { rowBytes: rowVectors * texelBytesOf[half === undefined ? "stripes" : "halfStripes"] };
+  return rowVectors === undefined ? {} : { rowBytes: rowVectors * texelBytesOf[stripesKind(half !== undefined)] };
 }

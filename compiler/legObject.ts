@@ -1,12 +1,31 @@
 import type { Span } from "../dsl/span.ts";
 import type { Region } from "./fuse/region.ts";
+import type { Graph } from "./ir/value.ts";
 import type { Lifetime } from "./memory/pool.ts";
 import type { PlanBinding, PlanKernel, PlanLeg, PlanOp } from "./plan/plan.ts";
+import type { PrecisionRequest } from "./precision.ts";
 import type { TileKernel } from "./tile/tile.ts";
 
 // A leg as far as it can be made without the rest of its plan. It is a function of its graph, of how the buffers that it is given hang together,
 // and of the target: so equal legs can be kept, and a plan is put together from what was made now and what was made earlier. Its buffers
 // have numbers of its own: first those that it is given, then its constants; a slot is the number of a tenancy behind `firstSlot`.
+
+/** What a leg is to compute, and where what outlives it lies. */
+export interface LegRequest {
+  readonly name: string;
+  readonly graph: Graph;
+  /** Places of the memory leaves, by input name. */
+  readonly inputs: ReadonlyMap<string, PlanBinding>;
+  /** Places of the results, by result name. A place may be that of an input: then the leg changes it. */
+  readonly results: ReadonlyMap<string, PlanBinding>;
+  /** Inputs that the host writes before the leg, and results that it may read, by name in the graph. */
+  readonly written: ReadonlySet<string>;
+  readonly read: ReadonlySet<string>;
+  /** How values are stored; without it, all in f32. */
+  readonly precision?: PrecisionRequest;
+  /** Bytes to clear first. */
+  readonly clear?: readonly PlanBinding[];
+}
 
 /** Numbers of buffers from here on are tenancies: memory that the plan finds a slot for. */
 export const firstSlot = 2 ** 24;

@@ -11,6 +11,9 @@ import { rebuild, topologicalOrder } from "./ir/walk.ts";
 /** Results of this name are waited for by the host. */
 export const readPrefix = "read.";
 
+/** Whether a result is the gradient of a parameter, by name. */
+export const isGradient = (result: string): boolean => result.startsWith("grad.");
+
 /** The reads of a graph in order, and the rest. */
 export function readsOf(graph: Graph): { readonly reads: readonly GraphResult[]; readonly rest: readonly GraphResult[] } {
   return {

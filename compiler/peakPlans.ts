@@ -3,7 +3,7 @@ import { printProblem, verifyPlan } from "./plan/verify.ts";
 import { compilerVersion } from "./planBuilder.ts";
 import { add, Block, cast, f32, group, lane, load, max, min, mul, sumOf, typeOf, uniform, widen } from "./tile/build.ts";
 import type { TileBuffer, TileKernel } from "./tile/tile.ts";
-import { verifyKernel } from "./tile/verify.ts";
+import { kernelLimits, verifyKernel } from "./tile/verify.ts";
 import { kernelId, printKernel } from "./wgsl/print.ts";
 
 // Plans that find out what a device can do at most: `arithmetic` multiplies and adds out of registers, as often as its uniform says, `copy`
@@ -123,8 +123,7 @@ function kernelOf(
 }
 
 function printed(kernel: TileKernel, target: PlanTarget): PlanKernel {
-  const limits = { ...target, maxWorkgroupSize: 256, maxSharedBytes: 0, maxStorageTextures: 0 };
-  const problems = verifyKernel(kernel, limits);
+  const problems = verifyKernel(kernel, kernelLimits(target));
   if (problems.length > 0) throw new Error(`internal: peak plan (${kernel.name}): ${problems.map((p) => p.message).join("; ")}`);
   const { wgsl, bindings } = printKernel(kernel);
   return { id: kernelId(wgsl), name: kernel.name, wgsl, bindings };

@@ -1,11 +1,11 @@
-import type { CompileOptions } from "./compileOptions.ts";
+import { type CompileOptions, timed } from "./compileOptions.ts";
 import { printGraph } from "./ir/print.ts";
 import type { Graph, Value } from "./ir/value.ts";
 import { requireVerified } from "./ir/verify.ts";
 import { graphValues } from "./ir/walk.ts";
 import { fromKept, legContent, toKeep } from "./legContent.ts";
 import { LegMaker } from "./legMaker.ts";
-import { firstSlot, type LegObject, type MadeLeg, type ObjectKernel, type Place } from "./legObject.ts";
+import { firstSlot, type LegObject, type LegRequest, type MadeLeg, type ObjectKernel, type Place } from "./legObject.ts";
 import { cutLoops, hasLoops, type LoopPart, wordsOfRuns } from "./loops.ts";
 import { Figures, ItemUniforms, LoopRooms, type RoomPlaces } from "./memory/loopRooms.ts";
 import { Mover, type Room } from "./memory/moves.ts";
@@ -15,29 +15,12 @@ import type { UniformDecl } from "./plan/host.ts";
 import type { BufferUse, Plan, PlanBinding, PlanBuffer, PlanKernel, PlanLeg, PlanOp, PlanRepeat, PlanTarget } from "./plan/plan.ts";
 import { printPlan } from "./plan/print.ts";
 import { printProblem, verifyPlan } from "./plan/verify.ts";
-import type { PrecisionRequest } from "./precision.ts";
 import { kernelId } from "./wgsl/print.ts";
 
 // Puts a plan together. In: graphs, and the places of what outlives a leg (inputs, parameters, states, outputs). Each leg is made by itself, or
 // taken from where it was kept; here it gets its slots, constants and kernels, which all legs share. The whole is verified.
 
 export const compilerVersion = "0.1.0";
-
-export interface LegRequest {
-  readonly name: string;
-  readonly graph: Graph;
-  /** Places of the memory leaves, by input name. */
-  readonly inputs: ReadonlyMap<string, PlanBinding>;
-  /** Places of the results, by result name. A place may be that of an input: then the leg changes it. */
-  readonly results: ReadonlyMap<string, PlanBinding>;
-  /** Inputs that the host writes before the leg, and results that it may read, by name in the graph. */
-  readonly written: ReadonlySet<string>;
-  readonly read: ReadonlySet<string>;
-  /** How values are stored; without it, all in f32. */
-  readonly precision?: PrecisionRequest;
-  /** Bytes to clear first. */
-  readonly clear?: readonly PlanBinding[];
-}
 
 interface DraftBuffer {
   readonly name: string;
@@ -83,12 +66,6 @@ export class PlanBuilder {
     const draft = this.#buffers[buffer]!;
     return { buffer, needs: (bytes) => (draft.bytes = Math.max(draft.bytes, Math.ceil(bytes / 16) * 16)) };
   }
-  #time<T>(pass: string, work: () => T): T {
-    const start = performance.now();
-    const result = work();
-    this.#options.onTime?.(pass, performance.now() - start);
-    return result;
-  }
 
   /** Adds a leg. One with loops is made part by part. */
   leg(request: LegRequest): void {
@@ -106,7 +83,7 @@ export class PlanBuilder {
   #looped(request: LegRequest, depth: number): PlanLeg {
     this.#options.onStage?.("simple", request.name, () => printGraph(request.graph), request.graph);
     const prefix = depth === 0 ? "" : `${request.name}.`;
-    const { parts, stores } = this.#time("loops", () => cutLoops(request.graph, prefix, (n) => this.#items.names(depth, n)));
+    const { parts, stores } = timed(this.#options, "loops", () => cutLoops(request.graph, prefix, (n) => this.#items.names(depth, n)));
     const room = this.#loopRooms.places(stores);
     const inputs = new Map([...request.inputs, ...room.places]);
     const results = new Map([...request.results, ...room.places]);
@@ -145,7 +122,7 @@ export class PlanBuilder {
   #whole(request: LegRequest): PlanLeg {
     const { request: own, buffers } = numberedAlone(request);
     const { legs: store } = this.#options;
-    const content = store === undefined ? null : this.#time("content", () => legContent(own, this.#uniforms));
+    const content = store === undefined ? null : timed(this.#options, "content", () => legContent(own, this.#uniforms));
     const kept = content === null ? null : store!.take(content.key, request.name);
     if (kept !== null) {
       return this.#link(request, fromKept(kept, content!), buffers, null);
@@ -158,7 +135,7 @@ export class PlanBuilder {
   /** Gives a leg's tensors slots, its constants buffers and its kernels numbers, all shared with the other legs. */
   #link(request: LegRequest, object: LegObject, buffers: readonly number[], sources: MadeLeg["sources"] | null): PlanLeg {
     const { placeOf = ({ file, start }: Place) => `${file}@${start}` } = this.#options;
-    const memory = this.#time("memory", () => this.#pool.assign(object.tenancies));
+    const memory = timed(this.#options, "memory", () => this.#pool.assign(object.tenancies));
     const constants = object.constants.map((constant) => this.#constant(constant));
     const at = (binding: PlanBinding): PlanBinding => {
       const { buffer, offset } = binding;
@@ -275,7 +252,7 @@ export class PlanBuilder {
       program,
     };
     if (this.#options.verify !== false) {
-      const problems = this.#time("verify plan", () => verifyPlan(plan));
+      const problems = timed(this.#options, "verify plan", () => verifyPlan(plan));
       if (problems.length > 0) throw new Error(`internal: plan: ${problems.slice(0, 5).map(printProblem).join("; ")}`);
     }
     this.#options.onStage?.("plan", "", () => printPlan(plan));

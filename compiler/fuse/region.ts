@@ -33,6 +33,11 @@ export function makeStored(value: Value, order: readonly number[] = rowMajor(val
   return { id: storedId(value, order), value, order };
 }
 
+/** Elements that lie beside each other: those of the innermost axis. */
+export function rowLength({ value, order }: Stored): number {
+  return value.shape[order[order.length - 1]!] ?? 1;
+}
+
 /** What a region reads from memory, found by walking its body. */
 export function storedReads(region: Region): Set<Stored> {
   const reads = new Set<Stored>();

@@ -9,6 +9,9 @@ export const operandTextureWidth = 2048;
 /** What every adapter offers as height of a 2D texture: a larger operand stays a buffer. */
 export const maxOperandTextureRows = 8192;
 
+/** Textures that one kernel may read: as many as every adapter offers. */
+export const maxTextures = 4;
+
 /** Vectors of a stripe. */
 export const stripeVectors = 8;
 /** What every adapter offers as layers of a texture. */
@@ -19,8 +22,12 @@ export const stripePlaces = stripeVectors * maxOperandTextureRows;
 /** Kinds of bindings that are textures, with the bytes of four numbers. */
 export const texelBytesOf = { texture: 16, halfTexture: 8, stripes: 16, halfStripes: 8 } as const;
 export type TextureKind = keyof typeof texelBytesOf;
+export type StripesKind = Extract<TextureKind, "stripes" | "halfStripes">;
 export const isTextureKind = (kind: string): kind is TextureKind => kind in texelBytesOf;
-export const isStriped = (kind: TextureKind): boolean => kind === "stripes" || kind === "halfStripes";
+export const isStriped = (kind: TextureKind): kind is StripesKind => kind === "stripes" || kind === "halfStripes";
+/** The two forms, by whether the numbers are 16-bit floats. */
+export const textureKind = (half: boolean): TextureKind => (half ? "halfTexture" : "texture");
+export const stripesKind = (half: boolean): StripesKind => (half ? "halfStripes" : "stripes");
 
 /** The vector of a matrix, counted row by row, that is an element of its stripes. */
 export function vectorOfPlace(place: number, rowVectors: number): number {
@@ -29,7 +36,7 @@ export function vectorOfPlace(place: number, rowVectors: number): number {
 }
 
 /** Whether a matrix can lie in stripes: whole stripes, as many as a texture has layers, rows as copies want them and no more than there are. */
-export function canLieInStripes(bytes: number, rowBytes: number, kind: "stripes" | "halfStripes"): boolean {
+export function canLieInStripes(bytes: number, rowBytes: number, kind: StripesKind): boolean {
   const stripes = rowBytes / (texelBytesOf[kind] * stripeVectors);
   return (
     rowBytes % 256 === 0 &&

@@ -1,4 +1,5 @@
 import type { HostExpr, UniformDecl } from "./host.ts";
+import type { TextureKind } from "./operandTexture.ts";
 
 // The plan: everything a runtime needs to run a compiled program, as plain data (plan.json plus kernels/*.wgsl). No names of layers or
 // losses are interpreted here; a plan is buffers, kernels, and legs: lists of dispatches that run in order in one submit.
@@ -34,8 +35,9 @@ export interface PlanKernel {
   readonly name: string;
   readonly wgsl: string; // entry point `main`
   /** In binding order (group 0, binding i). The uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | "texture" | "halfTexture" | "stripes" | "halfStripes" | "uniform")[];
+  readonly bindings: readonly BindingKind[];
 }
+export type BindingKind = "read" | "readWrite" | TextureKind | "uniform";
 export type BufferUse =
   | "persistent" // parameters, gradients, optimiser state: keeps its content between legs
   | "input" // written by the host before a leg (batch fields)

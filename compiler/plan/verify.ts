@@ -1,5 +1,13 @@
 import { halfBytes } from "./half.ts";
-import { canLieInStripes, isTextureKind, maxOperandTextureRows, operandTextureSize, texelBytesOf } from "./operandTexture.ts";
+import {
+  canLieInStripes,
+  isStriped,
+  isTextureKind,
+  maxOperandTextureRows,
+  maxTextures,
+  operandTextureSize,
+  texelBytesOf,
+} from "./operandTexture.ts";
 import { flatOps } from "./ops.ts";
 import type { Plan, PlanBinding, PlanBuffer, PlanLeg, PlanMix, PlanOp, PlanRepeat, StoredTensor } from "./plan.ts";
 import { BufferRanges, type Interval } from "./rangeSet.ts";
@@ -26,7 +34,6 @@ export function printProblem(problem: PlanProblem): string {
 }
 
 /** Storage textures that every adapter binds in one stage. */
-const maxTextures = 4;
 /** Alignment of copies and clears. */
 const copyAlignment = 4;
 
@@ -264,7 +271,7 @@ function verifyDispatch(plan: Plan, op: Extract<PlanOp, { kind: "dispatch" }>, k
     }
     if (isTextureKind(kind)) {
       if (at.bytes % texelBytesOf[kind] !== 0) label(`${describe(plan, at)} is no whole number of texels`);
-      if (kind === "stripes" || kind === "halfStripes") {
+      if (isStriped(kind)) {
         if (at.rowBytes === undefined || !canLieInStripes(at.bytes, at.rowBytes, kind))
           label(`${describe(plan, at)} cannot lie in stripes of rows of ${at.rowBytes ?? "unknown"} bytes`);
       } else {

@@ -1,4 +1,4 @@
-import type { Stored } from "../fuse/region.ts";
+import { rowLength, type Stored } from "../fuse/region.ts";
 import { add, type Ix, isMultipleOf, ixVar, scale, strideOf } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import { mainAccess } from "./access.ts";
@@ -26,11 +26,10 @@ export function rightMatrix({ gemm, n, rightAlong }: ContractShape, storedFor: (
   if (rightAlong !== "n" || columns === undefined) return null;
   const all = [...gemm.batch, ...gemm.m, ...gemm.n, ...gemm.k];
   const access = mainAccess(gemm.right, gemm.rightAt(variables(all)).index, storedFor);
-  if (access === null || storedRow(access.stored) !== columns.size) return null;
+  if (access === null || rowLength(access.stored) !== columns.size) return null;
   const left = mainAccess(gemm.left, gemm.leftAt(variables(all)).index, storedFor);
   return left?.stored.id === access.stored.id ? null : access.stored;
 }
-const storedRow = ({ value, order }: Stored): number => value.shape[order[order.length - 1]!] ?? 1;
 const variables = (axes: readonly GemmAxis[]): Map<string, Ix> =>
   new Map(axes.map((x): [string, Ix] => [x.name, x.size === 1 ? zero : ixVar(x.name, 0, x.size - 1)]));
 

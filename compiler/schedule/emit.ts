@@ -1,4 +1,4 @@
-import type { Stored } from "../fuse/region.ts";
+import { rowLength, type Stored } from "../fuse/region.ts";
 import {
   add,
   addConst,
@@ -19,7 +19,7 @@ import {
   unflatten,
 } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
-import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
+import { canLieInStripes, stripePlaces, stripesKind, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
 import { isWidening } from "../precision.ts";
 import * as t from "../tile/build.ts";
 import type { TileBuffer, TileExpr } from "../tile/tile.ts";
@@ -86,12 +86,11 @@ export class Emitter {
   /** A matrix that is read through a texture lies there in stripes, if it can. To be said before it is read. */
   readInStripes(stored: Stored): void {
     if (!this.#textures.has(stored.id)) return;
-    const { shape } = stored.value;
-    const rowVectors = (shape[stored.order[stored.order.length - 1]!] ?? 1) / 4;
+    const rowVectors = rowLength(stored) / 4;
     const form = this.#environment.halves.of(stored);
-    const kind = form === "native" || form === "packed" ? "halfStripes" : "stripes";
-    const [bytes, rowBytes] = [shape.reduce((a, b) => a * b, 1) / 4, rowVectors].map((vectors) => vectors * texelBytesOf[kind]);
-    if (canLieInStripes(bytes!, rowBytes!, kind)) this.#striped = { id: stored.id, rowVectors };
+    const kind = stripesKind(form === "native" || form === "packed");
+    const bytes = (stored.value.shape.reduce((a, b) => a * b, 1) / 4) * texelBytesOf[kind];
+    if (canLieInStripes(bytes, rowVectors * texelBytesOf[kind], kind)) this.#striped = { id: stored.id, rowVectors };
   }
   /** Gives an index variable its meaning. */
   define(name: string, value: TileExpr): void {

@@ -2,7 +2,7 @@ import type { Region, Stored } from "../fuse/region.ts";
 import { ixVar } from "../index/ix.ts";
 import type { Value } from "../ir/value.ts";
 import { halfBytes } from "../plan/half.ts";
-import { maxOperandTextureRows, operandTextureSize } from "../plan/operandTexture.ts";
+import { maxOperandTextureRows, operandTextureSize, textureKind } from "../plan/operandTexture.ts";
 import type { TileKernel } from "../tile/tile.ts";
 import { mainAccess } from "./access.ts";
 import { type AttendValue, attendFlops, attendOperands, attendShape } from "./attend.ts";
@@ -146,7 +146,7 @@ function operandTextures(region: Region, storedFor: (v: Value) => Stored | undef
     const dtype = access?.stored.value.dtype;
     if (!access || (dtype !== "f32" && dtype !== "f16") || size % 4 !== 0) continue;
     const narrow = dtype === "f16" && halves.of(access.stored) !== "wide";
-    if (operandTextureSize({ bytes: (narrow ? 2 : 4) * size }, narrow ? "halfTexture" : "texture")[1] > maxOperandTextureRows) continue;
+    if (operandTextureSize({ bytes: (narrow ? 2 : 4) * size }, textureKind(narrow))[1] > maxOperandTextureRows) continue;
     if (flopsOf(region) >= 64 * size) textures.add(access.stored.id);
   }
   return textures;

@@ -4,14 +4,14 @@
 // a kernel with a problem must not be launched: it is a bug of the compiler, not of the user.
 
 import { halfBytes } from "../plan/half.ts";
-import { canLieInStripes, stripePlaces, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
+import { canLieInStripes, maxTextures, stripePlaces, stripesKind, stripeVectors, texelBytesOf } from "../plan/operandTexture.ts";
+import type { PlanTarget } from "../plan/plan.ts";
 import { Ranges } from "./bounds.ts";
 import { Divergence } from "./divergence.ts";
 import { isNothing } from "./interval.ts";
 import { expressionText } from "./print.ts";
 import type { TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "./tile.ts";
 import { sameType, typeOf, typeProblem, typeText } from "./typing.ts";
-
 import { blocksOf, expressionsOf, operandsOf, visitExpressions } from "./walk.ts";
 
 export interface KernelLimits {
@@ -23,6 +23,19 @@ export interface KernelLimits {
   readonly maxBindingBytes: number;
   /** Size of the adapter's subgroups; null where it has none that kernels may use. */
   readonly subgroupSize: number | null;
+}
+/** What kernels for a target may take. Of what a plan's target does not say: as much as every adapter offers. */
+export function kernelLimits(target: PlanTarget): KernelLimits {
+  const { maxStorageBuffers, maxWorkgroupsPerDimension, maxBindingBytes, subgroupSize } = target;
+  return {
+    maxWorkgroupSize: 256,
+    maxSharedBytes: 16384,
+    maxStorageBuffers,
+    maxStorageTextures: maxTextures,
+    maxWorkgroupsPerDimension,
+    maxBindingBytes,
+    subgroupSize,
+  };
 }
 export interface VerifyProblem {
   readonly kernel: string;
@@ -114,7 +127,7 @@ class Verifier {
       if (b.storage !== "texture") continue;
       this.#refuse(b.access === "read" && sameType(b.type, typeOf("f32", 4)), () => `texture ${b.name} must be read only, of f32x4`);
       if (b.rowVectors === undefined) continue;
-      const kind = b.half === undefined ? "stripes" : "halfStripes";
+      const kind = stripesKind(b.half !== undefined);
       const [bytes, rowBytes] = [b.length, b.rowVectors].map((vectors) => vectors * texelBytesOf[kind]) as [number, number];
       this.#refuse(canLieInStripes(bytes, rowBytes, kind), () => `${b.name} cannot lie in stripes of rows of ${b.rowVectors}`);
     }

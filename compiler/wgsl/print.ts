@@ -2,7 +2,8 @@
 // binding in order, and the optional device features it needs. Kernels that differ only in their name print the same text.
 
 import { createHash } from "node:crypto";
-import { operandTextureWidth, stripePlaces, stripeVectors, type TextureKind } from "../plan/operandTexture.ts";
+import { operandTextureWidth, stripePlaces, stripesKind, stripeVectors, type TextureKind, textureKind } from "../plan/operandTexture.ts";
+import type { BindingKind } from "../plan/plan.ts";
 import { Ranges } from "../tile/bounds.ts";
 import * as build from "../tile/build.ts";
 import type { BinaryOp, Scalar, TileBuffer, TileExpr, TileKernel, TileStmt, TileType } from "../tile/tile.ts";
@@ -14,7 +15,7 @@ import { Identifiers } from "./names.ts";
 export interface PrintedKernel {
   readonly wgsl: string;
   /** In binding order (group 0, binding i); the uniform buffer, if used, is the last. */
-  readonly bindings: readonly ("read" | "readWrite" | TextureKind | "uniform")[];
+  readonly bindings: readonly BindingKind[];
   readonly features: readonly string[];
 }
 
@@ -64,7 +65,7 @@ export function printKernel(kernel: TileKernel): PrintedKernel {
 }
 
 const textureKindOf = (b: TileBuffer): TextureKind =>
-  b.rowVectors === undefined ? (b.half === undefined ? "texture" : "halfTexture") : b.half === undefined ? "stripes" : "halfStripes";
+  b.rowVectors === undefined ? textureKind(b.half !== undefined) : stripesKind(b.half !== undefined);
 /** Where element `i` of a texture lies. */
 const placeInRows = `vec2i(i & ${operandTextureWidth - 1}, i >> ${Math.log2(operandTextureWidth)}u)`;
 const placeInStripes = `vec2i(i & ${stripeVectors - 1}, (i >> ${Math.log2(stripeVectors)}u) & ${stripePlaces / stripeVectors - 1}), i >> ${Math.log2(stripePlaces)}u`;
