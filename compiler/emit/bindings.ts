@@ -1,5 +1,6 @@
 import { type OptionalKind, Project, type PropertySignatureStructure, type SourceFile, VariableDeclarationKind } from "ts-morph";
-import type { Plan, PlanLeg } from "../plan/plan.ts";
+import { type TextureKind, texelBytesOf } from "../plan/operandTexture.ts";
+import type { BindingKind, Plan, PlanLeg } from "../plan/plan.ts";
 
 // Typed TypeScript bindings of a plan folder: what each leg takes and gives, the parameters by key with their shapes, and a loader. In: the
 // plans. Out: the text of `plan.ts`, which stands alone: it imports Node's own modules and nothing else.
@@ -38,11 +39,18 @@ function readonly(name: string, type: string, doc?: string): Property {
 }
 const oneLine = (text: string): string => text.replace(/\s+/g, " ");
 
+const kindNames: Readonly<Record<Plan["program"]["kind"], string>> = {
+  train: "Train",
+  evaluate: "Evaluate",
+  walk: "Evaluate",
+  surgery: "Surgery",
+  function: "Function",
+};
 /** `held_out` -> `HeldOut`; the kind keeps a train block and an evaluate block of one name apart. */
 function interfaceName(plan: Plan): string {
   const words = plan.program.name.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
   const name = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
-  return `${name}${plan.program.kind === "train" ? "Train" : plan.program.kind === "evaluate" || plan.program.kind === "walk" ? "Evaluate" : "Function"}`;
+  return `${name}${kindNames[plan.program.kind]}`;
 }
 
 /** The shape of all plans, as far as a user of a folder needs it. */
@@ -57,7 +65,16 @@ function addPlanTypes(file: SourceFile): void {
     name: "Place",
     isExported: true,
     docs: ["A byte range of a buffer of the plan."],
-    properties: [readonlyPlain("buffer", "number"), readonlyPlain("offset", "number"), readonlyPlain("bytes", "number")],
+    properties: [
+      readonlyPlain("buffer", "number"),
+      readonlyPlain("offset", "number"),
+      readonlyPlain("bytes", "number"),
+      {
+        ...readonlyPlain("rowBytes", "number"),
+        hasQuestionToken: true,
+        docs: ["Of a matrix that a kernel reads in stripes: bytes of a row."],
+      },
+    ],
   });
   file.addInterface({
     name: "Tensor",
@@ -80,7 +97,7 @@ function addPlanTypes(file: SourceFile): void {
       readonlyPlain("name", "string"),
       readonlyPlain("file", "string"),
       readonlyPlain("wgsl", "string"),
-      readonlyPlain("bindings", `readonly ("read" | "readWrite" | "texture" | "halfTexture" | "stripes" | "halfStripes" | "uniform")[]`),
+      readonlyPlain("bindings", `readonly (${bindingKinds.map((kind) => JSON.stringify(kind)).join(" | ")})[]`),
     ],
   });
   file.addTypeAlias({
@@ -91,6 +108,7 @@ function addPlanTypes(file: SourceFile): void {
       `{ readonly kind: "dispatch"; readonly kernel: number; readonly bindings: readonly Place[]; readonly grid: readonly [number, number, number]; readonly what: string }`,
       `{ readonly kind: "copy"; readonly from: Place; readonly to: Place }`,
       `{ readonly kind: "clear"; readonly target: Place }`,
+      `{ readonly kind: "repeat"; readonly count: number; readonly what: string; readonly items: readonly { readonly from: Place; readonly uniform: number; readonly words: number }[]; readonly ops: readonly Operation[]; readonly every: readonly { readonly from: Place; readonly to: Place }[] }`,
     ].join(" | "),
   });
   file.addInterface({
@@ -127,6 +145,7 @@ function addPlanTypes(file: SourceFile): void {
     ],
   });
 }
+const bindingKinds: readonly BindingKind[] = ["read", "readWrite", ...(Object.keys(texelBytesOf) as TextureKind[]), "uniform"];
 const readonlyPlain = (name: string, type: string): Property => ({ name, type, isReadonly: true });
 
 function addBlock(file: SourceFile, plan: Plan): void {

@@ -390,8 +390,7 @@ export function graphKey(graph: Graph): string {
   const numbers = new Map<Value, number>();
   const lines = graphValues(graph).map((v, i) => {
     numbers.set(v, i);
-    const numbered = v.args.map((a) => ({ ...a, id: numbers.get(a)! }) as Value);
-    return contentKey(v.op, numbered, v.attrs as OpAttrs[OpName]);
+    return `${contentKey(v.op, [], v.attrs as OpAttrs[OpName])} of ${v.args.map((a) => numbers.get(a)!).join()}`;
   });
   const key = `{${[graph.name, ...lines, ...graph.results.map((r) => `${r.name} ${numbers.get(r.value)}`)].join("\n")}}`;
   graphKeys.set(graph, key);

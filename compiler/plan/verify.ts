@@ -133,8 +133,7 @@ function verifyLeg(plan: Plan, leg: PlanLeg, report: Report): void {
     known.write(input.at);
   }
   for (const [index, op] of leg.ops.entries()) {
-    const what = op.kind === "dispatch" || op.kind === "repeat" ? op.what : op.kind;
-    verifyOp(plan, op, known, (message) => report(message, leg.name, index, what));
+    verifyOp(plan, op, known, (message) => report(message, leg.name, index, titleOf(op)));
   }
   const outputNames = new Set<string>();
   for (const output of leg.outputs) {
@@ -211,6 +210,8 @@ function verifyOp(plan: Plan, op: PlanOp, known: Known, note: Note): void {
   }
 }
 
+const titleOf = (op: PlanOp): string => (op.kind === "dispatch" || op.kind === "repeat" ? op.what : op.kind);
+
 /** A later run reads what an earlier one wrote besides what was there, so one look at the body is enough. */
 function verifyRepeat(plan: Plan, op: PlanRepeat, known: Known, note: Note): void {
   if (!Number.isInteger(op.count) || op.count < 1) note(`runs ${op.count} times`);
@@ -222,8 +223,7 @@ function verifyRepeat(plan: Plan, op: PlanRepeat, known: Known, note: Note): voi
     checkRead(plan, from, known, note);
   }
   for (const [i, inner] of op.ops.entries()) {
-    const what = inner.kind === "dispatch" || inner.kind === "repeat" ? inner.what : inner.kind;
-    verifyOp(plan, inner, known, (message) => note(`op ${i} of the body (${what}): ${message}`));
+    verifyOp(plan, inner, known, (message) => note(`op ${i} of the body (${titleOf(inner)}): ${message}`));
   }
   for (const { from, to } of op.every) {
     if (!checkRange(plan, from, copyAlignment, note) || !checkRange(plan, to, copyAlignment, note)) continue;

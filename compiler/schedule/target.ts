@@ -169,8 +169,9 @@ function workgroupTile({ batch, m, n, innerK }: ContractFacts): ContractSchedule
  * fast and compile three times as long). Forward wants chunks of 2 (56 GFLOP/s at 64 wide; chunks of 1 36, of 4 53), of 4 where only these
  * are whole loads (at 40 wide 48 GFLOP/s, else 38); the gradients chunks of 2, of 1 where a chunk's vectors beside the rows no longer fit
  * (at 64 wide 1.2 to 1.3 times as fast as one row in chunks of 2, at 160 1.2 to 1.4 times). What was gathered is scaled always in chunks of 4,
- * where the question costs more than it spares (a tenth), else only where a score has grown (lazy; a seventh). Lanes of 4 (SwiftShader) want four rows, two where these are wide, chunks of
- * 4 forward (lazy scaling costs a third) and of 2 for gradients (of 1: a tenth to a quarter slower).
+ * where the question costs more than it spares (a tenth), else only where a score has grown (lazy; a seventh). Lanes of 4 (SwiftShader) want
+ * four rows, two where these are wide, chunks of 4 forward (lazy scaling costs a third) and of 2 for gradients (of 1: a tenth to a quarter
+ * slower).
  */
 export function attendDefault(shape: AttendFacts, target: ScheduleTarget): AttendSchedule {
   const lanes =

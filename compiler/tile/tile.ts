@@ -27,7 +27,10 @@ export type UnaryOp =
   | "round"
   | "half"
   | "not";
-/** `mulHalf`: the product of two f32 that are 16-bit floats, rounded to one, by the device's own multiplication of these. `idiv`, `imod`: floor division of i32 (any signs); `div` is f32; comparison results are bool; `shl`, `shr` on i32 and u32. */
+/**
+ * `mulHalf`: the product of two f32 that are 16-bit floats, rounded to one, by the device's own multiplication of these. `idiv`, `imod`: floor
+ * division of i32 (any signs); `div` is f32; comparison results are bool; `shl`, `shr` on i32 and u32.
+ */
 export type BinaryOp =
   | "add"
   | "sub"

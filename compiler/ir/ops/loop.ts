@@ -86,12 +86,12 @@ function faultOf(args: readonly Value[], attrs: LoopAttrs): string | null {
   const given = loopArguments(args, attrs);
   for (const item of given.items) if (!sameShape(item.shape, [count])) return `the item ${describe(item)} has not ${count} elements`;
   const typed = bodyInputs(args, attrs, given.carries, given.items);
+  const itemNames = new Set(given.items.map((_, k) => loopNames.item(k)));
   for (const v of graphValues(body)) {
     if (v.op !== "input") continue;
     const outside = typed.get(v.attrs.name);
     if (outside === undefined) return `nothing is given for the body's input '${v.attrs.name}'`;
-    const isItem = given.items.includes(outside) && v.attrs.name.startsWith("item");
-    if (v.dtype !== outside.dtype || !sameShape(v.shape, isItem ? [] : outside.shape))
+    if (v.dtype !== outside.dtype || !sameShape(v.shape, itemNames.has(v.attrs.name) ? [] : outside.shape))
       return `the body's input '${v.attrs.name}' is ${describe(v)}, ${describe(outside)} is given`;
   }
   const results = new Map(body.results.map((r) => [r.name, r.value]));
