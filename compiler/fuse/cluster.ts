@@ -1,6 +1,7 @@
 import type { Graph, Value } from "../ir/value.ts";
 import { graphValues, usersOf } from "../ir/walk.ts";
 import type { AdapterClass } from "../plan/plan.ts";
+import { Drafts } from "./drafts.ts";
 import { Merger } from "./merger.ts";
 import { parallelism } from "./profit.ts";
 import type { Template } from "./region.ts";
@@ -34,15 +35,15 @@ export function cluster(graph: Graph, options: ClusterOptions): Clusters {
   let forced = new Set<Value>();
   for (;;) {
     const roots = options.fuse ? findRoots(order, users, results, forced, options.maxBytes) : everything(order, results, options.maxBytes);
-    const state = new Merger(order, roots, results, options.maxBuffers, options.maxBytes, parallelism[options.adapterClass].fewRows);
-    const crowded = state.tooManyBuffers();
+    const drafts = new Drafts(order, roots, results, options);
+    const crowded = drafts.tooManyBuffers();
     if (crowded.length > 0) {
       const before = forced.size;
       forced = new Set([...forced, ...crowded]);
       if (forced.size === before) throw new Error("internal: fuse: a kernel cannot be made small enough for the device's buffer limit");
       continue;
     }
-    if (options.fuse) state.merge();
-    return state.finish();
+    if (options.fuse) new Merger(order, drafts, parallelism[options.adapterClass].fewRows).merge();
+    return drafts.finish();
   }
 }
