@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, test } from "vitest";
 import { gradient } from "../compiler/autodiff.ts";
 import { Builder } from "../compiler/ir/builder.ts";
 import { elementCount, type NdArray } from "../compiler/ir/ops/row.ts";
@@ -9,7 +9,8 @@ import { centralDifferences, largestError, probeLoss } from "../compiler/referen
 import { evaluateValues } from "../compiler/reference/evaluate.ts";
 import { array } from "../compiler/reference/ndarray.ts";
 
-// One helper for operations: value and gradient of one application in a line.
+// One helper for operations: value and gradient of one application in a line, a primitive on small inputs; its values are written by hand or by
+// plain loops, its derivative is compared with finite differences.
 
 /** A case's argument: its shape, its numbers (or a fixed wave of them) and its dtype. */
 export type Given = readonly [shape: readonly number[], values: readonly number[] | "waves", dtype?: DType];
@@ -46,6 +47,13 @@ export function checkOp(
     expect(largestError(grads[i]!.data, centralDifferences(loss, inputs, v.attrs.name)), `${op}: gradient to ${v.attrs.name}`).toBeLessThan(
       1e-7,
     );
+  });
+}
+
+/** To stand at the end of a file of cases: each of these rows has one. */
+export function expectAllChecked(rows: Readonly<Partial<Record<OpName, unknown>>>): void {
+  test("every primitive has a case", () => {
+    expect(Object.keys(rows).filter((op) => !checkedOps.has(op as OpName))).toEqual([]);
   });
 }
 
