@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import { readTensors } from "./readTensors.ts";
 
 // Recorded cases: a sidecar `<name>.json` beside `<name>.safetensors`. They are discovered, never listed; what a case is follows from its
 // kind and config alone.
@@ -17,7 +18,7 @@ export interface Case {
   readonly kind: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly tolerance: Tolerance;
-  readonly tensors: () => Readonly<Record<string, NdArray>>;
+  readonly tensors: () => Promise<Readonly<Record<string, NdArray>>>;
 }
 
 /** All cases under a folder, by group and name. A sidecar that cannot be read is an error of its own. */
@@ -48,16 +49,19 @@ function readCase(root: string, file: string): Case | null {
     kind: sidecar.kind,
     config: sidecar.config as Case["config"],
     tolerance: tolerance ?? { rtol: 1e-4, atol: {} },
-    tensors: () => ({ ...sharedParams(root, sidecar.params_from), ...readTensors(file.replace(/\.json$/, ".safetensors")) }),
+    tensors: async () => ({
+      ...(await sharedParams(root, sidecar.params_from)),
+      ...(await readTensors(file.replace(/\.json$/, ".safetensors"))),
+    }),
   };
 }
 
 /** A case may have its parameters in another case's file, under the same names or those of that case's `key_map`. */
-function sharedParams(root: string, from: unknown): Readonly<Record<string, NdArray>> {
+async function sharedParams(root: string, from: unknown): Promise<Readonly<Record<string, NdArray>>> {
   if (typeof from !== "object" || from === null) return {};
   const { case: other, mapping } = from as { readonly case: string; readonly mapping: string };
   const base = path.join(root, other);
-  const params = Object.entries(readTensors(`${base}.safetensors`)).filter(([name]) => name.startsWith("param."));
+  const params = Object.entries(await readTensors(`${base}.safetensors`)).filter(([name]) => name.startsWith("param."));
   if (mapping === "same_names") return Object.fromEntries(params);
   const names = readSidecar(`${base}.json`).key_map as Readonly<Record<string, { readonly diffusers: string }>>;
   return Object.fromEntries(params.map(([name, tensor]) => [`param.${names[name.slice("param.".length)]!.diffusers}`, tensor]));
@@ -69,26 +73,6 @@ function readSidecar(file: string): Record<string, unknown> {
   } catch (error) {
     throw new Error(`${file}: not a sidecar: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function readTensors(file: string): Record<string, NdArray> {
-  const bytes = readFileSync(file);
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString("utf8")) as Record<
-    string,
-    { dtype: string; shape: number[]; data_offsets: [number, number] }
-  >;
-  const result: Record<string, NdArray> = {};
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
-    const [from, to] = entry.data_offsets;
-    const part = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to)).buffer;
-    if (entry.dtype !== "F32" && entry.dtype !== "I32")
-      throw new Error(`${file}: tensor ${name} is ${entry.dtype}; recorded cases hold F32 and I32`);
-    const values = entry.dtype === "F32" ? new Float32Array(part) : new Int32Array(part);
-    result[name] = { dtype: entry.dtype === "F32" ? "f32" : "i32", shape: entry.shape, data: Float64Array.from(values) };
-  }
-  return result;
 }
 
 /** How far a result is from the recording: null within its tolerance, else words. */

@@ -1,7 +1,3 @@
-import { DeviceGraph } from "../../cli/deviceGraph.ts";
-import type { NdArray } from "../../compiler/ir/ops/row.ts";
-import type { Graph } from "../../compiler/ir/value.ts";
-import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, discoverCases } from "./case.ts";
 import { adafaceKinds } from "./kinds/adaface.ts";
 import { attentionKinds } from "./kinds/attention.ts";
@@ -19,8 +15,8 @@ import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
 import { trainingKinds } from "./kinds/training.ts";
 import { runOnnxModel } from "./lists/onnx.ts";
-import { discoverLists } from "./lists.ts";
-import { type Execute, runWritten } from "./run.ts";
+import { discoverLists, judged } from "./lists.ts";
+import { type Prepare, runWritten } from "./run.ts";
 import type { KindTable } from "./written.ts";
 
 // Runs all cases of a directory and counts.
@@ -58,19 +54,17 @@ const kinds: KindTable = {
 export interface RunOptions {
   readonly group?: string | undefined;
   readonly kind?: string | undefined;
-  /** Executes graphs instead of the device. */
-  readonly reference: ((graph: Graph, inputs: Readonly<Record<string, NdArray>>) => Record<string, NdArray>) | null;
   readonly onCase?: (group: string, result: CaseResult) => void;
 }
 
-export async function runCases(root: string, opened: OpenedDevice, options: RunOptions): Promise<Groups> {
+export async function runCases(root: string, prepare: Prepare, options: RunOptions = {}): Promise<Groups> {
   const groups: Groups = {};
   for (const one of discoverCases(root)) {
     if (options.group !== undefined && one.group !== options.group) continue;
     if (options.kind !== undefined && one.kind !== options.kind) continue;
     groups[one.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
     const group = groups[one.group]!;
-    const result = await runCase(root, one, opened, options);
+    const result = await runCase(root, one, prepare);
     group[result.status]++;
     group.cases.push(result);
     options.onCase?.(one.group, result);
@@ -80,7 +74,7 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
     if (options.kind !== undefined && list.kind !== options.kind) continue;
     groups[list.group] ??= { passed: 0, failed: 0, unsupported: 0, cases: [] };
     const group = groups[list.group]!;
-    for await (const result of list.run(executor(opened, options))) {
+    for await (const result of list.run(prepare)) {
       group[result.status]++;
       group.cases.push(result);
       options.onCase?.(list.group, result);
@@ -89,40 +83,24 @@ export async function runCases(root: string, opened: OpenedDevice, options: RunO
   return groups;
 }
 
-async function runCase(root: string, one: Case, opened: OpenedDevice, options: RunOptions): Promise<CaseResult> {
+async function runCase(root: string, one: Case, prepare: Prepare): Promise<CaseResult> {
   const named = { case: one.name };
   try {
     if (isOptimizer(one.kind)) {
-      if (options.reference) return { ...named, status: "unsupported", detail: "optimiser traces are run on the device only" };
-      const outcome = await runOptimizer(one, opened);
+      const outcome = await runOptimizer(one, prepare);
       if (outcome !== null && typeof outcome === "object")
         return { ...named, status: "unsupported", detail: `${one.kind}: ${outcome.unsupported}` };
-      return outcome === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: outcome };
+      return judged(one.name, outcome);
     }
     if (one.kind === "onnx_model") {
-      const problem = await runOnnxModel(one, root, executor(opened, options));
-      return problem === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: problem };
+      return judged(one.name, await runOnnxModel(one, root, prepare));
     }
     const write = kinds[one.kind];
     if (!write) return { ...named, status: "unsupported", detail: `kind ${one.kind}` };
-    const written = write(one.config, one.tensors());
+    const written = write(one.config, await one.tensors());
     if ("unsupported" in written) return { ...named, status: "unsupported", detail: `${one.kind}: ${written.unsupported}` };
-    const problem = await runWritten(one, written, executor(opened, options));
-    return problem === null ? { ...named, status: "passed", detail: "" } : { ...named, status: "failed", detail: problem };
+    return judged(one.name, await runWritten(one, written, prepare));
   } catch (error) {
     return { ...named, status: "failed", detail: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function executor(opened: OpenedDevice, options: RunOptions): Execute {
-  const { reference } = options;
-  if (reference) return async (graph, inputs) => reference(graph, inputs);
-  return async (graph, inputs, uniforms) => {
-    const device = await DeviceGraph.create(opened, graph, uniforms);
-    try {
-      return await device.run(inputs);
-    } finally {
-      device.dispose();
-    }
-  };
 }

@@ -5,7 +5,7 @@ import { checkpointKeyLists } from "./lists/checkpointKeys.ts";
 import { checkpointLists } from "./lists/checkpoints.ts";
 import { onnxLists } from "./lists/onnx.ts";
 import { tokenizerLists } from "./lists/tokenizer.ts";
-import type { Execute } from "./run.ts";
+import type { Prepare } from "./run.ts";
 
 // Recordings that are lists of cases in one JSON file, without tensors beside it. Like cases they are found, never listed: what a file is
 // follows from its `kind`.
@@ -18,14 +18,14 @@ export interface ListFile {
   readonly content: Readonly<Record<string, unknown>>;
 }
 /** One row per kind: runs all cases of a file. */
-export type ListTable = Readonly<Record<string, (list: ListFile, execute: Execute) => AsyncIterable<CaseResult> | Iterable<CaseResult>>>;
+export type ListTable = Readonly<Record<string, (list: ListFile, prepare: Prepare) => AsyncIterable<CaseResult> | Iterable<CaseResult>>>;
 
 const lists: ListTable = { ...tokenizerLists, ...checkpointLists, ...checkpointKeyLists, ...onnxLists };
 
 export interface FoundList {
   readonly group: string;
   readonly kind: string;
-  readonly run: (execute: Execute) => AsyncIterable<CaseResult> | Iterable<CaseResult>;
+  readonly run: (prepare: Prepare) => AsyncIterable<CaseResult> | Iterable<CaseResult>;
 }
 
 /** All lists under a folder of recordings. */
@@ -40,7 +40,7 @@ export function discoverLists(root: string): FoundList[] {
       const run = typeof content.kind === "string" ? lists[content.kind] : undefined;
       if (!run) continue;
       const list: ListFile = { root, folder, name: path.basename(entry, ".json"), content };
-      found.push({ group, kind: String(content.kind), run: (execute) => run(list, execute) });
+      found.push({ group, kind: String(content.kind), run: (prepare) => run(list, prepare) });
     }
   }
   return found;

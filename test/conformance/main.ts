@@ -1,12 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
-import type { NdArray } from "../../compiler/ir/ops/row.ts";
-import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { openDevice } from "../../runtime/device/openDevice.ts";
 import { type CaseResult, type Groups, runCases } from "./cases.ts";
+import { byReference, onDevice } from "./run.ts";
 
 // `npm run conformance -- [DIR] [--json] [--group NAME] [--kind NAME] [--reference]`: every recorded case in a directory (default: the one that
-// ADA_GOLDEN names) against this compiler on the device. Exit status 0 when nothing failed, 1 when something did, 2 for wrong usage.
+// ADA_GOLDEN names) against this compiler on the device, or by the f64 meaning. Exit status 0 when nothing failed, 1 when something did, 2 for wrong usage.
 
 const flags = new Set(["--json", "--reference"]);
 const valued = new Set(["--group", "--kind"]);
@@ -35,22 +34,20 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`error: there is no directory ${given}\n`);
     return 2;
   }
-  const opened = await openDevice();
-  if (!opened.ok) {
+  const opened = options.has("--reference") ? null : await openDevice();
+  if (opened?.ok === false) {
     process.stderr.write(`error: ${opened.reason}\nhelp: ${opened.help}\n`);
     return 1;
   }
-  const reference = options.has("--reference");
-  const groups = await runCases(root, opened, {
+  const groups = await runCases(root, opened === null ? byReference : onDevice(opened), {
     group: options.get("--group"),
     kind: options.get("--kind"),
-    reference: reference ? (graph, inputs: Readonly<Record<string, NdArray>>) => evaluate(graph, inputs) : null,
     onCase: (group, one) => {
       if (!json && one.status === "failed") process.stdout.write(`  failed ${group}/${one.case}: ${one.detail}\n`);
     },
   });
-  opened.close();
-  const adapter = reference ? "f64 reference" : opened.adapter.name;
+  opened?.close();
+  const adapter = opened === null ? "f64 reference" : opened.adapter.name;
   if (json) process.stdout.write(`${JSON.stringify({ adapter, groups })}\n`);
   else process.stdout.write(summary(adapter, groups));
   return Object.values(groups).some((g) => g.failed > 0) ? 1 : 0;

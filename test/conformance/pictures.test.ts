@@ -1,12 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { uniformArrays } from "../../compiler/elaborate/testing.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
-import { evaluate } from "../../compiler/reference/evaluate.ts";
 import type { Case } from "./case.ts";
 import { attentionKinds } from "./kinds/attention.ts";
 import { indexingKinds } from "./kinds/indexing.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
-import { runWritten } from "./run.ts";
+import { byReference, runWritten } from "./run.ts";
 import type { Config } from "./written.ts";
 
 // Kinds on pictures, indices and attention with options that recorded cases need not have: results against loops that say the definition.
@@ -326,13 +324,11 @@ describe("kinds on pictures, indices and attention are written with all their op
       kind: row.kind,
       config: row.config,
       tolerance: { rtol: 1e-5, atol: 1e-6 },
-      tensors: () => tensors,
+      tensors: async () => tensors,
     };
     const written = kinds[row.kind]!(row.config, tensors);
     if ("unsupported" in written) throw new Error(written.unsupported);
-    const outcome = await runWritten(own, written, async (graph, inputs, uniforms) =>
-      evaluate(graph, { ...inputs, ...uniformArrays(uniforms) }),
-    );
+    const outcome = await runWritten(own, written, byReference);
     expect(outcome).toBe(null);
   });
 });

@@ -1,25 +1,52 @@
 import path from "node:path";
+import { DeviceGraph } from "../../cli/deviceGraph.ts";
+import { bookkeeping } from "../../cli/weights/layouts.ts";
 import { vjp } from "../../compiler/autodiff.ts";
 import { elaborateFunction, type FunctionArgument } from "../../compiler/elaborate/index.ts";
+import { uniformArrays } from "../../compiler/elaborate/testing.ts";
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
 import type { Graph, GraphResult } from "../../compiler/ir/value.ts";
-import type { UniformDecl } from "../../compiler/plan/host.ts";
+import type { HostEnvironment, UniformDecl } from "../../compiler/plan/host.ts";
+import { evaluate } from "../../compiler/reference/evaluate.ts";
 import { checkFully } from "../../dsl/check/index.ts";
 import { hasErrors } from "../../dsl/diagnostics.ts";
 import { loadProgram } from "../../dsl/program.ts";
 import { renderDiagnostics } from "../../dsl/render.ts";
 import { diskHost, packageRoot, type SourceHost } from "../../dsl/source.ts";
+import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, difference } from "./case.ts";
 import type { Written } from "./written.ts";
 
-// Runs one case: writes its program, checks, elaborates and differentiates it, executes the graph and compares every recorded output and
+// Runs one case: writes its program, checks, elaborates and differentiates it, runs the graph, by its meaning or on a device, and compares every recorded output and
 // gradient.
 
-export type Execute = (
-  graph: Graph,
-  inputs: Readonly<Record<string, NdArray>>,
-  uniforms: readonly UniformDecl[],
-) => Promise<Readonly<Record<string, NdArray>>>;
+type Arrays = Readonly<Record<string, NdArray>>;
+/** A graph made ready, to be run as often as wanted. */
+export interface Prepared {
+  run(inputs: Arrays, environment?: HostEnvironment): Promise<Arrays>;
+  dispose(): void;
+}
+export type Prepare = (graph: Graph, uniforms: readonly UniformDecl[]) => Promise<Prepared>;
+
+/** By the f64 meaning. */
+export const byReference: Prepare = async (graph, uniforms) => ({
+  run: async (inputs, environment) => evaluate(graph, { ...inputs, ...uniformArrays(uniforms, environment) }),
+  dispose: () => {},
+});
+export const onDevice =
+  (opened: OpenedDevice): Prepare =>
+  (graph, uniforms) =>
+    DeviceGraph.create(opened, graph, uniforms);
+
+/** What a graph gives that is run once. */
+export async function runOnce(prepare: Prepare, graph: Graph, inputs: Arrays, uniforms: readonly UniformDecl[] = []): Promise<Arrays> {
+  const prepared = await prepare(graph, uniforms);
+  try {
+    return await prepared.run(inputs);
+  } finally {
+    prepared.dispose();
+  }
+}
 
 const file = "conformance-case.ada";
 
@@ -46,8 +73,8 @@ export function loadText(text: string) {
 export const argumentName = (tensor: string): string => tensor.replace(/^(input|param)\./, "").replaceAll(".", "_");
 
 /** null if the case passes, else what is wrong. */
-export async function runWritten(one: Case, written: Written, execute: Execute): Promise<string | null> {
-  const tensors = one.tensors();
+export async function runWritten(one: Case, written: Written, prepare: Prepare): Promise<string | null> {
+  const tensors = await one.tensors();
   const program = loadProgram(file, hostOf(written.text));
   const checked = checkFully(program);
   const textOf = (f: string): string => program.files.get(f)?.text ?? written.text;
@@ -84,6 +111,9 @@ export async function runWritten(one: Case, written: Written, execute: Execute):
     inputs[leaf.path] = { ...given, shape: leaf.shape };
     sources.set(leaf.path, tensor);
   }
+  const used = new Set(sources.values());
+  const nobodys = Object.keys(tensors).filter((t) => t.startsWith("param.") && !used.has(t) && !bookkeeping.test(t));
+  if (nobodys.length > 0) return `the program has no parameter for ${nobodys.join(", ")}`;
   const resultOf = (field: string) => graph.results.find((r) => r.name === (field === "" ? "result" : `result.${field}`));
   const outputs = new Map<string, GraphResult>();
   for (const [name, field] of Object.entries(written.outputs ?? { y: "" })) {
@@ -122,7 +152,7 @@ export async function runWritten(one: Case, written: Written, execute: Execute):
   }
   const ungraded = Object.keys(tensors).filter((t) => t.startsWith("grad.") && !results.some((r) => r.name === t));
   if (ungraded.length > 0) return `the program does not compute ${ungraded.join(", ")}`;
-  const found = await execute({ name: "case", results }, inputs, uniforms);
+  const found = await runOnce(prepare, { name: "case", results }, inputs, uniforms);
   for (const r of results) {
     const problem = difference(one, r.name, found[r.name], tensors[r.name]!);
     if (problem) return problem;

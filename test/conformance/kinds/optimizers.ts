@@ -1,14 +1,12 @@
-import { DeviceGraph } from "../../../cli/deviceGraph.ts";
 import { vjp } from "../../../compiler/autodiff.ts";
 import { elaborateFunction, elaborateOptimizerAlone, type PlainValue } from "../../../compiler/elaborate/index.ts";
 import type { NdArray } from "../../../compiler/ir/ops/row.ts";
-import type { OpenedDevice } from "../../../runtime/device/openDevice.ts";
 import { type Case, difference } from "../case.ts";
-import { loadText } from "../run.ts";
+import { loadText, type Prepare, type Prepared } from "../run.ts";
 import { scheduleText } from "../schedules.ts";
 import type { Config, Tensors, Unsupported } from "../written.ts";
 
-// Recorded optimiser traces: the definitions of std/optim.ada, compiled over a flat arena and run on the device with the recorded gradients;
+// Recorded optimiser traces: the definitions of std/optim.ada, over a flat arena, run with the recorded gradients;
 // the problem itself, a small program too, must give the recorded losses and gradients at the recorded parameters.
 
 /** Recorded kind -> optimiser of std/optim.ada. */
@@ -44,13 +42,13 @@ const series: Readonly<Record<string, string>> = {
 /** Whether a kind is an optimiser's trace or a table of learning rates. */
 export const isOptimizer = (kind: string): boolean => kind in optimizers || kind === "lr_schedules";
 
-export async function runOptimizer(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
-  if (one.kind === "lr_schedules") return runSchedules(one, opened);
+export async function runOptimizer(one: Case, prepare: Prepare): Promise<string | null | Unsupported> {
+  if (one.kind === "lr_schedules") return runSchedules(one, prepare);
   const muon = one.config.muon as Config | undefined;
   if (muon && JSON.stringify(muon.ns_coefficients) !== "[3.4445,-4.775,2.0315]")
     return { unsupported: "other coefficients of Newton-Schulz" };
-  const wrong = await runProblem(one, opened);
-  return wrong ?? runTrace(one, opened);
+  const wrong = await runProblem(one, prepare);
+  return wrong ?? runTrace(one, prepare);
 }
 
 const array = (data: readonly number[], shape: readonly number[] = [data.length]): NdArray => ({
@@ -85,29 +83,29 @@ function muonSettings(config: Config): Record<string, PlainValue> {
   return { ...matrices, min_rank: config.muon_min_ndim as number, adam_lr: lr, beta1, beta2, eps, adam_weight_decay: weight_decay };
 }
 
-async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
+async function runTrace(one: Case, prepare: Prepare): Promise<string | null | Unsupported> {
   const { program, resolution } = loadText(`import { ${Object.values(optimizers).join(", ")} } from "std/optim.ada"`);
-  const tensors = one.tensors();
+  const tensors = await one.tensors();
   const names = paramsOf(tensors);
   const sizeOf = (p: string): number => tensors[`param.${p}`]!.data.length;
   const shapes = names.map((p) => tensors[`param.${p}`]!.shape);
   const total = names.reduce((sum, p) => sum + sizeOf(p), 0);
   const rows = (prefix: string, step: number): number[] => names.flatMap((p) => row(tensors, `${prefix}${p}`, sizeOf(p), step));
   const rates = [...tensors["output.lr"]!.data];
-  const unlike = await ratesDiffer(one, tensors["output.lr"]!, opened);
+  const unlike = await ratesDiffer(one, tensors["output.lr"]!, prepare);
   if (unlike) return unlike;
   let rate = Number.NaN;
-  let compiled: DeviceGraph | undefined;
+  let compiled: Prepared | undefined;
   const make = (lr: number) => {
     const made = elaborateOptimizerAlone(program, resolution, optimizers[one.kind]!, { ...settingsOf(one.config), lr }, shapes);
     if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
     return made.value;
   };
-  const clipper = await clipOf(total, one.config.max_grad_norm as number | null, opened);
+  const clipper = await clipOf(total, one.config.max_grad_norm as number | null, prepare);
   try {
     const { optimizer } = make(rates[0]!);
-    const init = await DeviceGraph.create(opened, optimizer.start, []);
-    let state: Record<string, NdArray> = await init.run({ params: array(rows("output.", 0)) });
+    const init = await prepare(optimizer.start, []);
+    let state: Readonly<Record<string, NdArray>> = await init.run({ params: array(rows("output.", 0)) });
     init.dispose();
     let params = array(rows("output.", 0));
     const numbers = optimizer.states.filter((s) => !s.arena);
@@ -116,7 +114,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
       if (compiled === undefined || rate !== lr) {
         compiled?.dispose();
         const { optimizer: next, uniforms } = make(lr);
-        compiled = await DeviceGraph.create(opened, next.graph, uniforms);
+        compiled = await prepare(next.graph, uniforms);
         rate = lr;
       }
       let grads = array(rows("output.gradient.", step));
@@ -128,7 +126,7 @@ async function runTrace(one: Case, opened: OpenedDevice): Promise<string | null 
           return `grad_norm_before_clip[${step}] is ${found} instead of ${norm.data[step]}`;
         grads = clipped["result.g"]!;
       }
-      const results = await compiled.run({ params, grads, ...state });
+      const results = { ...(await compiled.run({ params, grads, ...state })) };
       params = results.params!;
       for (const s of numbers) {
         const held = results[s.at.input];
@@ -189,7 +187,7 @@ function close(one: Case, name: string, found: number, wanted: number): boolean 
 }
 
 /** The run's schedule, or its constant rate, must give the recorded rates; they are then what the optimiser is run with. */
-async function ratesDiffer(one: Case, recorded: NdArray, opened: OpenedDevice): Promise<string | null | Unsupported> {
+async function ratesDiffer(one: Case, recorded: NdArray, prepare: Prepare): Promise<string | null | Unsupported> {
   const steps = recorded.data.length;
   const schedule = one.config.lr_schedule as Config | null | undefined;
   if (!schedule)
@@ -201,10 +199,10 @@ async function ratesDiffer(one: Case, recorded: NdArray, opened: OpenedDevice): 
     );
   const spans = scheduleText(schedule);
   if (spans === null) return { unsupported: `schedule type ${String(schedule.type)}` };
-  return difference(one, "output.lr", array(await ratesOf(spans, steps, opened)), recorded);
+  return difference(one, "output.lr", array(await ratesOf(spans, steps, prepare)), recorded);
 }
 
-async function clipOf(size: number, most: number | null, opened: OpenedDevice): Promise<DeviceGraph | null> {
+async function clipOf(size: number, most: number | null, prepare: Prepare): Promise<Prepared | null> {
   if (most === null) return null;
   const { program, resolution } = loadText(`import { clip_norm } from "std/optim.ada"
 fn case(g: f32[n], most: Real) -> { g: f32[n], norm: f32 } { return { g: clip_norm(g, most), norm: norm(g) } }
@@ -214,12 +212,12 @@ fn case(g: f32[n], most: Real) -> { g: f32[n], norm: f32 } { return { g: clip_no
     { name: "most", value: most },
   ]);
   if (!made.ok) throw new Error("internal: clip_norm does not elaborate");
-  return DeviceGraph.create(opened, made.value.graph, []);
+  return prepare(made.value.graph, []);
 }
 
 /** Losses and gradients of the recorded problem at the recorded parameters. */
-async function runProblem(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
-  const tensors = one.tensors();
+async function runProblem(one: Case, prepare: Prepare): Promise<string | null | Unsupported> {
+  const tensors = await one.tensors();
   const least = one.config.problem === "least_squares";
   if (!least && one.config.problem !== "mlp_tanh_mse") return { unsupported: `problem ${String(one.config.problem)}` };
   const text = least
@@ -251,8 +249,7 @@ fn case(X: real[s, i], y: real[s, o], fc1_weight: real[h, i], fc1_bias: real[h],
     [builder.scalar(1)],
     ids.map((id) => builder.input(id, shapeOf(id), { role: "data" })),
   );
-  const device = await DeviceGraph.create(
-    opened,
+  const prepared = await prepare(
     { name: "problem", results: [...graph.results, ...gradients.map((value, i) => ({ name: ids[i]!, value }))] },
     [],
   );
@@ -267,7 +264,7 @@ fn case(X: real[s, i], y: real[s, o], fc1_weight: real[h, i], fc1_bias: real[h],
           ];
         }),
       );
-      const found = await device.run(inputs);
+      const found = await prepared.run(inputs);
       const loss = tensors["output.loss"]!.data[step]!;
       if (!close(one, "output.loss", found.result!.data[0]!, loss)) return `loss[${step}] is ${found.result!.data[0]} instead of ${loss}`;
       for (const id of ids) {
@@ -278,13 +275,13 @@ fn case(X: real[s, i], y: real[s, o], fc1_weight: real[h, i], fc1_bias: real[h],
     }
     return null;
   } finally {
-    device.dispose();
+    prepared.dispose();
   }
 }
 
-/** Learning-rate tables: each schedule as text, its value taken on the device, where it is a uniform. */
-async function runSchedules(one: Case, opened: OpenedDevice): Promise<string | null | Unsupported> {
-  const tensors = one.tensors();
+/** Learning-rate tables: each schedule as text, its value taken from a graph, where it is a uniform. */
+async function runSchedules(one: Case, prepare: Prepare): Promise<string | null | Unsupported> {
+  const tensors = await one.tensors();
   const schedules = one.config.schedules as Readonly<Record<string, Config>>;
   for (const [name, config] of Object.entries(schedules)) {
     const spans = scheduleText(config);
@@ -292,7 +289,7 @@ async function runSchedules(one: Case, opened: OpenedDevice): Promise<string | n
     const wrong = difference(
       one,
       `output.${name}`,
-      array(await ratesOf(spans, config.steps as number, opened)),
+      array(await ratesOf(spans, config.steps as number, prepare)),
       tensors[`output.${name}`]!,
     );
     if (wrong) return wrong;
@@ -300,8 +297,8 @@ async function runSchedules(one: Case, opened: OpenedDevice): Promise<string | n
   return null;
 }
 
-/** The value of a schedule at each update, taken on the device, where it is a uniform. */
-async function ratesOf(spans: string, steps: number, opened: OpenedDevice): Promise<number[]> {
+/** The value of a schedule at each update, taken from a graph, where it is a uniform. */
+async function ratesOf(spans: string, steps: number, prepare: Prepare): Promise<number[]> {
   const { program, resolution } = loadText(`schedule rate = ${spans}
 optimizer trace(lr: Schedule = rate) {
   step(p: f32[n], g: f32[n]) -> f32[n] {
@@ -312,15 +309,15 @@ optimizer trace(lr: Schedule = rate) {
   const made = elaborateOptimizerAlone(program, resolution, "trace", {}, 4, steps);
   if (!made.ok) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
   const log = made.value.optimizer.graph.results.find((r) => r.name === "log.lr")!;
-  const device = await DeviceGraph.create(opened, { name: "rates", results: [log] }, made.value.uniforms);
+  const prepared = await prepare({ name: "rates", results: [log] }, made.value.uniforms);
   try {
     const values: number[] = [];
     for (let update = 0; update < steps; update++) {
-      const found = await device.run({ grads: array([0, 0, 0, 0]) }, { seed: 0, microStep: update, update, progress: update / steps });
+      const found = await prepared.run({ grads: array([0, 0, 0, 0]) }, { seed: 0, microStep: update, update, progress: update / steps });
       values.push(found["log.lr"]!.data[0]!);
     }
     return values;
   } finally {
-    device.dispose();
+    prepared.dispose();
   }
 }

@@ -5,7 +5,7 @@ import type { CaseResult } from "../cases.ts";
 import { judged, type ListFile, type ListTable } from "../lists.ts";
 
 // Recorded names and shapes of published checkpoints: some network with one of its `keys` blocks must have a tensor of the right shape for every
-// parameter, none twice, and leave nothing over. Which network it is, the names say.
+// parameter, none twice, and leave nothing over. Which network and layout it is, the names say.
 
 /** Every network that has `keys` blocks. */
 const networks: readonly Network[] = [
@@ -54,6 +54,15 @@ function problems({ places }: Candidate, shapes: Shapes): string[] {
   return found;
 }
 
+/** How many of the recorded tensors have the shape of one of the network's parameters, whatever they are called. */
+function alike({ places }: Candidate, shapes: Shapes): number {
+  const rest = places.map(({ shape }) => shape.join());
+  return [...shapes.values()].filter((shape) => {
+    const at = rest.indexOf(shape.join());
+    return at >= 0 && rest.splice(at, 1).length > 0;
+  }).length;
+}
+
 /** Names of one layout against those of the other, through the parameters that they are the places of. */
 function renamed(wanted: Readonly<Record<string, string>>): string | null {
   const made = new Map<string, string>();
@@ -69,7 +78,8 @@ function* checkpointKeys(list: ListFile): Generator<CaseResult> {
   const shapes: Shapes = new Map(Object.entries(list.content.shapes as Readonly<Record<string, readonly number[]>>));
   const tried = candidates().map((candidate) => ({ candidate, found: problems(candidate, shapes) }));
   const best = tried.reduce((a, b) => (b.found.length < a.found.length ? b : a));
-  if (best.found.length > 0.5 * shapes.size) {
+  // By shapes, or a block with all names wrong would be taken for a network that is not there.
+  if (tried.every(({ candidate }) => alike(candidate, shapes) < 0.5 * shapes.size)) {
     yield { case: list.name, status: "unsupported", detail: "a network that models/ does not have" };
     return;
   }

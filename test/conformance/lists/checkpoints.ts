@@ -4,6 +4,7 @@ import { openSafetensors } from "../../../runtime/checkpoint/safetensors.ts";
 import { Refused, type TensorFile } from "../../../runtime/checkpoint/tensorFile.ts";
 import type { CaseResult } from "../cases.ts";
 import { judged, type ListFile, type ListTable } from "../lists.ts";
+import { bytesOf } from "../readTensors.ts";
 
 // Recorded checkpoint files, to be read bit for bit or refused. Of some files only a part of the tensors is recorded.
 
@@ -12,12 +13,6 @@ interface Recorded {
   readonly expect: string;
   readonly expected_values?: string;
   readonly tensors?: Readonly<Record<string, { readonly dtype: string; readonly shape: readonly number[] }>>;
-}
-
-async function bytesOf(file: TensorFile, name: string): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of file.read(name)) pieces.push(piece);
-  return Buffer.concat(pieces);
 }
 
 /** What two files have in common before the names of tensors: a recording names the tensors of an object inside of the file. */

@@ -5,13 +5,13 @@ import { extract } from "tar";
 import type { NdArray } from "../../../compiler/ir/ops/row.ts";
 import { importOnnx } from "../../../compiler/onnx/importGraph.ts";
 import type { OnnxArray, OnnxModel, OnnxType } from "../../../compiler/plan/onnxModel.ts";
-import { wholeFloats } from "../../../runtime/checkpoint/floats.ts";
-import { type OnnxFile, openOnnx } from "../../../runtime/checkpoint/onnxFile.ts";
+import { openOnnx } from "../../../runtime/checkpoint/onnxFile.ts";
 import { readTensorMessage } from "../../../runtime/checkpoint/onnxMessages.ts";
 import { type Case, difference } from "../case.ts";
 import type { CaseResult } from "../cases.ts";
 import type { ListFile, ListTable } from "../lists.ts";
-import type { Execute } from "../run.ts";
+import { arrayOf } from "../readTensors.ts";
+import { type Prepare, runOnce } from "../run.ts";
 
 // Recorded models of ONNX, and ONNX's own tests of single operators.
 
@@ -27,18 +27,7 @@ const ndArray = ({ type, shape, data }: OnnxArray): NdArray => ({
   data,
 });
 
-/** The weights of a file that are inputs of its graph. */
-async function weightsOf(file: OnnxFile, names: readonly string[]): Promise<Arrays> {
-  const found: Record<string, NdArray> = {};
-  for (const name of names) {
-    const entry = file.tensors.get(name)!;
-    if (entry.dtype !== "F32") throw new Error(`the weight ${name} is ${entry.dtype}`);
-    found[name] = { dtype: "f32", shape: entry.shape, data: Float64Array.from(await wholeFloats(file, name)) };
-  }
-  return found;
-}
-
-export type Outcome = { readonly kind: "found"; readonly arrays: Arrays } | { readonly kind: "not imported"; readonly reason: string };
+type Outcome = { readonly kind: "found"; readonly arrays: Arrays } | { readonly kind: "not imported"; readonly reason: string };
 
 /** Sizes may be inputs: where a graph cannot be made without their numbers, the inputs behind the first are fixed, and then all. */
 function importWith(model: OnnxModel, shapes: Readonly<Record<string, readonly number[]>>, inputs: Readonly<Record<string, OnnxArray>>) {
@@ -50,7 +39,7 @@ function importWith(model: OnnxModel, shapes: Readonly<Record<string, readonly n
 }
 
 /** What a model computes. */
-async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>>, execute: Execute): Promise<Outcome> {
+async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>>, prepare: Prepare): Promise<Outcome> {
   const opened = await openOnnx(file);
   if (!opened.ok) return { kind: "not imported", reason: opened.error.message.replace(`${file}: `, "") };
   try {
@@ -59,7 +48,8 @@ async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>
     if (!imported.ok) return { kind: "not imported", reason: imported.message };
     const { graph, weights, known } = imported.value;
     const arrays = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, ndArray(array)]));
-    const run = graph.results.length === 0 ? {} : await execute(graph, { ...arrays, ...(await weightsOf(opened.value, weights)) }, []);
+    for (const name of weights) arrays[name] = await arrayOf(opened.value, name);
+    const run = graph.results.length === 0 ? {} : await runOnce(prepare, graph, arrays);
     const fixed = Object.fromEntries([...known].map(([name, array]) => [name, ndArray(array)]));
     return { kind: "found", arrays: { ...run, ...fixed } };
   } finally {
@@ -68,15 +58,15 @@ async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>
 }
 
 /** A recorded model: its inputs and outputs are the case's. */
-export async function runOnnxModel(one: Case, root: string, execute: Execute): Promise<string | null> {
-  const tensors = one.tensors();
+export async function runOnnxModel(one: Case, root: string, prepare: Prepare): Promise<string | null> {
+  const tensors = await one.tensors();
   const plain = ({ dtype, shape, data }: NdArray): OnnxArray => ({ type: dtype === "f32" ? "float" : "int64", shape, data });
   const under = (prefix: string): Arrays =>
     Object.fromEntries(
       Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
     );
   const inputs = Object.fromEntries(Object.entries(under("input.")).map(([name, array]) => [name, plain(array)]));
-  const outcome = await computed(path.join(root, String(one.config.model_file)), inputs, execute);
+  const outcome = await computed(path.join(root, String(one.config.model_file)), inputs, prepare);
   if (outcome.kind === "not imported") return outcome.reason;
   for (const [name, wanted] of Object.entries(under("output."))) {
     const problem = difference(one, `output.${name}`, outcome.arrays[name], wanted);
@@ -93,7 +83,7 @@ interface NodeTest {
   readonly atol: number;
 }
 
-async function runNodeTest(folder: string, test: NodeTest, execute: Execute): Promise<CaseResult> {
+async function runNodeTest(folder: string, test: NodeTest, prepare: Prepare): Promise<CaseResult> {
   const named = { case: test.name };
   const model = path.join(folder, "model.onnx");
   const names = await openOnnx(model);
@@ -109,10 +99,10 @@ async function runNodeTest(folder: string, test: NodeTest, execute: Execute): Pr
     } catch (error) {
       return { ...named, status: "unsupported", detail: `${test.op}: ${error instanceof Error ? error.message : String(error)}` };
     }
-    const outcome = await computed(model, inputs, execute);
+    const outcome = await computed(model, inputs, prepare);
     if (outcome.kind === "not imported") return { ...named, status: "unsupported", detail: `${test.op}: ${outcome.reason}` };
     const tolerance = { rtol: test.rtol, atol: test.atol };
-    const one: Case = { name: test.name, group: "onnx", kind: "onnx_node_tests", config: {}, tolerance, tensors: () => ({}) };
+    const one: Case = { name: test.name, group: "onnx", kind: "onnx_node_tests", config: {}, tolerance, tensors: async () => ({}) };
     for (const [i, name] of outputNames.entries()) {
       const array = wanted[i]!;
       const found = outcome.arrays[name];
@@ -125,13 +115,13 @@ async function runNodeTest(folder: string, test: NodeTest, execute: Execute): Pr
   return { ...named, status: "passed", detail: "" };
 }
 
-async function* nodeTests(list: ListFile, execute: Execute): AsyncGenerator<CaseResult> {
+async function* nodeTests(list: ListFile, prepare: Prepare): AsyncGenerator<CaseResult> {
   const folder = mkdtempSync(path.join(tmpdir(), "ada-onnx-"));
   try {
     await extract({ file: path.join(list.root, String((list.content.config as { readonly archive: string }).archive)), cwd: folder });
     for (const test of list.content.tests as readonly NodeTest[]) {
       try {
-        yield await runNodeTest(path.join(folder, "node", test.name), test, execute);
+        yield await runNodeTest(path.join(folder, "node", test.name), test, prepare);
       } catch (error) {
         yield { case: test.name, status: "failed", detail: error instanceof Error ? (error.stack ?? error.message) : String(error) };
       }
