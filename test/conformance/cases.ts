@@ -15,17 +15,13 @@ import { reductionKinds } from "./kinds/reductions.ts";
 import { spatialKinds } from "./kinds/spatial.ts";
 import { trainingKinds } from "./kinds/training.ts";
 import { runOnnxModel } from "./lists/onnx.ts";
-import { discoverLists, judged } from "./lists.ts";
+import { discoverLists } from "./lists.ts";
+import { type CaseResult, judged } from "./result.ts";
 import { type Prepare, runWritten } from "./run.ts";
 import type { KindTable } from "./written.ts";
 
 // Runs all cases of a directory and counts.
 
-export interface CaseResult {
-  readonly case: string;
-  readonly status: "passed" | "failed" | "unsupported";
-  readonly detail: string;
-}
 export interface GroupResult {
   passed: number;
   failed: number;

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import type { CaseResult } from "./cases.ts";
 import { checkpointKeyLists } from "./lists/checkpointKeys.ts";
 import { checkpointLists } from "./lists/checkpoints.ts";
 import { onnxLists } from "./lists/onnx.ts";
 import { tokenizerLists } from "./lists/tokenizer.ts";
+import type { CaseResult } from "./result.ts";
 import type { Prepare } from "./run.ts";
 
 // Recordings that are lists of cases in one JSON file, without tensors beside it. Like cases they are found, never listed: what a file is
@@ -44,9 +44,4 @@ export function discoverLists(root: string): FoundList[] {
     }
   }
   return found;
-}
-
-/** A result from what is wrong; null: nothing. */
-export function judged(name: string, problem: string | null): CaseResult {
-  return problem === null ? { case: name, status: "passed", detail: "" } : { case: name, status: "failed", detail: problem };
 }

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { openDevice } from "../../runtime/device/openDevice.ts";
-import { type CaseResult, type Groups, runCases } from "./cases.ts";
+import { type Groups, runCases } from "./cases.ts";
+import type { CaseResult } from "./result.ts";
 import { byReference, onDevice } from "./run.ts";
 
 // `npm run conformance -- [DIR] [--json] [--group NAME] [--kind NAME] [--reference]`: every recorded case in a directory (default: the one that

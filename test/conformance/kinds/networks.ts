@@ -9,8 +9,6 @@ export function model(file: string, network: string, keys: string, names: readon
   return `import { ${[module, keys, ...names].join(", ")} } from "models/${file}.ada"\nmodel net = ${network} from "weights" keys ${keys} trained\n`;
 }
 export const numbers = (list: unknown): string => `[${(list as readonly number[]).join(", ")}]`;
-/** Without the training form of its layers, which update statistics. */
-const evaluated = (written: Written): Written => ({ ...written, text: written.text.replace(") -> {", ") updates -> {"), training: false });
 
 interface Diffusers {
   readonly block_out_channels: readonly number[];
@@ -66,10 +64,13 @@ export interface Clip {
 const innerOf = ({ intermediate_size: inner, hidden_size: width }: Clip): number => inner / width;
 export const textSettings = (c: Clip): string =>
   `width: ${c.hidden_size}, heads: ${c.num_attention_heads}, vocab: ${c.vocab_size}, inner: ${innerOf(c)}`;
-function clipText(config: Config): string {
+/** The text tower with one key and value per token. */
+export function clipText(config: Config): string {
   const c = config as unknown as Clip;
   return model("clip", `ClipText(${textSettings(c)}, kv: ${numbers(Array(c.num_hidden_layers).fill(1))})`, "hf_text");
 }
+/** Its outputs, after `let last`. */
+const lastAndPooled = { last_hidden_state: "last", pooler_output: "last[tokens: argmax(input_ids, over: tokens)]" };
 const embedded = "let x = net.embeddings.token_embedding(input_ids)";
 const hiddenStates = (tensors: Tensors): Record<string, string> =>
   Object.fromEntries(
@@ -129,7 +130,7 @@ export const networkKinds: KindTable = {
   iresnet: (config, tensors) => {
     const settings = `blocks: ${numbers(config.layers)}, widths: ${numbers(config.widths)}, out: ${config.num_features}, stem: ${config.stem_width}`;
     const made = declare(tensors, { "input.image": "b c:3 h w" });
-    return evaluated(body(made, model("iresnet", `IResNet(${settings})`, "insightface"), [], { embedding: "net(image)" }));
+    return body(made, model("iresnet", `IResNet(${settings})`, "insightface"), [], { embedding: "net(image)" }, { evaluated: "updates" });
   },
   clip_text: (config, tensors) => {
     const masked = tensors["input.attention_mask"] !== undefined;
@@ -142,7 +143,7 @@ export const networkKinds: KindTable = {
         `let states = net.states(x${masked ? ", keep: rename(attention_mask, tokens: key)" : ""})`,
         "let last = net.final_layer_norm(states[-1])",
       ],
-      { last_hidden_state: "last", pooler_output: "last[tokens: argmax(input_ids, over: tokens)]", ...hiddenStates(tensors) },
+      { ...lastAndPooled, ...hiddenStates(tensors) },
     );
   },
   adaface_clip_text: (config, tensors) => {
@@ -155,7 +156,7 @@ export const networkKinds: KindTable = {
       made,
       clipText(config),
       ["let w = hidden_state_layer_weights[one: 0]", "let last = net(input_token_embs, mix: w / sum(w))"],
-      { last_hidden_state: "last", pooler_output: "last[tokens: argmax(input_ids, over: tokens)]" },
+      lastAndPooled,
     );
   },
   readme_sd_text_encoder: (config, tensors) =>
@@ -163,27 +164,19 @@ export const networkKinds: KindTable = {
       last_hidden_state: "net(x, mix: skip_weights)",
     }),
   bisenet: (config, tensors) =>
-    evaluated(
-      body(
-        declare(tensors, { "input.image": "b c:3 h w" }),
-        model("bisenet", `BiSeNet(classes: ${config.n_classes}, widths: ${numbers(config.widths)})`, "face_parsing"),
-        ["let maps = net.heads(image)"],
-        { out: "maps.out", out16: "maps.out16", out32: "maps.out32" },
-      ),
+    body(
+      declare(tensors, { "input.image": "b c:3 h w" }),
+      model("bisenet", `BiSeNet(classes: ${config.n_classes}, widths: ${numbers(config.widths)})`, "face_parsing"),
+      ["let maps = net.heads(image)"],
+      { out: "maps.out", out16: "maps.out16", out32: "maps.out32" },
+      { evaluated: "updates" },
     ),
-  arcface_resnet_face: (config, tensors) =>
-    evaluated(
-      body(
-        declare(tensors, { "input.image": "b c:1 h w" }),
-        model(
-          "resnet_face",
-          `ResNetFace(blocks: ${numbers(config.layers)}, widths: ${numbers(config.widths)}, out: ${config.num_features})`,
-          "arcface_grey",
-        ),
-        [],
-        { embedding: "net(image)" },
-      ),
-    ),
+  arcface_resnet_face: (config, tensors) => {
+    const settings = `blocks: ${numbers(config.layers)}, widths: ${numbers(config.widths)}, out: ${config.num_features}`;
+    const made = declare(tensors, { "input.image": "b c:1 h w" });
+    const head = model("resnet_face", `ResNetFace(${settings})`, "arcface_grey");
+    return body(made, head, [], { embedding: "net(image)" }, { evaluated: "updates" });
+  },
   openai_clip: (config, tensors) => {
     const c = config as Readonly<Record<string, number>>;
     const settings = `out: ${c.embed_dim}, width: ${c.transformer_width}, depth: ${c.transformer_layers}, vocab: ${c.vocab_size}, length: ${c.context_length}, vision_width: ${c.vision_width}, vision_depth: ${c.vision_layers}, patch: ${c.vision_patch_size}, side: ${c.image_resolution}`;

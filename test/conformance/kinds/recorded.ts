@@ -34,23 +34,31 @@ export function declare(tensors: Tensors, axes: Readonly<Record<string, string>>
 }
 const words = (text: string): string[] => text.split(" ").filter((w) => w !== "");
 
-/** The whole program: `head` is what stands above the function, `fields` are the recorded outputs; `integers` names those of whole numbers. */
+export interface BodyOptions {
+  /** The recorded outputs of whole numbers. */
+  readonly integers?: readonly string[];
+  /** The network is recorded in evaluation: what it does besides when it is trained is declared, and does not happen. */
+  readonly evaluated?: "random" | "updates";
+}
+
+/** The whole program: `head` is what stands above the function, `fields` are the recorded outputs. */
 export function body(
   made: Declared,
   head: string,
   lines: readonly string[],
   fields: Readonly<Record<string, string>>,
-  integers: readonly string[] = [],
+  { integers = [], evaluated }: BodyOptions = {},
 ): Written {
   const names = Object.keys(fields).map((name) => ({ name, field: `out_${name.replaceAll(".", "_")}` }));
   const types = names.map(({ name, field }, i) => `${field}: ${integers.includes(name) ? "i32" : "real"}[...r${i}]`);
   const values = names.map(({ name, field }) => `${field}: ${fields[name]}`);
   return {
-    text: `${head}fn case(${made.params}) -> { ${types.join(", ")} } {
+    text: `${head}fn case(${made.params})${evaluated === undefined ? "" : ` ${evaluated}`} -> { ${types.join(", ")} } {
 ${lines.map((l) => `  ${l}\n`).join("")}  return { ${values.join(",\n    ")} }
 }
 `,
     args: made.args,
     outputs: Object.fromEntries(names.map(({ name, field }) => [name, field])),
+    ...(evaluated === undefined ? {} : { training: false }),
   };
 }

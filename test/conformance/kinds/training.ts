@@ -61,7 +61,7 @@ function chain(config: Config, tensors: Tensors): Written {
       ...student.map((s) => [`student_x_noisy.${s}`, `noised(${begin(s)}, noise_${s}, t${s})`]),
       ["loss", `sum([${each.join(", ")}]) / sqrt(${n}) + 0 * (first - ${first})`],
     ]),
-    steps.map((i) => `t.${i}`),
+    { integers: steps.map((i) => `t.${i}`) },
   );
 }
 
@@ -192,7 +192,7 @@ function scan(config: Config, tensors: Tensors): Written {
       `let found = find_strings(tokens[prompt: partner], subj_n, [${list}], ${num(config.max_search_span)})`,
     ],
     { indices: "stack([partner, found.start, found.count, found.which], axis: column) |> order([half, column])" },
-    ["indices"],
+    { integers: ["indices"] },
   );
 }
 
@@ -244,7 +244,7 @@ export const trainingKinds: KindTable = {
       from("shifted_times"),
       [],
       { t: `shifted_times(t, ${num(config.num_denoising_steps)}, ${num(config.num_timesteps)})` },
-      ["t"],
+      { integers: ["t"] },
     ),
   readme_probably_anneal_t: (config, tensors) => {
     const [low, high] = config.ratio_range as [number, number];
@@ -258,7 +258,7 @@ export const trainingKinds: KindTable = {
         `let keep = coin < lerp(${num(k0)}, ${num(k1)}, ${num(config.training_percent)})`,
       ],
       { t: "where(expand(keep, [coin, n]), expand(t, [coin, n]), expand(other, [coin, n]))" },
-      ["t"],
+      { integers: ["t"] },
     );
   },
 };

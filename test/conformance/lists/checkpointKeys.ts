@@ -1,8 +1,8 @@
 import { bindingsOf } from "../../../cli/weights/bindings.ts";
 import { type Network, network, parts } from "../../../cli/weights/layouts.ts";
 import type { PlanFileKey } from "../../../compiler/plan/plan.ts";
-import type { CaseResult } from "../cases.ts";
-import { judged, type ListFile, type ListTable } from "../lists.ts";
+import type { ListFile, ListTable } from "../lists.ts";
+import { type CaseResult, judged } from "../result.ts";
 
 // Recorded names and shapes of published checkpoints: some network with one of its `keys` blocks must have a tensor of the right shape for every
 // parameter, none twice, and leave nothing over. Which network and layout it is, the names say.

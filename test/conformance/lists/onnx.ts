@@ -5,12 +5,12 @@ import { extract } from "tar";
 import type { NdArray } from "../../../compiler/ir/ops/row.ts";
 import { importOnnx } from "../../../compiler/onnx/importGraph.ts";
 import type { OnnxArray, OnnxModel, OnnxType } from "../../../compiler/plan/onnxModel.ts";
-import { openOnnx } from "../../../runtime/checkpoint/onnxFile.ts";
-import { readTensorMessage } from "../../../runtime/checkpoint/onnxMessages.ts";
+import { type OnnxFile, openOnnx } from "../../../runtime/checkpoint/onnxFile.ts";
+import { MessageProblem, readTensorMessage } from "../../../runtime/checkpoint/onnxMessages.ts";
 import { type Case, difference } from "../case.ts";
-import type { CaseResult } from "../cases.ts";
 import type { ListFile, ListTable } from "../lists.ts";
 import { arrayOf } from "../readTensors.ts";
+import { type CaseResult, judged } from "../result.ts";
 import { type Prepare, runOnce } from "../run.ts";
 
 // Recorded models of ONNX, and ONNX's own tests of single operators.
@@ -39,19 +39,24 @@ function importWith(model: OnnxModel, shapes: Readonly<Record<string, readonly n
 }
 
 /** What a model computes. */
-async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>>, prepare: Prepare): Promise<Outcome> {
+async function computed(file: OnnxFile, inputs: Readonly<Record<string, OnnxArray>>, prepare: Prepare): Promise<Outcome> {
+  const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+  const imported = importWith(file.model, shapes, inputs);
+  if (!imported.ok) return { kind: "not imported", reason: imported.message };
+  const { graph, weights, known } = imported.value;
+  const given = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, ndArray(array)]));
+  for (const name of weights) given[name] = await arrayOf(file, name);
+  const run = graph.results.length === 0 ? {} : await runOnce(prepare, graph, given);
+  const fixed = Object.fromEntries([...known].map(([name, array]) => [name, ndArray(array)]));
+  return { kind: "found", arrays: { ...run, ...fixed } };
+}
+
+/** What `work` says of a model's file, or why the file is not read. */
+async function withModel<T>(file: string, work: (opened: OnnxFile) => Promise<T>, unread: (reason: string) => T): Promise<T> {
   const opened = await openOnnx(file);
-  if (!opened.ok) return { kind: "not imported", reason: opened.error.message.replace(`${file}: `, "") };
+  if (!opened.ok) return unread(opened.error.message.replace(`${file}: `, ""));
   try {
-    const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
-    const imported = importWith(opened.value.model, shapes, inputs);
-    if (!imported.ok) return { kind: "not imported", reason: imported.message };
-    const { graph, weights, known } = imported.value;
-    const arrays = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, ndArray(array)]));
-    for (const name of weights) arrays[name] = await arrayOf(opened.value, name);
-    const run = graph.results.length === 0 ? {} : await runOnce(prepare, graph, arrays);
-    const fixed = Object.fromEntries([...known].map(([name, array]) => [name, ndArray(array)]));
-    return { kind: "found", arrays: { ...run, ...fixed } };
+    return await work(opened.value);
   } finally {
     await opened.value.close();
   }
@@ -61,58 +66,60 @@ async function computed(file: string, inputs: Readonly<Record<string, OnnxArray>
 export async function runOnnxModel(one: Case, root: string, prepare: Prepare): Promise<string | null> {
   const tensors = await one.tensors();
   const plain = ({ dtype, shape, data }: NdArray): OnnxArray => ({ type: dtype === "f32" ? "float" : "int64", shape, data });
-  const under = (prefix: string): Arrays =>
-    Object.fromEntries(
-      Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
-    );
-  const inputs = Object.fromEntries(Object.entries(under("input.")).map(([name, array]) => [name, plain(array)]));
-  const outcome = await computed(path.join(root, String(one.config.model_file)), inputs, prepare);
-  if (outcome.kind === "not imported") return outcome.reason;
-  for (const [name, wanted] of Object.entries(under("output."))) {
-    const problem = difference(one, `output.${name}`, outcome.arrays[name], wanted);
-    if (problem !== null) return problem;
-  }
-  return null;
+  const under = (prefix: string): [string, NdArray][] =>
+    Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : []));
+  const inputs = Object.fromEntries(under("input.").map(([name, array]) => [name, plain(array)]));
+  const compared = async (file: OnnxFile): Promise<string | null> => {
+    const outcome = await computed(file, inputs, prepare);
+    if (outcome.kind === "not imported") return outcome.reason;
+    for (const [name, wanted] of under("output.")) {
+      const problem = difference(one, `output.${name}`, outcome.arrays[name], wanted);
+      if (problem !== null) return problem;
+    }
+    return null;
+  };
+  return withModel(path.join(root, String(one.config.model_file)), compared, (reason) => reason);
 }
 
 interface NodeTest {
   readonly name: string;
   readonly op: string;
-  readonly asked_for: boolean;
   readonly rtol: number;
   readonly atol: number;
 }
 
 async function runNodeTest(folder: string, test: NodeTest, prepare: Prepare): Promise<CaseResult> {
-  const named = { case: test.name };
-  const model = path.join(folder, "model.onnx");
-  const names = await openOnnx(model);
-  const [given, outputNames] = names.ok ? [names.value.model.inputs, names.value.model.outputs] : [[], []];
-  if (names.ok) await names.value.close();
-  for (const set of readdirSync(folder).filter((name) => name.startsWith("test_data_set_"))) {
-    const read = (name: string): OnnxArray => readTensorMessage(readFileSync(path.join(folder, set, name)));
-    let inputs: Readonly<Record<string, OnnxArray>>;
-    let wanted: readonly OnnxArray[];
-    try {
-      inputs = Object.fromEntries(given.map(({ name, type }, i) => [name, meant(read(`input_${i}.pb`), type)]));
-      wanted = outputNames.map((_, i) => read(`output_${i}.pb`));
-    } catch (error) {
-      return { ...named, status: "unsupported", detail: `${test.op}: ${error instanceof Error ? error.message : String(error)}` };
+  const unsupported = (detail: string): CaseResult => ({ case: test.name, status: "unsupported", detail });
+  const unread = (reason: string): CaseResult => unsupported(`${test.op}: ${reason}`);
+  const tolerance = { rtol: test.rtol, atol: test.atol };
+  const one: Case = { name: test.name, group: "onnx", kind: "onnx_node_tests", config: {}, tolerance, tensors: async () => ({}) };
+  const sets = readdirSync(folder).filter((name) => name.startsWith("test_data_set_"));
+  if (sets.length === 0) return judged(test.name, "it has no inputs and outputs");
+  const compared = async (file: OnnxFile): Promise<CaseResult> => {
+    const { inputs: given, outputs } = file.model;
+    for (const set of sets) {
+      const read = (name: string): OnnxArray => readTensorMessage(readFileSync(path.join(folder, set, name)));
+      const inputs = Object.fromEntries(given.map(({ name, type }, i) => [name, meant(read(`input_${i}.pb`), type)]));
+      const wanted = outputs.map((_, i) => read(`output_${i}.pb`));
+      const outcome = await computed(file, inputs, prepare);
+      if (outcome.kind === "not imported") return unsupported(outcome.reason);
+      for (const [i, name] of outputs.entries()) {
+        const { shape } = wanted[i]!;
+        const found = outcome.arrays[name];
+        if (found && found.shape.join() !== shape.join())
+          return judged(test.name, `${name} is [${found.shape.join(", ")}] instead of [${shape.join(", ")}]`);
+        const problem = difference(one, name, found, ndArray(wanted[i]!));
+        if (problem !== null) return judged(test.name, problem);
+      }
     }
-    const outcome = await computed(model, inputs, prepare);
-    if (outcome.kind === "not imported") return { ...named, status: "unsupported", detail: `${test.op}: ${outcome.reason}` };
-    const tolerance = { rtol: test.rtol, atol: test.atol };
-    const one: Case = { name: test.name, group: "onnx", kind: "onnx_node_tests", config: {}, tolerance, tensors: async () => ({}) };
-    for (const [i, name] of outputNames.entries()) {
-      const array = wanted[i]!;
-      const found = outcome.arrays[name];
-      if (found && found.shape.join() !== array.shape.join())
-        return { ...named, status: "failed", detail: `${name} is [${found.shape.join(", ")}] instead of [${array.shape.join(", ")}]` };
-      const problem = difference(one, name, found, ndArray(array));
-      if (problem !== null) return { ...named, status: "failed", detail: problem };
-    }
+    return judged(test.name, null);
+  };
+  try {
+    return await withModel(path.join(folder, "model.onnx"), compared, unread);
+  } catch (error) {
+    if (error instanceof MessageProblem) return unread(error.message);
+    throw error;
   }
-  return { ...named, status: "passed", detail: "" };
 }
 
 async function* nodeTests(list: ListFile, prepare: Prepare): AsyncGenerator<CaseResult> {

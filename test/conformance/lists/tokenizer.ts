@@ -2,8 +2,8 @@ import path from "node:path";
 import { cleanText } from "../../../runtime/tokenizer/cleanText.ts";
 import { openTokenizer } from "../../../runtime/tokenizer/readTokenizer.ts";
 import type { BpeTokenizer } from "../../../runtime/tokenizer/tokenizer.ts";
-import type { CaseResult } from "../cases.ts";
-import { judged, type ListFile, type ListTable } from "../lists.ts";
+import type { ListFile, ListTable } from "../lists.ts";
+import { type CaseResult, judged } from "../result.ts";
 
 // Recorded texts and their ids.
 
