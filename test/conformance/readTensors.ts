@@ -1,24 +1,25 @@
 import type { NdArray } from "../../compiler/ir/ops/row.ts";
+import { wholeFloats } from "../../runtime/checkpoint/floats.ts";
 import { openSafetensors } from "../../runtime/checkpoint/safetensors.ts";
-import type { TensorFile } from "../../runtime/checkpoint/tensorFile.ts";
+import { gathered, type TensorFile } from "../../runtime/checkpoint/tensorFile.ts";
 
 // Tensors of recorded files, whole.
 
+/** What a file may hold besides a network's parameters. */
+export const bookkeeping = /(^|\.)(num_batches_tracked|position_ids)$/;
+
 /** A tensor's bytes in one piece. */
-export async function bytesOf(file: TensorFile, name: string): Promise<Buffer<ArrayBuffer>> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of file.read(name)) pieces.push(piece);
-  return Buffer.concat(pieces);
+export function bytesOf(file: TensorFile, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return gathered(file.read(name), file.tensors.get(name)!.bytes);
 }
 
 /** A tensor's numbers. */
 export async function arrayOf(file: TensorFile, name: string): Promise<NdArray> {
   const { dtype, shape } = file.tensors.get(name)!;
   if (dtype !== "F32" && dtype !== "I32") throw new Error(`${file.path}: ${name} is ${dtype}; recorded cases hold F32 and I32`);
-  const { buffer } = Uint8Array.from(await bytesOf(file, name));
   return dtype === "F32"
-    ? { dtype: "f32", shape, data: Float64Array.from(new Float32Array(buffer)) }
-    : { dtype: "i32", shape, data: Float64Array.from(new Int32Array(buffer)) };
+    ? { dtype: "f32", shape, data: Float64Array.from(await wholeFloats(file, name)) }
+    : { dtype: "i32", shape, data: Float64Array.from(new Int32Array((await bytesOf(file, name)).buffer)) };
 }
 
 /** All tensors of a safetensors file. */

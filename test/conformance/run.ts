@@ -1,6 +1,5 @@
 import path from "node:path";
 import { DeviceGraph } from "../../cli/deviceGraph.ts";
-import { bookkeeping } from "../../cli/weights/layouts.ts";
 import { vjp } from "../../compiler/autodiff.ts";
 import { elaborateFunction, type FunctionArgument } from "../../compiler/elaborate/index.ts";
 import { uniformArrays } from "../../compiler/elaborate/testing.ts";
@@ -15,6 +14,7 @@ import { renderDiagnostics } from "../../dsl/render.ts";
 import { diskHost, packageRoot, type SourceHost } from "../../dsl/source.ts";
 import type { OpenedDevice } from "../../runtime/device/openDevice.ts";
 import { type Case, difference } from "./case.ts";
+import { bookkeeping } from "./readTensors.ts";
 import type { Written } from "./written.ts";
 
 // Runs one case: writes its program, checks, elaborates and differentiates it, runs the graph, by its meaning or on a device, and compares every recorded output and

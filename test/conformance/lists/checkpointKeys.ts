@@ -2,6 +2,7 @@ import { bindingsOf } from "../../../cli/weights/bindings.ts";
 import { type Network, network, parts } from "../../../cli/weights/layouts.ts";
 import type { PlanFileKey } from "../../../compiler/plan/plan.ts";
 import type { ListFile, ListTable } from "../lists.ts";
+import { bookkeeping } from "../readTensors.ts";
 import { type CaseResult, judged } from "../result.ts";
 
 // Recorded names and shapes of published checkpoints: some network with one of its `keys` blocks must have a tensor of the right shape for every
@@ -18,9 +19,6 @@ const networks: readonly Network[] = [
   ]),
   network("resnet_face", "ResNetFace", "m(zeros([n: 1, c: 1, h: 128, w: 128]))", ["arcface_grey"]),
 ];
-
-/** What a file may hold besides a network's parameters. */
-const bookkeeping = /(^|\.)(num_batches_tracked|position_ids)$/;
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 

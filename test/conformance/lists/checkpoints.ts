@@ -40,7 +40,7 @@ async function compared(file: TensorFile, recorded: Recorded, folder: string): P
   try {
     for (const name of expected.value.tensors.keys()) {
       const found = file.tensors.has(prefix + name) ? await bytesOf(file, prefix + name) : null;
-      if (found === null || !found.equals(await bytesOf(expected.value, name))) return `${name} differs`;
+      if (found === null || Buffer.compare(found, await bytesOf(expected.value, name)) !== 0) return `${name} differs`;
     }
     return null;
   } finally {
