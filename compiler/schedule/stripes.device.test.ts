@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DeviceGraph } from "../../cli/deviceGraph.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
-import { Builder } from "../ir/builder.ts";
-import type { NdArray } from "../ir/ops/row.ts";
-import type { Graph } from "../ir/value.ts";
 import { evaluate } from "../reference/evaluate.ts";
+import { productOf } from "./stripes.testing.ts";
 
 let opened: OpenedDevice;
 beforeAll(async () => {
@@ -14,11 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => opened?.close());
 
-const wave = (shape: readonly number[], stride: number, dtype: "f32" | "f16" = "f32"): NdArray => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return { dtype, shape, data: Float64Array.from({ length: size }, (_, i) => (((i * stride) % 61) - 30) / 32) };
-};
-
 // On adapters whose operands lie in textures, stripes are in the plan; elsewhere the same product is read from buffers.
 test.each([
   [45, 520, 1088, "f32"],
@@ -27,11 +20,7 @@ test.each([
 ] as const)(
   "%i rows by a matrix of %i by %i %s are the f64 meaning",
   async (rows, k, columns, dtype) => {
-    const b = new Builder();
-    const weights = b.input("w", [k, columns], { dtype });
-    const y = b.matmul(b.input("x", [rows, k]), dtype === "f16" ? b.cast(weights, "f32") : weights);
-    const graph: Graph = { name: "product", results: [{ name: "y", value: y }] };
-    const inputs = { x: wave([rows, k], 7), w: wave([k, columns], 11, dtype) };
+    const { graph, inputs } = productOf(rows, k, columns, dtype);
     const expected = evaluate(graph, inputs).y!.data;
     const device = await DeviceGraph.create(opened, graph, []);
     for (let run = 0; run < 2; run++) {
