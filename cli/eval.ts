@@ -15,8 +15,7 @@ import {
   tokenizerFor,
   type WalkProgram,
 } from "./job.ts";
-import { sourceOf, writeEvaluation, writeRunReport } from "./run.ts";
-import { surgeonFor } from "./surgeon.ts";
+import { modelSources, sourceOf, writeEvaluation, writeRunReport } from "./run.ts";
 import { meansOf, walkOn, walkText } from "./walkRun.ts";
 
 // `adac eval FILE`: runs the evaluate blocks of a file on what was trained before, and renews the report of that run. Exit status as `adac run`.
@@ -82,19 +81,16 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
     }
     const tokenizer = await tokenizerFor(vocabulary, [...chosen, ...walks]);
     if (!tokenizer.ok) return problem(tokenizer.error);
+    const faces = request.faces === undefined ? null : faceFinder(request.faces);
+    if (faces?.ok === false) return problem(faces.error);
+    const sources = modelSources(request.file, overrides, folders, out);
     // Evaluations of one run share its report.
     const byFolder = new Map<string, EvaluationOfRun[]>();
     const blockOf = new Map<string, string>();
     for (const plan of chosen) {
       const place = await folderOf(plan, folders, out);
       if (!place.ok) return problem(place.error);
-      const result = await evaluateOn(
-        opened,
-        plan,
-        { find: (from) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) },
-        streams,
-        tokenizer.value,
-      );
+      const result = await evaluateOn(opened, plan, sources(plan), streams, tokenizer.value);
       if (!result.ok) return problem(result.problem);
       if (!request.json) streams.out.write(evaluationText(plan.program.name, result.value.evaluation));
       const written = await writeEvaluation(place.value, plan, result.value);
@@ -103,17 +99,14 @@ export async function evalCommand(request: EvalRequest, compile: CompileFile): P
       blockOf.set(place.value, blockNames(plan)[0] ?? "");
     }
     const metrics: Record<string, number> = {};
-    const faces = request.faces === undefined ? null : faceFinder(request.faces);
-    if (faces?.ok === false) return problem(faces.error);
     for (const plan of walks) {
       const place = await folderOf(plan, folders, out);
       if (!place.ok) return problem(place.error);
-      const sources = { find: (from: string) => sourceOf(from, folders, out), surgeon: surgeonFor(request.file, overrides, plan) };
       const walked = await walkOn(opened, plan, {
         file: request.file,
         overrides,
         folder: place.value,
-        sources,
+        sources: sources(plan),
         streams,
         tokenizer: tokenizer.value,
         faces: faces?.value,

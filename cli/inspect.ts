@@ -1,7 +1,8 @@
 import { findCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
-import { type Checked, good, realFiles } from "../runtime/checkpoint/files.ts";
+import { type Checked, good, isFolder, realFiles } from "../runtime/checkpoint/files.ts";
 import { openTensorFile } from "../runtime/checkpoint/open.ts";
 import { elementsOf, type TensorEntry, type TensorFile } from "../runtime/checkpoint/tensorFile.ts";
+import { bytes } from "./figures.ts";
 import { problemText, processStreams, type Streams } from "./job.ts";
 
 // `adac inspect FILE`: the tensors of a file of any format that is read, from its header alone. A folder is a run or a checkpoint of ours.
@@ -15,26 +16,19 @@ export interface InspectRequest {
 }
 
 async function filesOf(path: string): Promise<Checked<readonly string[]>> {
-  const isFolder = await realFiles.stat(path).then(
-    (facts) => facts.isDirectory(),
-    () => false,
-  );
-  if (!isFolder) return good([path]);
+  if (!(await isFolder(realFiles, path))) return good([path]);
   const folder = await findCheckpoint(path);
   return folder.ok ? good(["model.safetensors", "optimizer.safetensors"].map((name) => `${folder.value}/${name}`)) : folder;
 }
-
-const sizeText = (bytes: number): string =>
-  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`;
 
 function listing(file: TensorFile, shown: readonly TensorEntry[]): string {
   const width = Math.max(0, ...shown.map((entry) => entry.name.length));
   const rows = shown.map((entry) => `${entry.name.padEnd(width)}  ${entry.dtype.padEnd(4)}  [${entry.shape.join(", ")}]\n`);
   const types = [...new Set(shown.map((entry) => entry.dtype))].sort();
   const elements = shown.reduce((sum, entry) => sum + elementsOf(entry.shape), 0);
-  const bytes = shown.reduce((sum, entry) => sum + entry.bytes, 0);
+  const size = shown.reduce((sum, entry) => sum + entry.bytes, 0);
   const facts = [...file.metadata].map(([key, value]) => `${key}: ${value.length > 100 ? `${value.slice(0, 100)}…` : value}\n`);
-  return `${file.path}: ${file.format}\n${facts.join("")}${rows.join("")}${shown.length} tensors, ${elements} numbers (${types.join(", ")}), ${sizeText(bytes)}\n`;
+  return `${file.path}: ${file.format}\n${facts.join("")}${rows.join("")}${shown.length} tensors, ${elements} numbers (${types.join(", ")}), ${bytes(size)}\n`;
 }
 
 /** Prints what files hold; gives the exit status. */

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { EvaluatePlan, Plan, TrainPlan, WalkPlan } from "../compiler/plan/plan.ts";
 import type { Tokenizer } from "../compiler/plan/prompt.ts";
 import { loadHostModule } from "../dsl/host/run.ts";
+import { type Checked, fail, good } from "../runtime/checkpoint/files.ts";
 import type { CallHost, DatasetProblem } from "../runtime/dataset/index.ts";
 import type { AdapterFacts, OpenedDevice } from "../runtime/device/openDevice.ts";
 import { createSession } from "../runtime/execute/session.ts";
@@ -17,6 +18,7 @@ import { openDataset } from "../runtime/train/sources.ts";
 export type TrainProgram = Plan & { readonly program: TrainPlan };
 export type EvaluateProgram = Plan & { readonly program: EvaluatePlan };
 export type WalkProgram = Plan & { readonly program: WalkPlan };
+export type BlockProgram = TrainProgram | EvaluateProgram | WalkProgram;
 
 export interface CompileRequest {
   readonly file: string;
@@ -61,20 +63,15 @@ export function problemNotes(note: (text: string) => void): (problem: DatasetPro
 }
 
 /** The tokenizer that programs ask for: none where no prompt is; a prompt without one is a problem before anything is run. */
-export async function tokenizerFor(
-  path: string | undefined,
-  plans: readonly (TrainProgram | EvaluateProgram | WalkProgram)[],
-): Promise<{ readonly ok: true; readonly value: Tokenizer | undefined } | { readonly ok: false; readonly error: Problem }> {
+export async function tokenizerFor(path: string | undefined, plans: readonly BlockProgram[]): Promise<Checked<Tokenizer | undefined>> {
   const asking = plans.find(({ program }) => (program.prompts ?? []).length > 0);
-  if (asking === undefined) return { ok: true, value: undefined };
+  if (asking === undefined) return good(undefined);
   if (path !== undefined) return openTokenizer(path);
-  return {
-    ok: false,
-    error: {
-      message: `${asking.program.name} has prompts, and there is no tokenizer`,
-      help: "say where the text model's vocabulary lies: --tokenizer DIR, a folder with merges.txt and vocab.json, or the merges as published (.txt.gz)",
-    },
-  };
+  return fail(
+    "missing",
+    `${asking.program.name} has prompts, and there is no tokenizer`,
+    "say where the text model's vocabulary lies: --tokenizer DIR, a folder with merges.txt and vocab.json, or the merges as published (.txt.gz)",
+  );
 }
 
 /** Calls a function of the project's TypeScript for an item of a data set. */

@@ -10,10 +10,10 @@ import { sliceOf } from "../dsl/slice.ts";
 import { type CompiledBlock, type CompiledFile, placesIn } from "./compileFile.ts";
 import { hashOfCompiler, hashOfTexts, type PlanCache } from "./planCache.ts";
 
-// What of a compilation can be taken from the cache, in three sizes: a whole file whose sources are byte for byte the ones they were is not even read
-// by the compiler; otherwise each block whose slice of the program has the words that it had; of a block that has changed, each leg (a way through
-// a step, the start, the update) whose graph is the one it was. Places in a kept plan are numbers of words
-// of the slice, since lines move; they become places of the present text when it is taken out.
+// What of a compilation can be taken from the cache, in three sizes: a whole file whose sources are byte for byte the ones they were is not
+// even read by the compiler; otherwise each block whose slice of the program has the words that it had; of a block that has changed, each leg
+// (a way through a step, the start, the update) whose graph is the one it was. Places in a kept plan are numbers of words of the slice, since
+// lines move; they become places of the present text when it is taken out.
 
 export interface KeptRequest {
   readonly file: string;

@@ -20,6 +20,7 @@ import { openDatasets } from "../runtime/train/sources.ts";
 import { metricsFileName, type TrainOutcome, train } from "../runtime/train/trainer.ts";
 import { type FaceFinder, faceFinder } from "./faceFinder.ts";
 import {
+  type BlockProgram,
   type CompileFile,
   callProject,
   type EvaluateProgram,
@@ -107,6 +108,7 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
     if (!tokenizer.ok) return problem(tokenizer.error);
     const faces = request.faces === undefined ? null : faceFinder(request.faces);
     if (faces?.ok === false) return problem(faces.error);
+    const folders = new Map<string, string>();
     const job: Job = {
       request,
       streams,
@@ -116,7 +118,8 @@ export async function runCommand(request: RunRequest, compile: CompileFile): Pro
       tokenizer: tokenizer.value,
       faces: faces?.value,
       signal: stop.signal,
-      folders: new Map(),
+      folders,
+      sources: modelSources(request.file, overrides, folders, request.out ?? "runs"),
       resumed: resumed?.value ?? null,
     };
     for (const [i, plan] of trains.entries()) {
@@ -147,6 +150,7 @@ interface Job {
   readonly signal: AbortSignal;
   /** Run folders made so far, by train block. */
   readonly folders: Map<string, string>;
+  readonly sources: ReturnType<typeof modelSources>;
   readonly resumed: Resumed | null;
 }
 
@@ -238,7 +242,7 @@ async function runBlock(
   const measured: EvaluationOfRun[] = [];
   if (outcome.kind === "finished")
     for (const evaluation of evaluations) {
-      const result = await evaluateOn(opened, evaluation, modelSources(job, evaluation), streams, job.tokenizer, job.signal);
+      const result = await evaluateOn(opened, evaluation, job.sources(evaluation), streams, job.tokenizer, job.signal);
       if (!result.ok) return failed(result.problem);
       streams.out.write(evaluationText(evaluation.program.name, result.value.evaluation));
       const written = await writeEvaluation(folder, evaluation, result.value);
@@ -247,12 +251,11 @@ async function runBlock(
     }
   if (outcome.kind === "finished")
     for (const walk of walks) {
-      const sources = modelSources(job, walk);
       const options = {
         file: request.file,
         overrides: job.overrides,
         folder,
-        sources,
+        sources: job.sources(walk),
         streams,
         signal: job.signal,
         tokenizer: job.tokenizer,
@@ -314,7 +317,7 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
       folder,
       progress,
       signal: job.signal,
-      prepare: () => loadModels(session, program, modelSources(job, plan)),
+      prepare: () => loadModels(session, program, job.sources(plan)),
       ...(resume === null ? {} : { resume: resume.value }),
       ...(job.tokenizer === undefined ? {} : { tokenizer: job.tokenizer }),
       ...(request.steps === undefined ? {} : { steps: request.steps }),
@@ -337,12 +340,15 @@ async function trainBlock(job: Job, plan: TrainProgram, folder: string): Promise
   }
 }
 
-/** Where the models of a block come from, and who fits them to it. */
-function modelSources({ request, folders, overrides }: Job, plan: TrainProgram | EvaluateProgram | WalkProgram): ModelSources {
-  return {
-    find: (from) => sourceOf(from, folders, request.out ?? "runs"),
-    surgeon: surgeonFor(request.file, overrides, plan),
-  };
+/** Where the models of a block come from, and who fits them to it. `folders` are the runs made or named so far, by block. */
+export function modelSources(
+  file: string,
+  overrides: Readonly<Record<string, string>>,
+  folders: ReadonlyMap<string, string>,
+  out: string,
+): (plan: BlockProgram) => ModelSources {
+  const find = (from: string) => sourceOf(from, folders, out);
+  return (plan) => ({ find, surgeon: surgeonFor(file, overrides, plan) });
 }
 
 /** Where the source of a model lies: a run of this command, else the latest run of that block, else a path. */

@@ -5,14 +5,10 @@ import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { fail, good } from "../runtime/checkpoint/files.ts";
 import type { Surgeon } from "../runtime/train/surgery.ts";
 import { checkFile, placesIn } from "./compileFile.ts";
-import type { EvaluateProgram, TrainProgram, WalkProgram } from "./job.ts";
+import type { BlockProgram } from "./job.ts";
 
 /** Compiles the surgeries of a block, each when a file's header says what it has to work on. */
-export function surgeonFor(
-  file: string,
-  overrides: Readonly<Record<string, string>>,
-  plan: TrainProgram | EvaluateProgram | WalkProgram,
-): Surgeon {
+export function surgeonFor(file: string, overrides: Readonly<Record<string, string>>, plan: BlockProgram): Surgeon {
   const { program, target } = plan;
   return (model, shapes) => {
     const read = checkFile({ file, overrides });

@@ -11,8 +11,8 @@ import {
 } from "../compiler/elaborate/index.ts";
 import { TooLarge } from "../compiler/memory/windows.ts";
 import type { Tokenizer } from "../compiler/plan/prompt.ts";
-import { statistics } from "../compiler/plan/statistics.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
+import type { Checked } from "../runtime/checkpoint/files.ts";
 import type { OpenedDevice } from "../runtime/device/openDevice.ts";
 import { RuntimeFailure } from "../runtime/execute/failure.ts";
 import { createSession, type Session } from "../runtime/execute/session.ts";
@@ -20,7 +20,7 @@ import { loadModels, type ModelSources } from "../runtime/train/models.ts";
 import { promptInput } from "../runtime/train/prompts.ts";
 import { listFolders, readLines } from "../runtime/walk/files.ts";
 import { picturesOf, readPicture, writePicture } from "../runtime/walk/pictures.ts";
-import { type Measured, writeReportFiles } from "../runtime/walk/report.ts";
+import { type Measured, type ReportRow, reportRows, writeReportFiles } from "../runtime/walk/report.ts";
 import { type CheckedFile, checkFile, placesIn } from "./compileFile.ts";
 import type { FaceFinder } from "./faceFinder.ts";
 import type { Problem, Streams, WalkProgram } from "./job.ts";
@@ -247,26 +247,25 @@ class WalkDriver {
   }
 }
 
-function need<T>(checked: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Problem }): T {
-  if (!checked.ok) throw new Stopped({ message: checked.error.message, help: checked.error.help });
+function need<T>(checked: Checked<T>): T {
+  if (!checked.ok) throw new Stopped(checked.error);
   return checked.value;
 }
 
+/** One row for each measure over everything, in the order of first sight. */
+const overall = (measured: readonly Measured[]): readonly ReportRow[] =>
+  reportRows({ statistics: ["mean", "ci95", "count"], by: ["metric"], files: [] }, measured);
+
 /** The means over everything, by the names of the measures. */
 export function meansOf({ measured }: Walked): Record<string, number> {
-  return Object.fromEntries([...byName(measured)].map(([name, values]) => [name, statistics.mean!(values)]));
-}
-function byName(measured: readonly Measured[]): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  for (const { name, value } of measured) groups.set(name, [...(groups.get(name) ?? []), value]);
-  return groups;
+  return Object.fromEntries(overall(measured).map(({ keys, values }) => [keys[0]!, values[0]!]));
 }
 
 /** `celebrities: clip_text 0.2512 ± 0.0031 (96)`, one line for each measure over everything. */
 export function walkText(name: string, { measured, pictures, files }: Walked): string {
-  const lines = [...byName(measured)].map(([metric, values]) => {
-    const range = values.length < 2 ? "" : ` ± ${statistics.ci95!(values).toFixed(4)}`;
-    return `${name}: ${metric} ${statistics.mean!(values).toFixed(4)}${range} (${values.length})\n`;
+  const lines = overall(measured).map(({ keys: [metric], values }) => {
+    const [mean, ci95, count] = values as readonly [number, number, number];
+    return `${name}: ${metric} ${mean.toFixed(4)}${count < 2 ? "" : ` ± ${ci95.toFixed(4)}`} (${count})\n`;
   });
   const made = pictures === 0 ? "" : `${name}: ${pictures} picture${pictures === 1 ? "" : "s"} written\n`;
   return `${lines.join("")}${made}${files.map((file) => `report: ${file}\n`).join("")}`;

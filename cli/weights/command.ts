@@ -1,5 +1,6 @@
 import { Command, type CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Checked } from "../../runtime/checkpoint/files.ts";
+import { bytes as sizeText } from "../figures.ts";
 import { problemText } from "../job.ts";
 import { averageWeights } from "./average.ts";
 import { convertedText, convertWeights } from "./convert.ts";
@@ -10,8 +11,6 @@ import type { FloatType } from "./sources.ts";
 
 // `adac weights`: the words of the tools for checkpoints. Every tool reads any format and writes safetensors, whole or not at all. Exit status 0
 // done, 1 something is wrong (for `diff`: the files differ), 2 wrong usage.
-
-const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** Prints what came of a tool. */
 function ended<T>(result: Checked<T>, text: (value: T) => string): void {

@@ -1,7 +1,8 @@
-import { join } from "node:path";
-import { type Checked, fail, good, realFiles, writeError } from "../../runtime/checkpoint/files.ts";
+import { dirname, join } from "node:path";
+import { type Checked, fail, good, isFolder, realFiles, writeError } from "../../runtime/checkpoint/files.ts";
 import type { TensorSource } from "../../runtime/checkpoint/safetensors.ts";
 import type { TensorFile } from "../../runtime/checkpoint/tensorFile.ts";
+import { bytes as sizeText } from "../figures.ts";
 import type { Layout, PartName } from "./layouts.ts";
 import { conversionOf, type FoundPart, findPart, partNames } from "./parts.ts";
 import { type FloatType, some, sourceOf, unwrapped, withFiles, writeTensors } from "./sources.ts";
@@ -32,15 +33,10 @@ const partFiles: Readonly<Record<PartName, string>> = {
 const partOrder: readonly PartName[] = ["unet", "vae", "text"];
 
 async function pathsOf(from: string): Promise<Checked<readonly string[]>> {
-  const isThere = (path: string) =>
-    realFiles.stat(path).then(
-      (facts) => facts,
-      () => null,
-    );
-  const facts = await isThere(from);
-  if (facts === null || !facts.isDirectory()) return good([from]);
+  if (!(await isFolder(realFiles, from))) return good([from]);
   const paths: string[] = [];
-  for (const part of partOrder) if ((await isThere(join(from, partFiles[part]))) !== null) paths.push(join(from, partFiles[part]));
+  for (const part of partOrder)
+    if ((await isFolder(realFiles, join(from, partFiles[part]))) !== null) paths.push(join(from, partFiles[part]));
   return paths.length > 0
     ? good(paths)
     : fail("missing", `${from} holds no part of a model`, `it should hold ${Object.values(partFiles).join(", ")}`);
@@ -67,7 +63,7 @@ async function relaid(files: readonly TensorFile[], out: string, layout: Layout,
     const hit = tried.find(({ part }) => part.ok);
     if (hit?.part.ok) found.push({ file: hit.file, part: hit.part.value });
     // A part that is there in pieces is an error; one that is not there at all is not.
-    else for (const { part } of tried) if (!part.ok && !/ holds no /.test(part.error.message)) return part;
+    else for (const { part } of tried) if (!part.ok && part.error.kind !== "missing") return part;
   }
   if (found.length === 0)
     return fail("missing tensor", `${files[0]!.path} holds no part of Stable Diffusion`, "`adac inspect` lists what it holds");
@@ -89,7 +85,7 @@ async function relaid(files: readonly TensorFile[], out: string, layout: Layout,
   for (const { path, sources } of outputs) {
     if (layout === "diffusers") {
       try {
-        await realFiles.mkdir(join(path, ".."), { recursive: true });
+        await realFiles.mkdir(dirname(path), { recursive: true });
       } catch (error) {
         return writeError("the checkpoint", path, error);
       }
@@ -112,7 +108,7 @@ function ofRank(shape: readonly number[], rank: number): readonly number[] {
 
 /** What was done, for people. */
 export function convertedText({ written, left }: Converted): string {
-  const rows = written.map(({ path, bytes }) => `${path}: ${(bytes / 1e6).toFixed(1)} MB\n`).join("");
+  const rows = written.map(({ path, bytes }) => `${path}: ${sizeText(bytes)}\n`).join("");
   return left.length === 0
     ? rows
     : `${rows}${left.length} tensors belong to none of ${Object.values(partNames).join(", ")} and were left out: ${some(left)}\n`;

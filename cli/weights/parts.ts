@@ -77,7 +77,7 @@ export function findPart(file: TensorFile, { part, places }: Conversion): Checke
     if (closest === null || count > closest.count) closest = { missing, count };
   }
   const { missing, count } = closest!;
-  if (count === 0) return fail("missing tensor", `${file.path} holds no ${partNames[part]}`, "`adac inspect` lists what it holds");
+  if (count === 0) return fail("missing", `${file.path} holds no ${partNames[part]}`, "`adac inspect` lists what it holds");
   const near = nearest(missing[0]!, file.tensors.keys());
   return fail(
     "missing tensor",

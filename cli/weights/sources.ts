@@ -1,4 +1,4 @@
-import { halfBits } from "../../compiler/plan/half.ts";
+import { toHalves } from "../../compiler/plan/half.ts";
 import { type Checked, codeOf, fail, good, realFiles, writeError } from "../../runtime/checkpoint/files.ts";
 import { floatTypes, readFloats } from "../../runtime/checkpoint/floats.ts";
 import { openTensorFile } from "../../runtime/checkpoint/open.ts";
@@ -11,12 +11,8 @@ import { countProgress } from "../progressCount.ts";
 
 export type FloatType = "F16" | "F32";
 
-/** f16 bytes of numbers. */
-export function halvesOf(values: ArrayLike<number>): Uint8Array {
-  const halves = new Uint16Array(values.length);
-  for (let i = 0; i < halves.length; i++) halves[i] = halfBits(values[i]!);
-  return new Uint8Array(halves.buffer);
-}
+/** f16 bytes of numbers, without what fills up the memory of a device. */
+export const halvesOf = (values: ArrayLike<number>): Uint8Array => new Uint8Array(toHalves(values).buffer, 0, 2 * values.length);
 /** The numbers of f32 bytes, wherever these lie. */
 export const floatsOf = (piece: Uint8Array): Float32Array =>
   piece.byteOffset % 4 === 0

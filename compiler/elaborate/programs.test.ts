@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { graphValues } from "../ir/walk.ts";
+import { nothingKnown } from "../plan/host.ts";
 import { promptArrays, type Tokenizer } from "../plan/prompt.ts";
 import { elaborateFunction, elaborateTrain } from "./index.ts";
 import { firstStep, programOf, render, run } from "./testing.ts";
@@ -122,11 +123,8 @@ step fit(face: faces) {
     expect(error).toBe("");
     const [p, q] = program!.prompts;
     const known = {
+      ...nothingKnown,
       field: (_: string, at: number) => ["ann lee", "bo"][at]!,
-      read: () => undefined,
-      holds: () => false,
-      row: () => 0,
-      taken: () => undefined,
     };
     const made = promptArrays(p!, { ...firstStep, known }, letters);
     if (!made.ok) throw new Error(made.text);

@@ -4,7 +4,7 @@ import { printValue } from "../ir/print.ts";
 import type { Graph, Value } from "../ir/value.ts";
 import { graphInputs, graphValues, rebuild, topologicalOrder } from "../ir/walk.ts";
 import { evaluateHost, type HostValue } from "../plan/evalHost.ts";
-import type { HostExpr, HostKnowledge } from "../plan/host.ts";
+import { type HostExpr, type HostKnowledge, nothingKnown } from "../plan/host.ts";
 import { streamKey } from "../plan/philox.ts";
 import type { PromptPiece } from "../plan/plan.ts";
 import { evaluateValues } from "../reference/evaluate.ts";
@@ -46,11 +46,8 @@ export class WalkState {
   #leaves = 0;
   /** What the values of this turn stand for. */
   readonly knowledge: HostKnowledge = {
+    ...nothingKnown,
     field: (name, at) => (name === "#" ? this.#values[at] : undefined),
-    read: () => undefined,
-    holds: () => false,
-    row: () => 0,
-    taken: () => undefined,
   };
   /** What sets one turn's draws apart from another's. */
   turn: HostExpr = { kind: "number", value: 0 };

@@ -128,6 +128,15 @@ export interface HostKnowledge {
   readonly taken: (table: string, key: string, field: string, present: boolean) => number | boolean | string | undefined;
 }
 
+/** Where there is no batch, no read and no table. */
+export const nothingKnown: HostKnowledge = {
+  field: () => undefined,
+  read: () => undefined,
+  holds: () => false,
+  row: () => 0,
+  taken: () => undefined,
+};
+
 /** One element of the per-step uniform buffer. u32 and i32 are stored as bits. */
 export interface UniformDecl {
   readonly name: string;

@@ -46,6 +46,15 @@ export function codeOf(error: unknown): string {
 }
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Whether there is a folder at a path; null where there is nothing. */
+export async function isFolder(files: Files, path: string): Promise<boolean | null> {
+  try {
+    return (await files.stat(path)).isDirectory();
+  } catch {
+    return null;
+  }
+}
+
 /** A failed read as an error. */
 export function readError(path: string, error: unknown): { readonly ok: false; readonly error: CheckpointError } {
   switch (codeOf(error)) {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import type { HostEnvironment, ItemFact } from "../../compiler/plan/host.ts";
+import { type HostEnvironment, type ItemFact, nothingKnown } from "../../compiler/plan/host.ts";
 import { codeOf } from "../checkpoint/files.ts";
 import { type DatasetError, type DatasetItem, systemReasons } from "./folder.ts";
 
@@ -42,14 +42,7 @@ export class ItemFacts {
       microStep: place,
       update: 0,
       progress: 0,
-      known: {
-        item: (fact, args, type) => this.#fact(item, place, fact, args, type),
-        field: () => undefined,
-        read: () => undefined,
-        holds: () => false,
-        row: () => 0,
-        taken: () => undefined,
-      },
+      known: { ...nothingKnown, item: (fact, args, type) => this.#fact(item, place, fact, args, type) },
     };
   }
 

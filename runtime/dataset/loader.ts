@@ -1,6 +1,6 @@
-// Batches of a data set. In: items, fields, batch size, seed, order. Out: batch number -> tensors on the host. Which items a batch shows, and what
-// is drawn for them, is a pure function of its number, so that resuming needs nothing but a number; decoding runs ahead of the number asked for. A broken picture is named,
-// counted and replaced by the next good one of its subject, or ends the run, as the data set says.
+// Batches of a data set. In: items, fields, batch size, seed, order. Out: batch number -> tensors on the host. Which items a batch shows, and
+// what is drawn for them, is a pure function of its number, so that resuming needs nothing but a number; decoding runs ahead of the number
+// asked for. A broken picture is named, counted and replaced by the next good one of its subject, or ends the run, as the data set says.
 import { evaluateHost } from "../../compiler/plan/evalHost.ts";
 import type { HostEnvironment, HostExpr } from "../../compiler/plan/host.ts";
 import type { PictureStep, PlanField, PlanOrder } from "../../compiler/plan/plan.ts";

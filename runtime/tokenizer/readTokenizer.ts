@@ -15,24 +15,26 @@ const help = "give a folder with merges.txt and vocab.json, or bpe_simple_vocab_
 
 /** Opens the tokenizer that lies at a path. */
 export async function openTokenizer(path: string, files: Files = realFiles): Promise<Checked<BpeTokenizer>> {
-  let entries: readonly string[] | null;
+  const isOne = Object.values(names).some((name) => name === basename(path));
+  /** What lies in the folder, or beside one of its files. */
+  let folder: string | null;
+  let entries: readonly string[];
   try {
-    entries = (await files.stat(path)).isDirectory() ? await files.readdir(path) : null;
+    folder = (await files.stat(path)).isDirectory() ? path : isOne ? dirname(path) : null;
+    entries = folder === null ? [] : await files.readdir(folder);
   } catch (error) {
     return codeOf(error) === "ENOENT" ? fail("missing", `there is no tokenizer at ${path}`, help) : readError(path, error);
   }
-  if (entries !== null && !entries.includes(names.merges)) return fail("missing", `the folder ${path} holds no ${names.merges}`, help);
-  const folder = entries === null ? dirname(path) : path;
-  const isOne = entries !== null || Object.values(names).some((name) => name === basename(path));
-  const beside = isOne ? (entries ?? (await files.readdir(folder))) : [];
-  const mergesFile = isOne ? join(folder, names.merges) : path;
+  if (folder !== null && !entries.includes(names.merges)) return fail("missing", `the folder ${folder} holds no ${names.merges}`, help);
+  const at = (name: string): string => join(folder ?? "", name);
+  const mergesFile = folder === null ? path : at(names.merges);
   const merges = await readMerges(mergesFile, files);
   if (!merges.ok) return merges;
-  const ids = beside.includes(names.ids) ? await readIds(join(folder, names.ids), files) : good(null);
+  const ids = entries.includes(names.ids) ? await readIds(at(names.ids), files) : good(null);
   if (!ids.ok) return ids;
-  const added = beside.includes(names.added) ? await readIds(join(folder, names.added), files) : good(new Map<string, number>());
+  const added = entries.includes(names.added) ? await readIds(at(names.added), files) : good(new Map<string, number>());
   if (!added.ok) return added;
-  const vocabulary = makeVocabulary(ids.value === null ? mergesFile : join(folder, names.ids), merges.value, ids.value, added.value);
+  const vocabulary = makeVocabulary(ids.value === null ? mergesFile : at(names.ids), merges.value, ids.value, added.value);
   return vocabulary.ok ? good(createTokenizer(vocabulary.value)) : vocabulary;
 }
 

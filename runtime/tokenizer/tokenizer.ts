@@ -17,6 +17,18 @@ export interface BpeTokenizer extends Tokenizer {
   readonly prompt: (text: string, length: number, pad?: number) => number[];
 }
 
+/** Symbols with each pair of neighbours `left right` as one. */
+export function withMerged(symbols: readonly string[], left: string, right: string): readonly string[] {
+  const next: string[] = [];
+  for (let i = 0; i < symbols.length; i++) {
+    if (symbols[i] === left && symbols[i + 1] === right) {
+      next.push(left + right);
+      i++;
+    } else next.push(symbols[i]!);
+  }
+  return next;
+}
+
 /** The symbols of a word after all merges. */
 function mergeSymbols(start: readonly string[], ranks: ReadonlyMap<string, number>): readonly string[] {
   let symbols = start;
@@ -31,15 +43,7 @@ function mergeSymbols(start: readonly string[], ranks: ReadonlyMap<string, numbe
       }
     }
     if (at < 0) break;
-    const [left, right] = [symbols[at]!, symbols[at + 1]!];
-    const next: string[] = [];
-    for (let i = 0; i < symbols.length; i++) {
-      if (symbols[i] === left && symbols[i + 1] === right) {
-        next.push(left + right);
-        i++;
-      } else next.push(symbols[i]!);
-    }
-    symbols = next;
+    symbols = withMerged(symbols, symbols[at]!, symbols[at + 1]!);
   }
   return symbols;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Checked, type Files, good, realFiles, replaceFile, writeError } from "../checkpoint/files.ts";
 import { cleanText } from "./cleanText.ts";
-import { symbolsOf, wordsOf } from "./tokenizer.ts";
+import { symbolsOf, withMerged, wordsOf } from "./tokenizer.ts";
 import { idsOfMerges, type Merge } from "./vocabulary.ts";
 
 // Learns a small vocabulary from texts: the pair of neighbours that is most frequent becomes a symbol, again and again. Among equals the pair
@@ -49,14 +49,7 @@ export function learnMerges(texts: Iterable<string>, most: number): Merge[] {
     merges.push([left, right]);
     for (const word of places.get(best) ?? []) {
       add(word, -1);
-      const next: string[] = [];
-      for (let i = 0; i < word.symbols.length; i++) {
-        if (word.symbols[i] === left && word.symbols[i + 1] === right) {
-          next.push(left + right);
-          i++;
-        } else next.push(word.symbols[i]!);
-      }
-      word.symbols = next;
+      word.symbols = withMerged(word.symbols, left, right);
       add(word, 1);
     }
     pairs.delete(best);

@@ -1,4 +1,4 @@
-import type { HostEnvironment } from "../../compiler/plan/host.ts";
+import { type HostEnvironment, nothingKnown } from "../../compiler/plan/host.ts";
 import type { EvaluatePlan } from "../../compiler/plan/plan.ts";
 import type { Tokenizer } from "../../compiler/plan/prompt.ts";
 import type { DatasetError } from "../dataset/folder.ts";
@@ -106,11 +106,8 @@ function environmentOf({ seed, dataset }: EvaluatePlan, index: number, batch: Ba
     update: index,
     progress: 0,
     known: {
+      ...nothingKnown,
       field: (field, at) => (field.startsWith(prefix) ? batch?.fields[field.slice(prefix.length)]?.[at] : undefined),
-      read: () => undefined,
-      holds: () => false,
-      row: () => 0,
-      taken: () => undefined,
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { EvaluatePlan, PlanModel, StoredTensor, TrainPlan, WalkPlan } from "../../compiler/plan/plan.ts";
 import { bindModel } from "../checkpoint/binding.ts";
 import { findCheckpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
-import { type Checked, fail, good, realFiles } from "../checkpoint/files.ts";
+import { type Checked, fail, good, isFolder, realFiles } from "../checkpoint/files.ts";
 import { readFloats } from "../checkpoint/floats.ts";
 import { openTensorFile } from "../checkpoint/open.ts";
 import { Refused, type TensorFile } from "../checkpoint/tensorFile.ts";
@@ -59,11 +59,7 @@ async function loadFrom(
 ): Promise<Checked<number>> {
   const { name } = model;
   const wanted = stored.filter((tensor) => tensor.role !== "optimizer" && tensor.key.startsWith(`${name}.`));
-  const isFolder = await realFiles.stat(source).then(
-    (facts) => facts.isDirectory(),
-    () => !/\.\w+$/.test(source),
-  );
-  if (!isFolder) {
+  if (!((await isFolder(realFiles, source)) ?? !/\.\w+$/.test(source))) {
     const file = await openTensorFile(source);
     if (!file.ok) return file;
     try {

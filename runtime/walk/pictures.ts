@@ -5,13 +5,13 @@ import { type Checked, fail, good, readError, realFiles, replaceFile, writeError
 
 // Pictures of a walk: files as numbers from -1 to 1, [channel, row, column], and back. A file is written whole or not at all.
 
-export interface Pixels {
+export interface Picture {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
 /** Reads a picture of any size, in colours. */
-export async function readPicture(file: string): Promise<Checked<Pixels>> {
+export async function readPicture(file: string): Promise<Checked<Picture>> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -34,7 +34,7 @@ export async function readPicture(file: string): Promise<Checked<Pixels>> {
 }
 
 /** The pictures of a tensor [n, c, h, w] or [c, h, w]. */
-export function picturesOf({ shape, data }: Pixels): Pixels[] {
+export function picturesOf({ shape, data }: Picture): Picture[] {
   const each = shape.slice(-3);
   const size = each.reduce((a, b) => a * b, 1);
   return Array.from({ length: data.length / size }, (_, i) => ({ shape: each, data: data.subarray(i * size, (i + 1) * size) }));
@@ -48,7 +48,7 @@ const encoders: Readonly<Record<string, (image: Sharp) => Sharp>> = {
 };
 
 /** Writes one picture; its ending says how. Numbers outside of -1 to 1 become the nearest that there is. */
-export async function writePicture({ shape, data }: Pixels, file: string): Promise<Checked<null>> {
+export async function writePicture({ shape, data }: Picture, file: string): Promise<Checked<null>> {
   const encode = encoders[path.extname(file).slice(1).toLowerCase()];
   if (encode === undefined)
     return fail("unwritable", `${file} ends in none of ${Object.keys(encoders).join(", ")}`, "end the path of `write` in one of them");
