@@ -16,8 +16,9 @@ import {
   runFolderOf,
   writeRunManifest,
 } from "../runtime/train/runFolder.ts";
+import { metricsFileName } from "../runtime/train/runLog.ts";
 import { openDatasets } from "../runtime/train/sources.ts";
-import { metricsFileName, type TrainOutcome, train } from "../runtime/train/trainer.ts";
+import { type TrainOutcome, train } from "../runtime/train/trainer.ts";
 import { type FaceFinder, faceFinder } from "./faceFinder.ts";
 import {
   type BlockProgram,

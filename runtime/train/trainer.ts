@@ -15,14 +15,12 @@ import type { DatasetError } from "../dataset/folder.ts";
 import type { Batch } from "../dataset/loader.ts";
 import { RuntimeFailure } from "../execute/failure.ts";
 import type { HostArray, PendingRead, Session } from "../execute/session.ts";
-import { MetricsWriter } from "../log/jsonl.ts";
 import { noProgress, type Progress } from "../log/progress.ts";
-import { EventWriter } from "../log/tensorboard.ts";
 import { picturesOf, writePicture } from "../walk/pictures.ts";
 import { promptInput } from "./prompts.ts";
+import { RunLog } from "./runLog.ts";
 import { type MicroStep, microStepOf, uniformWords, type Way, waysOf } from "./schedule.ts";
 import { Tables } from "./tables.ts";
-import { MeanWindow } from "./window.ts";
 
 // The training loop. In: a session of a train plan, a source of batches for each data setting, where to write. Out: a finished run, a
 // stopped one, or what went wrong and which checkpoint is the last good one. Invariants: nothing in a step waits for that step's results;
@@ -60,8 +58,6 @@ export type TrainOutcome =
 /** Micro-steps that may be under way while the next one is prepared. */
 const stepsUnderWay = 3;
 const defaultKeepLast = 3;
-export const eventFileName = "events.out.tfevents.ada";
-export const metricsFileName = "metrics.jsonl";
 
 /** A failure that ends the run; the border of `train` makes it a value. */
 class RunEnd extends Error {
@@ -120,14 +116,10 @@ class Run {
   readonly #readOf = new Map<string, readonly string[]>();
   readonly #underWay: UnderWay[] = [];
   readonly #batches: Record<string, number> = {};
-  #window = new MeanWindow();
   #tables: Tables;
   #microStep = 0;
   #minimised = false;
-  #metrics: MetricsWriter | null = null;
-  #events: EventWriter | null = null;
-  #started = 0;
-  #startedAt = 0;
+  #log: RunLog | null = null;
   lastCheckpoint: string | null = null;
 
   constructor(session: Session, program: TrainPlan, sources: Readonly<Record<string, BatchSource>>, options: TrainOptions) {
@@ -171,9 +163,7 @@ class Run {
   }
 
   async close(): Promise<void> {
-    // On a failure there may be nothing left to write to; what is in the files stays.
-    await this.#metrics?.close().catch(() => undefined);
-    await this.#events?.close().catch(() => undefined);
+    await this.#log?.close();
   }
 
   async #begin(): Promise<void> {
@@ -187,10 +177,9 @@ class Run {
         this.#session.writeFloats(tensor, bytes, offset),
       );
       if (!loaded.ok) throw new RunEnd(loaded.error);
-      const { counters, log, tables } = resume.manifest;
+      const { counters, tables } = resume.manifest;
       this.#microStep = counters.microStep;
       Object.assign(this.#batches, counters.batches);
-      this.#window = new MeanWindow(log);
       this.#tables = new Tables(this.#program.tables ?? [], tables);
       this.lastCheckpoint = resume.folder;
     } else {
@@ -199,10 +188,7 @@ class Run {
       if (this.#program.copyLeg !== undefined) this.#session.run(this.#program.copyLeg);
     }
     await this.#session.finish();
-    this.#started = performance.now();
-    this.#startedAt = this.#microStep;
-    this.#metrics = await MetricsWriter.open(join(folder, metricsFileName), this.#microStep);
-    this.#events = await EventWriter.open(join(folder, eventFileName), this.#microStep, Date.now() / 1000);
+    this.#log = await RunLog.open(folder, this.#microStep, resume?.manifest.log);
   }
 
   #uniformsOf(environment: HostEnvironment): Uint32Array {
@@ -309,25 +295,22 @@ class Run {
   async #settle(done: UnderWay): Promise<void> {
     const { micro } = done;
     let loss: number | null = null;
-    for (const event of done.events) this.#window.count(event);
+    const { window } = this.#log!;
+    for (const event of done.events) window.count(event);
     for (const read of done.reads)
       for (const [name, values] of Object.entries(await read.values())) {
         const value = values[0]!;
         if (name === "loss") loss = value;
         // `loss` is what was minimised; a program may log something else under that name.
-        this.#window.add(name === "loss" || name === "log.loss" ? name : name.slice("log.".length), value);
-        if (name === "loss" && this.#program.steps.length > 1) this.#window.add(`loss.${micro.step.name}`, value);
+        window.add(name === "loss" || name === "log.loss" ? name : name.slice("log.".length), value);
+        if (name === "loss" && this.#program.steps.length > 1) window.add(`loss.${micro.step.name}`, value);
       }
     if (loss !== null && !Number.isFinite(loss)) throw new RunEnd(this.#diverged(micro, `the loss became ${loss}`));
     const step = micro.index + 1;
     this.#progress.update({ step, loss });
     const { logEvery, accumulate } = this.#program.settings;
     if (!done.endsUpdate || (step / accumulate) % logEvery !== 0) return;
-    const seconds = (performance.now() - this.#started) / 1000;
-    const values = { ...this.#window.take(), ...this.#rates(micro) };
-    const time = { seconds, stepsPerSecond: (step - this.#startedAt) / seconds };
-    await this.#metrics!.write({ step, update: step / accumulate, values, time });
-    await this.#events!.write({ wallTime: Date.now() / 1000, step, values: { ...values, "time/steps_per_second": time.stepsPerSecond } });
+    await this.#log!.write(step, step / accumulate, this.#rates(micro));
   }
 
   /** Learning rates, which the host knows. */
@@ -387,7 +370,7 @@ class Run {
         compiler: plan.compiler,
         settings: this.#program.settings,
         counters: this.#counters(),
-        log: this.#window.state(),
+        log: this.#log!.window.state(),
         ...(this.#program.tables === undefined ? {} : { tables: this.#tables.state() }),
         adapter: { name: opened.adapter.name, driver: opened.adapter.driver },
       },
