@@ -57,9 +57,9 @@ const foreign: Readonly<Record<string, Foreign>> = {
 export function foreignName(name: string, known: Iterable<string>, span: Span): Pick<DiagnosticExtra, "help" | "fix"> | undefined {
   if (!Object.hasOwn(foreign, name)) return undefined;
   const { help, text } = foreign[name]!;
-  const isHere = text !== undefined && (/^(?:true|false|none)$/.test(text) || new Set(known).has(text));
-  if (text !== undefined && !isHere) return undefined;
-  return { help, ...(text === undefined ? {} : { fix: { span, text } }) };
+  if (text === undefined) return { help };
+  const isHere = /^(?:true|false|none)$/.test(text) || [...known].includes(text);
+  return isHere ? { help, fix: { span, text } } : undefined;
 }
 
 const axesByName: Foreign = says("axes are named: `over: c`, `over: [h, w]`");

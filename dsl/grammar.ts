@@ -4,7 +4,7 @@ import { ProgramGrammar } from "./grammar/programs.ts";
 export { TooDeep } from "./grammar/base.ts";
 
 /** The kinds of items, each with its grammar rule, in the order the parser tries them. */
-export const itemRules = [
+const itemRules = [
   "importItem",
   "typeItem",
   "constItem",

@@ -56,11 +56,12 @@ const characterHabits: Readonly<Record<string, Habit>> = {
   "~": { help: "the opposite is `not x`", text: "not " },
 };
 
+const adviceOf = ({ help, text }: Habit, span: Span): Advice => ({ help, ...(text === undefined ? {} : { fix: { span, text } }) });
+
 /** What to do about characters that no program has. */
 export function characterAdvice(text: string, span: Span): Advice {
   const habit = characterHabits[text];
-  if (!habit) return {};
-  return { help: habit.help, ...(habit.text === undefined ? {} : { fix: { span, text: habit.text } }) };
+  return habit ? adviceOf(habit, span) : {};
 }
 
 /** What to do about a token that does not fit; empty where the table's own words are all there is. */
@@ -94,10 +95,8 @@ export const closeOf: Readonly<Record<string, string>> = { "(": ")", "[": "]", "
 
 const isName = (token: IToken | undefined): boolean =>
   token !== undefined && /^[A-Za-z_]\w*$/.test(token.image) && !isHardKeyword(token.image);
-const isText = (token: IToken): boolean => token.tokenType === M.text;
 const endOf = (token: IToken): number => token.startOffset + token.image.length;
 const behind = (token: IToken, { spanOf }: Found): Span => ({ ...spanOf(token), start: endOf(token), end: endOf(token) });
-const wantsStatement = (expected: string): boolean => expected.includes("statement");
 
 /** Each looks at one kind of mistake; the first that knows it speaks. */
 const rules: readonly ((found: Found) => Advice | undefined)[] = [
@@ -115,12 +114,12 @@ const rules: readonly ((found: Found) => Advice | undefined)[] = [
     const token = tokens[at]!;
     const habit = Object.hasOwn(wordHabits, token.image) ? wordHabits[token.image] : undefined;
     if (!habit || !/statement|item|`part`/.test(expected) || (token.image === "const" && !place.includes("block"))) return undefined;
-    return { help: habit.help, ...(habit.text === undefined ? {} : { fix: { span: spanOf(token), text: habit.text } }) };
+    return adviceOf(habit, spanOf(token));
   },
   function foreignMark({ tokens, at, spanOf }) {
     const token = tokens[at]!;
     const habit = markHabits[token.image];
-    return habit && { help: habit.help, ...(habit.text === undefined ? {} : { fix: { span: spanOf(token), text: habit.text } }) };
+    return habit && adviceOf(habit, spanOf(token));
   },
   function twoBars({ tokens, at, spanOf }) {
     const [first, second] = [tokens[at]!, tokens[at + 1]];
@@ -135,9 +134,8 @@ const rules: readonly ((found: Found) => Advice | undefined)[] = [
   },
   function assignment({ tokens, at, expected, spanOf }) {
     const [token, next, third] = [tokens[at]!, tokens[at + 1], tokens[at + 2]];
-    if (!wantsStatement(expected) || !isName(token)) return undefined;
-    const isName2 = next?.tokenType === M.assign;
-    if (isName2)
+    if (!expected.includes("statement") || !isName(token)) return undefined;
+    if (next?.tokenType === M.assign)
       return {
         help: `to name a value write \`let ${token.image} = …\``,
         fix: { span: { ...spanOf(token), end: token.startOffset }, text: "let " },
@@ -150,14 +148,15 @@ const rules: readonly ((found: Found) => Advice | undefined)[] = [
   },
   function parameterDefault({ tokens, at, expected, place, spanOf }) {
     const token = tokens[at]!;
-    const isValue = token.tokenType === M.numeral || isText(token);
+    const isValue = token.tokenType === M.numeral || token.tokenType === M.text;
     if (!isValue || place !== " in the parameters" || !expected.includes("`,`")) return undefined;
     return {
       help: "a default stands behind `=`: `width: Dim = 16`",
       fix: { span: { ...spanOf(token), end: token.startOffset }, text: "= " },
     };
   },
-  function unclosed({ tokens, at, expected, opener, ...rest }) {
+  function unclosed(found) {
+    const { tokens, at, expected, opener, spanOf } = found;
     const token = tokens[at]!;
     const before = tokens[at - 1];
     const close = opener && closeOf[opener.image];
@@ -165,8 +164,8 @@ const rules: readonly ((found: Found) => Advice | undefined)[] = [
     if (!close || !before || !beginsAnew || opener.image === "{" || !expected.includes(`\`${close}\``)) return undefined;
     return {
       help: `\`${opener.image}\` is not closed: add \`${close}\``,
-      related: [{ span: rest.spanOf(opener), label: "opened here" }],
-      fix: { span: behind(before, { tokens, at, expected, opener, ...rest }), text: close },
+      related: [{ span: spanOf(opener), label: "opened here" }],
+      fix: { span: behind(before, found), text: close },
     };
   },
   function missingComma(found) {

@@ -30,7 +30,7 @@ export function isBroken(block: Block): boolean {
 setFunctionCheck((session, info, item) => checkFunction(session, info, item.name.span));
 
 /** The body of a function, for all sizes: what it returns against what it declares. */
-export function checkFunction(session: Session, info: FunctionInfo, nameSpan: Span, stateNames?: ReadonlySet<string>): void {
+function checkFunction(session: Session, info: FunctionInfo, nameSpan: Span, stateNames?: ReadonlySet<string>): void {
   const { unifier } = session;
   const before = unifier.obligations.length;
   checkBodyOf(session, info, nameSpan, stateNames);

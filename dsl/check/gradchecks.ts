@@ -1,4 +1,4 @@
-import type { Axis, Expr, GradcheckItem, IndexItem, NamedType } from "../ast.ts";
+import type { Axis, Expr, GradcheckItem, IndexItem } from "../ast.ts";
 import { describeType, isSilent, type Type } from "../types/type.ts";
 import { argType, readArgs } from "./arguments.ts";
 import { callType } from "./calls.ts";
@@ -7,7 +7,7 @@ import { fileScope } from "./globals.ts";
 import { axisSizesOf, bodyOf } from "./programs.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
-import { Declared, isTensorName, typeOfNode } from "./typeNodes.ts";
+import { Declared, isTensorName, nodeOfName, typeOfNode } from "./typeNodes.ts";
 
 // `gradcheck f(x: real[n: 3], …)`: a call in which a type stands for each argument that is drawn.
 
@@ -59,15 +59,8 @@ export function checkGradcheck(session: Session, item: GradcheckItem, file: stri
 function drawnType(value: Expr, scope: Scope, declared: Declared, name: string): Type | null {
   const base = value.kind === "index" ? value.base : value;
   if (base.kind !== "name" || !isTensorName(base.name)) return null;
-  const node: NamedType = {
-    kind: "namedType",
-    name: { kind: "ident", name: base.name, span: base.span },
-    args: [],
-    axes: value.kind === "index" ? value.indices.map(axisOf) : null,
-    optional: false,
-    span: value.span,
-  };
-  return typeOfNode(node, scope, declared, name);
+  const axes = value.kind === "index" ? value.indices.map(axisOf) : null;
+  return typeOfNode({ ...nodeOfName(base, axes), span: value.span }, scope, declared, name);
 }
 function axisOf(index: IndexItem): Axis {
   const { name, value, span } = index;

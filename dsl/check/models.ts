@@ -1,8 +1,8 @@
-import type { ModelItem, Stmt } from "../ast.ts";
+import type { ModelItem, ModuleItem, Stmt } from "../ast.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Span } from "../span.ts";
 import { describeType, type Type } from "../types/type.ts";
-import { walk } from "../walk.ts";
+import { mentionsTraining } from "./expressions.ts";
 import { modelType } from "./globals.ts";
 import { moduleInfo } from "./modules.ts";
 import type { Session } from "./session.ts";
@@ -30,20 +30,25 @@ export function checkModel(session: Session, item: ModelItem, file: string, isRe
     });
     return;
   }
-  const keys = item.keys ? session.lookup(file, item.keys.name) : undefined;
-  const meantFor = keys?.item.kind === "keys" ? session.lookup(keys.file, keys.item.for.name)?.item : undefined;
-  if (item.keys && type.kind === "module" && meantFor?.kind === "module" && meantFor !== type.item) {
-    const [found, expected] = [meantFor, type.item].map((module) => `\`keys\` of \`${module.name.name}\``);
-    session.report("type/mismatch", item.keys.span, { found: found!, expected: expected! });
-  }
-  const written = item.surgery?.kind === "call" ? item.surgery.callee : item.surgery;
-  const surgery = written?.kind === "name" ? session.lookup(file, written.name) : undefined;
-  const operated = surgery?.item.kind === "surgery" ? session.lookup(surgery.file, surgery.item.for.name)?.item : undefined;
-  if (written && type.kind === "module" && operated?.kind === "module" && operated !== type.item) {
-    const [found, expected] = [operated, type.item].map((module) => `\`surgery\` of \`${module.name.name}\``);
-    session.report("type/mismatch", written.span, { found: found!, expected: expected! });
-  }
+  const surgery = item.surgery?.kind === "call" ? item.surgery.callee : item.surgery;
+  if (item.keys) checkOwner(session, "keys", item.keys, type, file);
+  if (surgery?.kind === "name") checkOwner(session, "surgery", surgery, type, file);
   if (item.mode === "frozen") frozenUpdates(session, type, item.name.name, item.name.span, new Set());
+}
+/** What a model is loaded with must be of its module. */
+function checkOwner(
+  session: Session,
+  what: "keys" | "surgery",
+  { name, span }: { name: string; span: Span },
+  type: Type,
+  file: string,
+): void {
+  const found = session.lookup(file, name);
+  const isRules = found?.item.kind === "keys" || found?.item.kind === "surgery";
+  const owner = isRules && found.item.kind === what ? session.lookup(found.file, found.item.for.name)?.item : undefined;
+  if (type.kind !== "module" || owner?.kind !== "module" || owner === type.item) return;
+  const of = (module: ModuleItem): string => `\`${what}\` of \`${module.name.name}\``;
+  session.report("type/mismatch", span, { found: of(owner), expected: of(type.item) });
 }
 // State of a frozen model must stay: an `update` that does not ask whether the model is trained is a mistake.
 function frozenUpdates(session: Session, type: Type, path: string, span: Span, seen: Set<object>): void {
@@ -74,11 +79,7 @@ function unguardedUpdates(statements: readonly Stmt[]): Extract<Stmt, { kind: "u
     if (statement.kind === "update") return [statement];
     if (statement.kind === "for") return unguardedUpdates(statement.body.statements);
     if (statement.kind !== "if") return [];
-    let asks = false;
-    walk(statement.condition, (node) => {
-      if (node.kind === "name" && (node as { readonly name?: string }).name === "training") asks = true;
-      return undefined;
-    });
+    const asks = mentionsTraining(statement.condition);
     return asks ? [] : [...unguardedUpdates(statement.then.statements), ...unguardedUpdates(statement.otherwise?.statements ?? [])];
   });
 }

@@ -87,7 +87,7 @@ export function asNumeric(operand: Operand, scope: Scope): Type | null {
 
 const isHost = (type: Type) => type.kind === "int" || type.kind === "realNumber" || type.kind === "bool";
 /** The common axes of several operands; null after reporting, undefined where it cannot be said. */
-export function alignAll(operands: readonly Operand[], scope: Scope): readonly AxisItem[] | null | undefined {
+function alignAll(operands: readonly Operand[], scope: Scope): readonly AxisItem[] | null | undefined {
   let axes: readonly AxisItem[] = [];
   let from: Operand | null = null;
   let uncertain = false;

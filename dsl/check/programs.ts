@@ -74,7 +74,7 @@ function fieldType(session: Session, member: Extract<DatasetMember, { kind: "fie
 }
 
 /** What a step sees of a data set: each field, with an axis `batch` unless it reads one item. */
-export function sampleOf(session: Session, item: DatasetItem, file: string, lead: readonly AxisItem[]): Type {
+function sampleOf(session: Session, item: DatasetItem, file: string, lead: readonly AxisItem[]): Type {
   if (session.isBroken(item.span)) return errorType;
   const scope = fileScope(session, file);
   const fields = new Map<string, Type>();

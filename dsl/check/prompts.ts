@@ -1,4 +1,4 @@
-import type { GrammarItem, PromptItem } from "../ast.ts";
+import type { CallExpr, GrammarItem, PromptItem } from "../ast.ts";
 import { longer, longestText, wordsIn } from "../longest.ts";
 import { didYouMean, meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
@@ -46,10 +46,7 @@ function assemble(item: PromptItem, values: ReadonlyMap<string, Value>, length: 
   let positions = 0;
   const add = (name: string, slot: SlotType, at: Span): boolean => {
     if (slots?.has(name)) {
-      session.report("type/mismatch", at, {
-        found: `the slot \`${name}\` twice`,
-        expected: "each slot once: a position can be filled once",
-      });
+      slotTwice(session, name, at);
       return false;
     }
     slots?.set(name, slot);
@@ -93,6 +90,10 @@ function assemble(item: PromptItem, values: ReadonlyMap<string, Value>, length: 
   if (axes === undefined) return errorType;
   const size = length === null ? constantSize(usualLength) : (sizeOfNumber(length) ?? anySize());
   return { kind: "prompt", axes, slots, length: size, longest, positions, item: null };
+}
+function slotTwice(session: Session, name: string, span: Span): void {
+  const expected = "each slot once: a position can be filled once";
+  session.report("type/mismatch", span, { found: `the slot \`${name}\` twice`, expected });
 }
 /** A long text that a value may be. */
 function textIn(type: Type | undefined): string {
@@ -216,10 +217,8 @@ export function checkPrompt(session: Session, item: PromptItem, file: string): v
   const used = new Set(bits.flatMap((bit) => ("name" in bit ? [bit.name] : [])));
   const slots = bits.filter((bit) => bit.kind === "slot" || bit.kind === "words");
   const twice = slots.find((bit, i) => slots.findIndex((other) => other.name === bit.name) < i);
-  if (twice) {
-    const expected = "each slot once: a position can be filled once";
-    session.report("type/mismatch", twice.span, { found: `the slot \`${twice.name}\` twice`, expected });
-  } else if (clean && item.params.length === 0 && used.size === slots.length && !saysLength(session, item.name.name)) {
+  if (twice) slotTwice(session, twice.name, twice.span);
+  else if (clean && item.params.length === 0 && used.size === slots.length && !saysLength(session, item.name.name)) {
     const made = session.quietly(() => assemble(item, new Map(), null, session));
     if (made.kind === "prompt") fits(made, item.text.span, session);
   }
@@ -253,16 +252,9 @@ function saysLength(session: Session, name: string): boolean {
   let found = false;
   for (const file of session.program.files.values())
     walk(file.ast, (node) => {
-      const { callee, args } = node as {
-        readonly callee?: { readonly name?: string };
-        readonly args?: readonly { readonly name?: unknown }[];
-      };
-      if (
-        node.kind === "call" &&
-        callee?.name === name &&
-        args?.some((arg) => (arg.name as { readonly name?: string } | null)?.name === "length")
-      )
-        found = true;
+      if (node.kind !== "call") return undefined;
+      const { callee, args } = node as CallExpr;
+      if (callee.kind === "name" && callee.name === name && args.some((arg) => arg.name?.name === "length")) found = true;
       return undefined;
     });
   return found;

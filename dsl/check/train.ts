@@ -223,7 +223,7 @@ function checkOptimizerSetting(
   const models = modelTypes(session);
   for (const group of setting.groups) {
     checkGroupPath(session, group.path, models);
-    for (const arg of readArgs(group.args, scope)) checkGroupArg(session, type.item, arg, file);
+    for (const arg of readArgs(group.args, scope)) checkGroupArg(session, type.item, arg);
   }
 }
 
@@ -241,7 +241,7 @@ function modelTypes(session: Session): ReadonlyMap<string, readonly Type[]> {
     }
   return found;
 }
-function checkGroupArg(session: Session, item: OptimizerItem, arg: ReturnType<typeof readArgs>[number], _file: string): void {
+function checkGroupArg(session: Session, item: OptimizerItem, arg: ReturnType<typeof readArgs>[number]): void {
   const name = item.name.name;
   const each = item.params.filter((p) => p.each).map((p) => p.name.name);
   const known = each.length > 0 ? `groups may set ${each.map((e) => `\`${e}\``).join(", ")}` : "it has no settings of groups";

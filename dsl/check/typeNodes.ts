@@ -1,4 +1,4 @@
-import type { Axis, Expr, NamedType, TypeNode } from "../ast.ts";
+import type { Axis, Expr, NamedType, NameRef, TypeNode } from "../ast.ts";
 import { meant } from "../nearest.ts";
 import { anySize, constantSize, flagTest, type Size, variableSize } from "../types/size.ts";
 import {
@@ -57,6 +57,10 @@ const tensorNames: Readonly<Record<string, DType>> = { real: "real", f32: "f32",
 export const isTensorName = (name: string): boolean => name in tensorNames;
 const perSample: Readonly<Record<string, DType>> = { Int: "i32", Real: "real", Bool: "bool", Text: "text" };
 
+/** A name where a type could stand, as the type that it writes. */
+export function nodeOfName({ name, span }: NameRef, axes: NamedType["axes"] = null): NamedType {
+  return { kind: "namedType", name: { kind: "ident", name, span }, args: [], axes, optional: false, span };
+}
 /** The type that a node writes. `name` is the parameter it belongs to, for messages. */
 export function typeOfNode(node: TypeNode, scope: Scope, declared: Declared, name = ""): Type {
   if (node.kind === "error") return errorType;

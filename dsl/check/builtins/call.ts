@@ -18,7 +18,7 @@ interface Parameter {
   readonly optional: boolean;
   readonly sense: string;
 }
-export function readParams(text: string): Parameter[] {
+function readParams(text: string): Parameter[] {
   return text
     .split(" ")
     .filter((word) => word !== "")

@@ -1,7 +1,6 @@
-import type { NamedType } from "../../ast.ts";
 import { anySize, constantSize } from "../../types/size.ts";
 import { axis, type Type, tensor, textType, unknownType } from "../../types/type.ts";
-import { Declared, typeOfNode } from "../typeNodes.ts";
+import { Declared, nodeOfName, typeOfNode } from "../typeNodes.ts";
 import type { BuiltinCall, BuiltinRule } from "./call.ts";
 
 // What an `evaluate` block calls that goes through folders, files and lines.
@@ -25,15 +24,7 @@ function lines(c: BuiltinCall): Type {
   if (source === undefined) return listOf(textType);
   if (source.kind !== "expr" || source.expr.kind !== "name") return listOf(unknownType);
   const { expr, scope } = source;
-  const node: NamedType = {
-    kind: "namedType",
-    name: { kind: "ident", name: expr.name, span: expr.span },
-    args: [],
-    axes: null,
-    optional: false,
-    span: expr.span,
-  };
-  return listOf(typeOfNode(node, scope, new Declared()));
+  return listOf(typeOfNode(nodeOfName(expr), scope, new Declared()));
 }
 
 /** A crop of one picture, or nothing. */
