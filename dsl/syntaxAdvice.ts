@@ -56,11 +56,13 @@ const characterHabits: Readonly<Record<string, Habit>> = {
   "~": { help: "the opposite is `not x`", text: "not " },
 };
 
+const habitOf = (habits: Readonly<Record<string, Habit>>, text: string): Habit | undefined =>
+  Object.hasOwn(habits, text) ? habits[text] : undefined;
 const adviceOf = ({ help, text }: Habit, span: Span): Advice => ({ help, ...(text === undefined ? {} : { fix: { span, text } }) });
 
 /** What to do about characters that no program has. */
 export function characterAdvice(text: string, span: Span): Advice {
-  const habit = characterHabits[text];
+  const habit = habitOf(characterHabits, text);
   return habit ? adviceOf(habit, span) : {};
 }
 
@@ -112,13 +114,13 @@ const rules: readonly ((found: Found) => Advice | undefined)[] = [
   },
   function foreignWord({ tokens, at, expected, place, spanOf }) {
     const token = tokens[at]!;
-    const habit = Object.hasOwn(wordHabits, token.image) ? wordHabits[token.image] : undefined;
+    const habit = habitOf(wordHabits, token.image);
     if (!habit || !/statement|item|`part`/.test(expected) || (token.image === "const" && !place.includes("block"))) return undefined;
     return adviceOf(habit, spanOf(token));
   },
   function foreignMark({ tokens, at, spanOf }) {
     const token = tokens[at]!;
-    const habit = markHabits[token.image];
+    const habit = habitOf(markHabits, token.image);
     return habit && adviceOf(habit, spanOf(token));
   },
   function twoBars({ tokens, at, spanOf }) {

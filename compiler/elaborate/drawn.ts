@@ -75,7 +75,12 @@ type AxisEntry =
 export type TestItemNode = TestItem | PropertyItem | GradcheckItem;
 const defaultSizes = { least: 1, most: 6 };
 const deepestType = 20;
-const tensorTypes: Readonly<Record<string, DrawnNumbers["dtype"]>> = { real: "f32", f32: "f32", i32: "i32", bool: "bool" };
+const tensorTypes = new Map<string, DrawnNumbers["dtype"]>([
+  ["real", "f32"],
+  ["f32", "f32"],
+  ["i32", "i32"],
+  ["bool", "bool"],
+]);
 
 // ---- from types ----------------------------------------------------------------------------------------------------------------
 
@@ -145,7 +150,7 @@ class Reader {
   }
   #named(node: Extract<TypeNode, { kind: "namedType" }>, scope: Scope): Drawn {
     const word = node.name.name;
-    const dtype = tensorTypes[word];
+    const dtype = tensorTypes.get(word);
     if (dtype) return this.#tensor((node.axes ?? []).map(axisEntry(scope)), dtype);
     const element = node.args[0]?.value;
     if (word === "List" && element && element.kind !== "number" && node.axes === null)
@@ -171,7 +176,7 @@ class Reader {
   }
   argument(value: Expr): Drawn | null {
     const base = value.kind === "index" ? value.base : value;
-    const dtype = base.kind === "name" ? tensorTypes[base.name] : undefined;
+    const dtype = base.kind === "name" ? tensorTypes.get(base.name) : undefined;
     if (!dtype) return null;
     return this.#tensor(value.kind === "index" ? value.indices.map((index) => indexEntry(index, this.#scope)) : [], dtype);
   }

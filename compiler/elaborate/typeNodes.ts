@@ -9,21 +9,31 @@ import { describe, describeTensor, isNumeric, list, type TensorVal, type Val } f
 
 // Types as written: aliases followed, values checked against them, and how a message shows them.
 
-const tensorTypes: Readonly<Record<string, "f32" | "i32" | "bool">> = { real: "f32", f32: "f32", f16: "f32", i32: "i32", bool: "bool" };
+type TensorDType = "f32" | "i32" | "bool";
+const tensorTypes = new Map<string, TensorDType>([
+  ["real", "f32"],
+  ["f32", "f32"],
+  ["f16", "f32"],
+  ["i32", "i32"],
+  ["bool", "bool"],
+]);
+const perSample = new Map<string, TensorDType>([
+  ["Int", "i32"],
+  ["Real", "f32"],
+  ["Bool", "bool"],
+]);
 
 /** Follows `type` aliases; a record or tuple type stands for itself. */
 export function resolveType(type: TypeNode, scope: Scope): { readonly type: TypeNode; readonly scope: Scope } {
-  if (type.kind !== "namedType" || type.name.name in tensorTypes) return { type, scope };
+  if (type.kind !== "namedType" || tensorTypes.has(type.name.name)) return { type, scope };
   const alias = scope.lookup(type.name.name);
   return alias?.kind === "type" ? resolveType(alias.node, alias.scope) : { type, scope };
 }
 
 /** The dtype of a tensor type; undefined for other types. `Bool[batch]` is a tensor too. */
-export function tensorDtype(type: NamedType): "f32" | "i32" | "bool" | undefined {
+export function tensorDtype(type: NamedType): TensorDType | undefined {
   const { name } = type.name;
-  if (name in tensorTypes) return tensorTypes[name];
-  if (type.axes === null) return undefined;
-  return { Int: "i32", Real: "f32", Bool: "bool" }[name] as "f32" | "i32" | "bool" | undefined;
+  return tensorTypes.get(name) ?? (type.axes === null ? undefined : perSample.get(name));
 }
 
 /** A list of numbers where a tensor is declared. */

@@ -52,10 +52,15 @@ export class Declared {
   }
 }
 
-const tensorNames: Readonly<Record<string, DType>> = { real: "real", f32: "f32", f16: "f16", i32: "i32", bool: "bool" };
+const tensorNames = new Map<string, DType>((["real", "f32", "f16", "i32", "bool"] as const).map((name) => [name, name]));
 /** Whether a name is that of a number type, which tensors are made of. */
-export const isTensorName = (name: string): boolean => name in tensorNames;
-const perSample: Readonly<Record<string, DType>> = { Int: "i32", Real: "real", Bool: "bool", Text: "text" };
+export const isTensorName = (name: string): boolean => tensorNames.has(name);
+const perSample = new Map<string, DType>([
+  ["Int", "i32"],
+  ["Real", "real"],
+  ["Bool", "bool"],
+  ["Text", "text"],
+]);
 
 /** A name where a type could stand, as the type that it writes. */
 export function nodeOfName({ name, span }: NameRef, axes: NamedType["axes"] = null): NamedType {
@@ -88,12 +93,12 @@ function requiredType(node: Exclude<TypeNode, { kind: "error" }>, scope: Scope, 
 
 function namedType(node: NamedType, scope: Scope, declared: Declared, name: string): Type {
   const word = node.name.name;
-  const dtype = tensorNames[word];
+  const dtype = tensorNames.get(word);
   if (dtype) {
     const axes = node.axes ? axesOfNodes(node.axes, node, scope, declared) : [];
     return node.axes?.some(isUnnamed) ? errorType : tensor(dtype, axes);
   }
-  const host = perSample[word];
+  const host = perSample.get(word);
   if (host && node.axes) return tensor(host, axesOfNodes(node.axes, node, scope, declared), "host");
   switch (word) {
     case "Int":

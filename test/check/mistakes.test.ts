@@ -413,3 +413,11 @@ describe("a frozen model updates nothing", () => {
     expect(checkText(text).diagnostics.map((d) => d.code)).toEqual(["effect/undeclared"]);
   });
 });
+test("names that every object of JavaScript has are names like others", () => {
+  const program =
+    "type toString = { valueOf: real[n] }\nfn constructor(x: toString) -> real { return mean(x.valueOf) }\nfn f(hasOwnProperty: real[n]) -> real { return constructor({ valueOf: hasOwnProperty }) }";
+  expect(checkText(program).diagnostics).toEqual([]);
+  const asType = "fn f(x: constructor[n]) -> real { return mean(x) }";
+  expect(checkText(asType).diagnostics.map((d) => d.code)).toEqual(["name/unknown"]);
+  expect(checkText("fn f(x: real[n]) -> real { x toString }").diagnostics.map((d) => d.code)).toEqual(["syntax/unexpected"]);
+});
