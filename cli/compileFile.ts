@@ -20,7 +20,8 @@ import { loadProgram } from "../dsl/program.ts";
 import { LineIndex, renderDiagnostics } from "../dsl/render.ts";
 import { diskHost, projectRootOf } from "../dsl/source.ts";
 import type { Span } from "../dsl/span.ts";
-import type { CompileFile, CompileRequest, CompileResult } from "./job.ts";
+import { type Checked, fail, good } from "../runtime/checkpoint/files.ts";
+import type { CompileFile, CompileRequest, CompileResult, Problem } from "./job.ts";
 import { type KeptBlock, keepBlock, keepFile, keptBlock, keptLegs, takeBlock, takeFile } from "./keptPlans.ts";
 import { hashOfTexts, type PlanCache } from "./planCache.ts";
 import { targetOf } from "./target.ts";
@@ -103,12 +104,24 @@ export function checkFile({
   return { ok: true, checked, sourceHash: hashOf(checked, overrides), warnings: text };
 }
 
+/** A file that was compiled before, read again for what is compiled while it runs. */
+export function readAgain(request: Pick<FileRequest, "file" | "overrides">): Checked<CheckedFile> {
+  const read = checkFile(request);
+  if (read.ok) return good(read);
+  return fail("other program", `the program has changed since it was compiled: ${read.text.trim()}`, "run it again");
+}
+
+/** What is wrong with a program and is seen while it runs, as one sentence with its place; `help` where the diagnostic has none. */
+export function lateProblem({ message, span, help: own }: Diagnostic, { checked }: CheckedFile, help: string): Problem {
+  return { message: `${message} (${placesIn(checked)(span)})`, help: own ?? help };
+}
+
 /** The blocks of a file with concrete sizes. */
 export function elaborateFile(request: Omit<FileRequest, "target">): ElaboratedFile | FileFailure {
   const read = checkFile(request);
   if (!read.ok) return read;
-  const names = chooseBlocks(read.checked, request);
-  if ("text" in names) return names.status === 1 ? { ...names, withoutBlocks: read } : names;
+  const names = chooseBlocks(read, request);
+  if ("text" in names) return names;
   const blocks: ElaboratedBlock[] = [];
   let { warnings } = read;
   for (const { kind, name } of names.blocks) {
@@ -128,7 +141,7 @@ export function compileBlocks(request: FileRequest): CompiledFile | FileFailure 
   if (whole !== null) return whole;
   const read = checkFile(request);
   if (!read.ok) return read;
-  const names = chooseBlocks(read.checked, request);
+  const names = chooseBlocks(read, request);
   if ("text" in names) return names;
   const readMs = performance.now() - started;
   const blocks: CompiledBlock[] = [];
@@ -198,7 +211,7 @@ function compileFor({ file, overrides, adapter }: CompileRequest, cache: PlanCac
 }
 
 export const isTrain = (plan: Plan): plan is Plan & { readonly program: TrainPlan } => plan.program.kind === "train";
-export const isEvaluate = (plan: Plan): plan is Plan & { readonly program: EvaluatePlan } => plan.program.kind === "evaluate";
+const isEvaluate = (plan: Plan): plan is Plan & { readonly program: EvaluatePlan } => plan.program.kind === "evaluate";
 
 export const isWalk = (plan: Plan): plan is Plan & { readonly program: WalkPlan } => plan.program.kind === "walk";
 
@@ -263,8 +276,8 @@ export function compileBlock(
 
 type Chosen = { readonly blocks: readonly { readonly kind: ElaboratedBlock["kind"]; readonly name: string }[] };
 
-function chooseBlocks(checked: CheckedProgram, { file, block }: Pick<FileRequest, "file" | "block">): Chosen | FileFailure {
-  const { train, evaluate, walk } = listEntries(checked.program);
+function chooseBlocks(read: CheckedFile, { file, block }: Pick<FileRequest, "file" | "block">): Chosen | FileFailure {
+  const { train, evaluate, walk } = listEntries(read.checked.program);
   const all = [
     ...train.map((name) => ({ kind: "train" as const, name })),
     ...evaluate.map((name) => ({ kind: "evaluate" as const, name })),
@@ -276,6 +289,7 @@ function chooseBlocks(checked: CheckedProgram, { file, block }: Pick<FileRequest
       ok: false,
       status: 1,
       text: `error: ${file} has no block to compile\nhelp: write one: \`train NAME { … }\` or \`evaluate NAME { … }\`\n`,
+      withoutBlocks: read,
     };
   if (block === undefined) return { blocks: all };
   const chosen = all.filter((one) => one.name === block);

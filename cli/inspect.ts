@@ -1,4 +1,4 @@
-import { findCheckpoint } from "../runtime/checkpoint/checkpoint.ts";
+import { findCheckpoint, tensorFileNames } from "../runtime/checkpoint/checkpoint.ts";
 import { type Checked, good, isFolder, realFiles } from "../runtime/checkpoint/files.ts";
 import { openTensorFile } from "../runtime/checkpoint/open.ts";
 import { elementsOf, type TensorEntry, type TensorFile } from "../runtime/checkpoint/tensorFile.ts";
@@ -18,7 +18,7 @@ export interface InspectRequest {
 async function filesOf(path: string): Promise<Checked<readonly string[]>> {
   if (!(await isFolder(realFiles, path))) return good([path]);
   const folder = await findCheckpoint(path);
-  return folder.ok ? good(["model.safetensors", "optimizer.safetensors"].map((name) => `${folder.value}/${name}`)) : folder;
+  return folder.ok ? good(tensorFileNames.map((name) => `${folder.value}/${name}`)) : folder;
 }
 
 function listing(file: TensorFile, shown: readonly TensorEntry[]): string {

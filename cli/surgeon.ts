@@ -4,17 +4,20 @@ import { TooLarge } from "../compiler/memory/windows.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
 import { fail, good } from "../runtime/checkpoint/files.ts";
 import type { Surgeon } from "../runtime/train/surgery.ts";
-import { checkFile, placesIn } from "./compileFile.ts";
+import { lateProblem, placesIn, readAgain } from "./compileFile.ts";
 import type { BlockProgram } from "./job.ts";
 
 /** Compiles the surgeries of a block, each when a file's header says what it has to work on. */
 export function surgeonFor(file: string, overrides: Readonly<Record<string, string>>, plan: BlockProgram): Surgeon {
   const { program, target } = plan;
   return (model, shapes) => {
-    const read = checkFile({ file, overrides });
-    if (!read.ok) return fail("surgery", `the program has changed since it was compiled: ${read.text.trim()}`, "run it again");
-    const wrong = ({ message, span, help }: Diagnostic) =>
-      fail("surgery", `${message} (${placesIn(read.checked)(span)})`, help ?? "begin from a file whose tensors have the model's shapes");
+    const again = readAgain({ file, overrides });
+    if (!again.ok) return again;
+    const read = again.value;
+    const wrong = (diagnostic: Diagnostic) => {
+      const { message, help } = lateProblem(diagnostic, read, "begin from a file whose tensors have the model's shapes");
+      return fail("surgery", message, help);
+    };
     const planned = program.models.find((one) => one.name === model)?.surgery;
     if (planned === undefined) throw new Error(`internal: the model ${model} has no surgery`);
     const stored = new Map(program.stored.map((tensor) => [tensor.key, tensor]));

@@ -21,7 +21,7 @@ import { promptInput } from "../runtime/train/prompts.ts";
 import { listFolders, readLines } from "../runtime/walk/files.ts";
 import { picturesOf, readPicture, writePicture } from "../runtime/walk/pictures.ts";
 import { type Measured, type ReportRow, reportRows, writeReportFiles } from "../runtime/walk/report.ts";
-import { type CheckedFile, checkFile, placesIn } from "./compileFile.ts";
+import { type CheckedFile, lateProblem, placesIn, readAgain } from "./compileFile.ts";
 import type { FaceFinder } from "./faceFinder.ts";
 import type { Problem, Streams, WalkProgram } from "./job.ts";
 
@@ -51,9 +51,9 @@ export type WalkResult = { readonly ok: true; readonly value: Walked } | { reado
 
 /** Runs a walk to its end. */
 export async function walkOn(opened: OpenedDevice, plan: WalkProgram, options: WalkOptions): Promise<WalkResult> {
-  const read = checkFile(options);
-  if (!read.ok)
-    return { ok: false, problem: { message: `the program has changed since it was compiled: ${read.text.trim()}`, help: "run it again" } };
+  const again = readAgain(options);
+  if (!again.ok) return { ok: false, problem: again.error };
+  const read = again.value;
   const started = startWalk(read.checked.program, plan.program.name, options.overrides);
   if (!started.ok) return { ok: false, problem: problemOf(started.diagnostics[0]!, read) };
   const made = await createSession(opened, plan);
@@ -72,9 +72,8 @@ export async function walkOn(opened: OpenedDevice, plan: WalkProgram, options: W
   }
 }
 
-function problemOf({ message, span, help }: Diagnostic, read: CheckedFile): Problem {
-  return { message: `${message} (${placesIn(read.checked)(span)})`, help: help ?? "mend the program, or the file that it reads" };
-}
+const problemOf = (diagnostic: Diagnostic, read: CheckedFile): Problem =>
+  lateProblem(diagnostic, read, "mend the program, or the file that it reads");
 
 /** A thing that went wrong on the way; it ends the walk. */
 class Stopped {

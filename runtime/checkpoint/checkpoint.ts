@@ -50,7 +50,7 @@ export interface CheckpointManifest {
   readonly files: Readonly<Record<TensorFileName, FileFacts>>;
 }
 
-const tensorFileNames = ["model.safetensors", "optimizer.safetensors"] as const;
+export const tensorFileNames = ["model.safetensors", "optimizer.safetensors"] as const;
 type TensorFileName = (typeof tensorFileNames)[number];
 const manifestName = "manifest.json";
 const latestName = "latest";
@@ -58,7 +58,7 @@ const latestName = "latest";
 const fileOf = (role: StoredTensor["role"]): TensorFileName => (role === "optimizer" ? "optimizer.safetensors" : "model.safetensors");
 
 /** `000500`: names sort as their numbers do. */
-export const checkpointName = (update: number): string => String(update).padStart(6, "0");
+const checkpointName = (update: number): string => String(update).padStart(6, "0");
 
 export interface SaveRequest {
   /** The folder `checkpoints` of a run. */

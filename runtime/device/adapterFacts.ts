@@ -33,7 +33,7 @@ export const usefulFeatures: readonly GPUFeatureName[] = [
 ];
 
 /** Limits raised to what the adapter offers; all others keep WebGPU's defaults. */
-export const raisedLimits = [
+const raisedLimits = [
   "maxBindGroups",
   "maxBindingsPerBindGroup",
   "maxStorageBuffersPerShaderStage",

@@ -38,7 +38,7 @@ export function hueWord(hue: number): Colour {
 }
 
 /** What can be said about an identity: adjectives (each mentioned or not) and the words that always stand. */
-export function identityPhrases(who: Identity): readonly { readonly adjectives: readonly string[]; readonly words: string }[] {
+function identityPhrases(who: Identity): readonly { readonly adjectives: readonly string[]; readonly words: string }[] {
   const third = (x: number, low: string, high: string) => (x < 1 / 3 ? [low] : x > 2 / 3 ? [high] : []);
   // A narrow face looks long on a square jaw and small on a round one.
   const face = who.faceWidth > 0.6 ? "round" : who.faceWidth < 0.4 ? (who.jaw > 0.5 ? "long" : "small") : undefined;

@@ -51,7 +51,7 @@ export function versionRecord(wallTime: number): Uint8Array {
 }
 
 /** The record of one step's values. */
-export function scalarRecord(event: ScalarEvent): Uint8Array {
+function scalarRecord(event: ScalarEvent): Uint8Array {
   const value = Object.entries(event.values).map(([tag, simpleValue]) => ({ tag, simpleValue }));
   return frame(eventType.encode({ wallTime: event.wallTime, step: event.step, summary: { value } }).finish());
 }

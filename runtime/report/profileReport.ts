@@ -152,7 +152,7 @@ export async function writeProfile(folder: string, run: ProfileOfRun, files: Fil
   }
   return good(path);
 }
-export const profileFileName = "profile.json";
+const profileFileName = "profile.json";
 
 /** The peak that an earlier profile in this folder found on the same adapter; null if there is none. */
 export async function knownPeak(folder: string, adapter: ProfileOfRun["adapter"], files: Files = realFiles): Promise<DevicePeak | null> {

@@ -29,7 +29,7 @@ export interface RunOfReport {
 }
 
 /** All numbers of the run's evaluations, and its last loss. */
-export function reportMetrics(run: RunOfReport): Record<string, number> {
+function reportMetrics(run: RunOfReport): Record<string, number> {
   const last = run.rows.at(-1);
   return {
     ...(last?.values.loss === undefined || last.values.loss === null ? {} : { loss: last.values.loss }),

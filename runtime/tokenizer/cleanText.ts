@@ -43,7 +43,7 @@ const singleQuotes = /[\u02bc\u2018-\u201b]/gu;
 const doubleQuotes = /[\u201c-\u201f]/gu;
 
 /** Repairs a text that went through the wrong hands. What is fine stays as it is. */
-export function repairText(text: string): string {
+function repairText(text: string): string {
   let before = text;
   for (;;) {
     // Where there are tags the text is markup, and its entities belong to it.

@@ -82,7 +82,7 @@ export async function evaluate(
 }
 
 /** The measures as one flat record: `auc`, `auc/eer`, … */
-export function metricsOf(measures: readonly MeasuredRow[]): Record<string, number> {
+function metricsOf(measures: readonly MeasuredRow[]): Record<string, number> {
   return Object.fromEntries(
     measures.flatMap(({ name, measured }) => [
       [name, measured.value] as const,
