@@ -90,3 +90,11 @@ export function place(x: Pixels, scale: number, [down, right]: readonly [number,
   };
   return picked(x, axis(x.height, down), axis(x.width, right));
 }
+
+/** [row, column, channel] -> [channel, row, column]. */
+export function planar(data: Uint8Array, channels: number): Uint8Array {
+  const plane = data.length / channels;
+  const out = new Uint8Array(data.length);
+  for (let c = 0, to = 0; c < channels; c++) for (let from = c; to < plane * (c + 1); from += channels) out[to++] = data[from]!;
+  return out;
+}

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import sharp from "sharp";
 import { codeOf, replaceFileSync } from "../checkpoint/files.ts";
-import { crop, flip, type Pixels, place, plain, resizeNearest, type WorkStep } from "./bytes.ts";
+import { crop, flip, type Pixels, place, plain, planar, resizeNearest, type WorkStep } from "./bytes.ts";
 import { systemReasons } from "./folder.ts";
 
 export interface DecodeJob {
@@ -161,12 +161,4 @@ async function keep(file: string, x: Pixels): Promise<void> {
   } catch {
     // It is not kept.
   }
-}
-
-/** [row, column, channel] -> [channel, row, column]. */
-function planar(data: Uint8Array, channels: number): Uint8Array {
-  const plane = data.length / channels;
-  const out = new Uint8Array(data.length);
-  for (let c = 0, to = 0; c < channels; c++) for (let from = c; to < plane * (c + 1); from += channels) out[to++] = data[from]!;
-  return out;
 }

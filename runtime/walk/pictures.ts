@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { type Checked, fail, good, readError, realFiles, replaceFile, writeError } from "../checkpoint/files.ts";
+import { planar } from "../dataset/bytes.ts";
 
 // Pictures of a walk: files as numbers from -1 to 1, [channel, row, column], and back. A file is written whole or not at all.
 
@@ -22,11 +23,7 @@ export async function readPicture(file: string): Promise<Checked<Picture>> {
     const image = sharp(bytes, { failOn: "error" }).removeAlpha().toColourspace("srgb");
     const { data, info } = await image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    const plane = width * height;
-    const values = new Float32Array(channels * plane);
-    for (let c = 0, to = 0; c < channels; c++)
-      for (let from = c; from < channels * plane; from += channels) values[to++] = data[from]! / 127.5 - 1;
-    return good({ shape: [channels, height, width], data: values });
+    return good({ shape: [channels, height, width], data: new Float32Array(planar(data, channels)).map((byte) => byte / 127.5 - 1) });
   } catch (error) {
     const first = (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
     return fail("unreadable", `${file} is no readable picture: ${first}`, "remove it, or put a whole file in its place");
