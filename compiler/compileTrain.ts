@@ -25,7 +25,7 @@ export function compileTrain(train: TrainProgram, sourceHash: string, target: Pl
   return new TrainCompiler(train, target, options).compile(sourceHash);
 }
 
-/** A way through a step: what it computes forwards, the same with its gradients, and what must be cleared first. */
+/** A way through a step: what it computes forwards, the same with its gradients, what must be cleared first, and whether there is a loss. */
 interface PathGraph {
   readonly forward: Graph;
   readonly graph: Graph;
@@ -141,7 +141,10 @@ class TrainCompiler {
   #step(step: StepKind): TrainPlan["steps"][number] {
     const { accumulate } = this.#train.settings;
     const many = step.alternatives.length > 1;
-    const graphs = new Map<Graph, { readonly first: string; readonly next: string; readonly reads: readonly string[] }>();
+    const graphs = new Map<
+      Graph,
+      Pick<PathGraph, "minimises"> & { readonly first: string; readonly next: string; readonly reads: readonly string[] }
+    >();
     const adds = accumulate.count > 1;
     // Ways that the host waits on share what comes before the wait, so they are made together; any other is made by itself and forgotten.
     const together = step.alternatives.some(({ reads }) => reads.length > 0) ? new Builder() : null;
@@ -161,15 +164,15 @@ class TrainCompiler {
         this.#stepLeg(next, path, before.kept);
         // Beginning is adding to nothing: the same kernels, once the gradients are cleared.
         if (adds) this.#builder.legAfterClearing(first, next, path.minimises ? [this.#grads] : []);
-        legs = { first, next, reads: before.legs };
+        legs = { first, next, reads: before.legs, minimises: path.minimises };
         graphs.set(graph, legs);
       }
-      const { first, next } = legs;
+      const { first, next, minimises } = legs;
       return {
         key,
         first,
         next,
-        minimises: graph.results.some((r) => r.name === "loss"),
+        minimises,
         ...(reads.length === 0 ? {} : { reads: reads.map((r, k) => ({ ...r, leg: legs.reads[k]! })) }),
         ...(ended === null ? {} : { ended }),
         ...(tables.length === 0 ? {} : { tables }),

@@ -12,7 +12,8 @@ pass patch pixelfragment precise precision premerge priv protected pub public re
 restrict self set shared sizeof smooth snorm static static_assert static_cast std subroutine super target template this thread_local throw trait
 try type typedef typeid typename typeof union unless unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly yield
 array atomic bool f16 f32 i32 u32 ptr sampler vec2 vec3 vec4 vec2f vec3f vec4f vec2i vec3i vec4i vec2u vec3u vec4u read write read_write
-storage workgroup uniform private function rgba32float texture_storage_2d
+storage workgroup uniform private function rgba16float rgba32float texture_storage_2d
+texture_storage_2d_array unpack2x16float
 abs all any bitcast ceil clamp cos dot exp exp2 floor fma inverseSqrt log log2 max min pow round select sign sin sqrt tanh trunc textureLoad
 workgroupBarrier storageBarrier subgroupAdd subgroupMax subgroupMin subgroupBroadcast
 main u lane group laneIndex groupIndex`;
