@@ -28,7 +28,7 @@ module Net() {
   part conv = Conv(8, 3, stride: 4)
   part norm = BatchNorm()
   part fc   = Linear(6)
-  forward(x: real[batch, c: 3, h: 32, w: 32]) -> real[batch, who: 6] {
+  forward(x: real[batch, c: 3, h: 32, w: 32]) updates -> real[batch, who: 6] {
     let y = x |> conv |> norm
     return view(max(0, y), \`batch c h w -> batch who=(c h w)\`) |> fc
   }
