@@ -87,22 +87,29 @@ class PeerProcess {
   }
 
   /**
-   * Makes a workload ready and checks its result; null where the library has no such operation. A result that is a little off (a peer's own
-   * mistake or approximation) is told and its time counts; any other wrong result is a failure.
+   * Makes a workload ready and checks its result; null where the library has no such operation. Times of wrong results do not count: where the
+   * library's operation gives one, that is told, and the library is asked for the same of smaller operations.
    */
   async prepare(workload: Workload, tell: (remark: string) => void): Promise<Contender | null> {
-    const { able } = await this.answer("prepared", { kind: "prepare", task: workload.task });
-    if (!able) return null;
-    const places = samplePlaces(sizeOf(workload.shape));
-    const { values } = await this.answer("samples", { kind: "samples", places });
-    const wrong = disagreement(workload, places, values);
-    if (wrong !== null) {
-      const most = Math.max(...places.map((place) => Math.abs(workload.expected(place))));
-      if (disagreement({ ...workload, tolerance: most / 5 }, places, values) !== null) throw new Error(wrong);
-      tell(wrong);
+    const whole = await this.#checked(workload, false);
+    if (whole === "absent") return null;
+    if (whole !== "right") {
+      tell(`its operation for the whole is ${whole}; its time is that of parts`);
+      await this.release();
+      const parts = await this.#checked(workload, true);
+      if (parts !== "right") throw new Error(whole);
     }
     const timed = async (repeats: number) => (await this.answer("ran", { kind: "run", repeats })).ms;
     return { name: this.name, scale: 1, timed, run: async (repeats) => void (await timed(repeats)) };
+  }
+
+  /** Makes a workload ready; "right", "absent", or what is wrong with its result. */
+  async #checked(workload: Workload, inParts: boolean): Promise<string> {
+    const { able } = await this.answer("prepared", { kind: "prepare", task: workload.task, inParts });
+    if (!able) return "absent";
+    const places = samplePlaces(sizeOf(workload.shape));
+    const { values } = await this.answer("samples", { kind: "samples", places });
+    return disagreement(workload, places, values) ?? "right";
   }
 
   async release(): Promise<void> {

@@ -71,7 +71,7 @@ try {
   const find = (file: string): string => join(dirname(manifest), "node_modules", file);
   const peer = await openers[name]({ load, find, wait: (promise) => quietWait(promise) });
   process.on("message", (question: Question) => {
-    reply(question, current, ({ task }) => peer.prepare(workloadOf(task))).then(
+    reply(question, current, ({ task, inParts }) => peer.prepare(workloadOf(task), inParts)).then(
       (next) => {
         current = next;
       },

@@ -68,7 +68,7 @@ interface ModelBody {
   readonly constants: readonly Weight[];
 }
 
-function bodyOf({ task }: Workload): ModelBody | null {
+function bodyOf({ task }: Workload, inParts: boolean): ModelBody | null {
   switch (task.kind) {
     case "matmul":
       return { nodes: [node("MatMul", ["left", "right"], "result")], constants: [] };
@@ -80,6 +80,17 @@ function bodyOf({ task }: Workload): ModelBody | null {
     case "clipTraining":
       return null;
     case "attention": {
+      if (inParts)
+        return {
+          nodes: [
+            node("Transpose", ["k"], "turned", [permutation([0, 2, 1])]),
+            node("MatMul", ["q", "turned"], "s0"),
+            node("Mul", ["s0", "rate"], "s1"),
+            node("Softmax", ["s1"], "s2", [lastAxis]),
+            node("MatMul", ["s2", "v"], "result"),
+          ],
+          constants: [scalar("rate", 1 / Math.sqrt(task.shape.width))],
+        };
       const heads = { name: "num_heads", i: task.shape.heads, type: integerAttribute };
       return { nodes: [node("MultiHeadAttention", ["q", "k", "v"], "result", [heads], own)], constants: [] };
     }
@@ -190,8 +201,13 @@ function clipBody({ tokens, width, heads }: LayerShape): ModelBody {
 }
 
 /** The model of a workload whose first operand is its input; null where ONNX has no such operation. */
-export function modelOf(workload: Workload, operands: readonly Operand[], resultDims: readonly number[]): Uint8Array | null {
-  const body = bodyOf(workload);
+export function modelOf(
+  workload: Workload,
+  operands: readonly Operand[],
+  resultDims: readonly number[],
+  inParts: boolean,
+): Uint8Array | null {
+  const body = bodyOf(workload, inParts);
   if (body === null) return null;
   const [first, ...weights] = operands as [Operand, ...Operand[]];
   const value = (name: string, dims: readonly number[]) => ({

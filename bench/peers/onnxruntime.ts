@@ -35,9 +35,9 @@ function peerOf(ort: Ort, provider: "webgpu" | "cpu", { wait }: PeerEnvironment)
   // The CPU provider computes in threads of its own and wakes us when it is done.
   const quietly = <T>(promise: Promise<T>): Promise<T> => (provider === "cpu" ? promise : wait(promise));
   return {
-    prepare: async (workload): Promise<PreparedTask | null> => {
-      const { operands, resultDims, restored } = arranged(workload);
-      const model = modelOf(workload, operands, resultDims);
+    prepare: async (workload, inParts): Promise<PreparedTask | null> => {
+      const { operands, resultDims, restored } = inParts ? channelsFirst(workload) : arranged(workload);
+      const model = modelOf(workload, operands, resultDims, inParts);
       if (model === null) return null;
       const session = await quietly(ort.InferenceSession.create(model, { executionProviders: [provider], logSeverityLevel: 3 }));
       const first = operands[0]!;
@@ -51,7 +51,7 @@ function peerOf(ort: Ort, provider: "webgpu" | "cpu", { wait }: PeerEnvironment)
   };
 }
 
-/** Its attention wants [batch, position, head and width]. */
+/** Its operation for attention wants [batch, position, head and width]. */
 function arranged(workload: Workload): ChannelsFirst {
   const plain = channelsFirst(workload);
   if (workload.task.kind !== "attention") return plain;

@@ -11,8 +11,8 @@ export interface PreparedTask {
   readonly release: () => void | Promise<void>;
 }
 export interface Peer {
-  /** Null where the library is not asked for this. */
-  readonly prepare: (workload: Workload) => Promise<PreparedTask | null>;
+  /** Null where the library is not asked for this. `inParts`: of smaller operations, after one for the whole gave a wrong result. */
+  readonly prepare: (workload: Workload, inParts: boolean) => Promise<PreparedTask | null>;
 }
 export type OpenPeer = (environment: PeerEnvironment) => Promise<Peer>;
 export interface PeerEnvironment {
@@ -39,7 +39,7 @@ export const boundNames: readonly PeerName[] = ["onnxruntime-cpu"];
 
 /** What the parent asks, and what the child answers. */
 export type Question =
-  | { readonly kind: "prepare"; readonly task: Task }
+  | { readonly kind: "prepare"; readonly task: Task; readonly inParts: boolean }
   | { readonly kind: "samples"; readonly places: readonly number[] }
   | { readonly kind: "run"; readonly repeats: number }
   | { readonly kind: "release" };
