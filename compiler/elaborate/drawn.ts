@@ -1,10 +1,9 @@
 import type { Axis, Expr, GradcheckItem, IndexItem, PropertyItem, TestItem, TypeNode } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
-import { walk } from "../../dsl/walk.ts";
 import { evaluate } from "./expressions.ts";
 import { fail, unsupported } from "./failure.ts";
 import type { Scope } from "./scope.ts";
-import { compileNumber, sizeOf } from "./sizes.ts";
+import { compileNumber, namesIn, sizeOf } from "./sizes.ts";
 import { resolveType } from "./typeNodes.ts";
 import type { AxisItem } from "./values.ts";
 
@@ -301,16 +300,6 @@ function settled(drawn: Drawn, known: KnownNames, scope: Scope): Drawn {
     default:
       return drawn satisfies never;
   }
-}
-
-/** Names that an expression mentions. */
-function namesIn(expr: Expr): Set<string> {
-  const names = new Set<string>();
-  walk(expr, (node) => {
-    if (node.kind === "name") names.add((node as Extract<Expr, { kind: "name" }>).name);
-    return undefined;
-  });
-  return names;
 }
 
 // ---- with a form ---------------------------------------------------------------------------------------------------------------

@@ -1,27 +1,25 @@
 import type { EvaluateItem, EvaluateMember, Expr, MeasureStmt } from "../../dsl/ast.ts";
 import type { Resolution } from "../../dsl/names.ts";
-import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { GraphResult, Value } from "../ir/value.ts";
 import type { PlanMeasureArg } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
 import { castTo } from "./arithmetic.ts";
+import { listEntries, openEvaluate } from "./blocks.ts";
 import { argumentValue, readArgs } from "./calls.ts";
 import { batchOf, datasetSpec } from "./datasets.ts";
 import { compileCondition, evaluate } from "./expressions.ts";
 import { attempt, fail, unsupported } from "./failure.ts";
-import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { collectLeaves } from "./leaves.ts";
 import { plannedModels } from "./plannedModels.ts";
 import { precisionOf } from "./precision.ts";
 import type { Elaborated, EvaluateProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
-import { type Overrides, readOverrides } from "./settings.ts";
+import type { Overrides } from "./settings.ts";
 import { compileNumber } from "./sizes.ts";
 import { endedAtMost, runStatement } from "./statements.ts";
 import type { DataBinding } from "./steps.ts";
-import { listEntries, replacing } from "./train.ts";
 import { describe, describeTensor, type Val } from "./values.ts";
 
 // An `evaluate` block -> EvaluateProgram: one graph over a batch whose rows are collected, then measures over all rows.
@@ -46,24 +44,7 @@ export function elaborateEvaluate(
 }
 
 function evaluateProgram(program: Program, session: Session, name: string, overrides: Overrides): EvaluateProgram {
-  const read = readOverrides(program, name, overrides);
-  const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: false, allFrozen: true };
-  const files: Files = new Files(program, session, replacements);
-  const block = findItem(files, "evaluate", name);
-  if (!block) {
-    const known = listEntries(program).evaluate;
-    const near = nearest(name, known) ?? known[0];
-    fail("elaborate/unknown-entry", entrySpan(program), { kind: "evaluate", name }, near ? { help: `there is \`${near}\`` } : {});
-  }
-  const { item } = block;
-  const fileScope = files.scope(block.file);
-  for (const [original, replacement] of replacing(
-    () => files,
-    () => fileScope,
-    item.members,
-  ))
-    replacements.items.set(original, replacement);
-  const seed = read.settings.get("seed") ?? item.members.findLast((m) => m.kind === "seedMember")?.value ?? 0;
+  const { item, files, scope: fileScope, read, seed } = openEvaluate(program, session, name, overrides, listEntries(program).evaluate);
   session.seed = seed;
   const batch = read.settings.get("batch") ?? batchSize(item, fileScope);
   const data = dataOf(item, fileScope);

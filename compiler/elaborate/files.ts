@@ -22,7 +22,7 @@ type NamedItem = Extract<Item, { readonly name: { readonly name: string } }>;
 
 /** What a `train` or `evaluate` block, or `--set`, puts in the place of a file's item. */
 export interface Replacements {
-  readonly items: Map<Item, { readonly item: ConstItem | ModelItem; readonly scope: () => Scope }>;
+  readonly items: Map<Item, { readonly item: ConstItem | ModelItem; readonly scope: Scope }>;
   readonly values: Map<Item, Val>;
   /** How a model without `frozen` or `trained` is taken. */
   readonly trainedByDefault: boolean;
@@ -129,7 +129,7 @@ export class Files {
           if (given) return given;
           const other = this.replacements.items.get(item);
           const used = other?.item ?? item;
-          const usedScope = other ? other.scope() : scope;
+          const usedScope = other ? other.scope : scope;
           return used.kind === "const" ? this.constant(used, usedScope) : this.model(used, item.kind === "model" ? item : null, usedScope);
         });
       case "surgery":

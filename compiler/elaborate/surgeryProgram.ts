@@ -1,12 +1,12 @@
 import type { Program } from "../../dsl/program.ts";
 import type { PlanSurgery } from "../plan/plan.ts";
-import { attempt, fail, unsupported } from "./failure.ts";
-import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
+import { listEntries, openEvaluate, openTrain } from "./blocks.ts";
+import { attempt, unsupported } from "./failure.ts";
+import type { Files } from "./files.ts";
 import type { Elaborated, SurgeryProgram } from "./program.ts";
 import { Session } from "./session.ts";
-import { type Overrides, readOverrides, settingsOf } from "./settings.ts";
+import type { Overrides } from "./settings.ts";
 import { applyRule, type OpenedSurgery, openSurgery } from "./surgery.ts";
-import { replacing } from "./train.ts";
 
 // The surgery of one model of a block, once the file is there: a graph for each parameter that it makes. Of the block only what the model and
 // its surgery need is elaborated.
@@ -45,24 +45,9 @@ function surgeryProgram(program: Program, session: Session, request: SurgeryRequ
 
 /** The files with what the block puts in the place of their items. */
 function blockFiles(program: Program, session: Session, { block, overrides = {} }: SurgeryRequest): Files {
-  const read = readOverrides(program, block, overrides);
-  const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: true, allFrozen: false };
-  const files: Files = new Files(program, session, replacements);
-  const train = findItem(files, "train", block);
-  const found = train ?? findItem(files, "evaluate", block);
-  if (!found) fail("elaborate/unknown-entry", entrySpan(program), { kind: "train", name: block });
-  const scope = files.scope(found.file);
-  const settings = train ? settingsOf(files, train.item) : null;
-  const compat = settings?.findLast((setting) => setting.kind === "compat");
-  if (compat?.kind === "compat" && compat.value.name === "source") session.compat = "source";
-  const members = settings ?? (found.item.kind === "evaluate" ? found.item.members : []);
-  for (const [original, replacement] of replacing(
-    () => files,
-    () => scope,
-    members,
-  ))
-    replacements.items.set(original, replacement);
-  return files;
+  const { train, evaluate, walk } = listEntries(program);
+  if (train.includes(block)) return openTrain(program, session, block, overrides).files;
+  return openEvaluate(program, session, block, overrides, [...evaluate, ...walk]).files;
 }
 
 /** The surgery of the model of that name, in whichever file the model is. */

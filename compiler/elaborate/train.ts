@@ -1,16 +1,16 @@
-import type { EvaluateItem, Item, Mix, Setting, TrainItem } from "../../dsl/ast.ts";
+import type { Mix, Setting, TrainItem } from "../../dsl/ast.ts";
 import type { Resolution } from "../../dsl/names.ts";
-import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Graph } from "../ir/value.ts";
 import type { PlanMix } from "../plan/plan.ts";
 import { keepAll, type RematPolicy } from "../remat.ts";
 import { castTo } from "./arithmetic.ts";
+import { openTrain } from "./blocks.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
 import { datasetSpec } from "./datasets.ts";
 import { evaluate } from "./expressions.ts";
 import { attempt, Failure, fail } from "./failure.ts";
-import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
+import { findItem } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, pathMatches, reachedParams } from "./leaves.ts";
 import { type BoundOptimizer, bindOptimizer, elaborateOptimizer, type GroupRule } from "./optimizers.ts";
@@ -20,7 +20,7 @@ import { precisionOf } from "./precision.ts";
 import type { Elaborated, Leaf, StepKind, TrainProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
-import { type Overrides, readOverrides, type SettableName, settingsOf } from "./settings.ts";
+import type { Overrides, SettableName } from "./settings.ts";
 import { compileNumber } from "./sizes.ts";
 import { type DataBinding, elaborateStep } from "./steps.ts";
 import { planTables, tableLeaves } from "./tableState.ts";
@@ -42,67 +42,9 @@ export function elaborateTrain(
   return { ok: false, diagnostics: session.errors.length > 0 ? session.errors : [made.diagnostic] };
 }
 
-export interface Entries {
-  readonly train: readonly string[];
-  /** Evaluations over a data set. */
-  readonly evaluate: readonly string[];
-  /** Evaluations that go through folders, files and lines. */
-  readonly walk: readonly string[];
-}
-/** The names of the blocks that can be trained or evaluated. */
-export function listEntries(program: Program): Entries {
-  const items = program.files.get(program.entry)?.ast.items ?? [];
-  const evaluations = items.filter((item) => item.kind === "evaluate");
-  const overData = (item: EvaluateItem) => item.members.some((m) => m.kind === "dataMember");
-  return {
-    train: items.flatMap((item) => (item.kind === "train" ? [item.name.name] : [])),
-    evaluate: evaluations.filter(overData).map((item) => item.name.name),
-    walk: evaluations.filter((item) => !overData(item)).map((item) => item.name.name),
-  };
-}
-
-/** Settings of a block that take the place of a file's constants and models of that name. */
-export function replacing(files: () => Files, scope: () => Scope, members: readonly { readonly kind: string }[]): Replacements["items"] {
-  const items: Replacements["items"] = new Map();
-  for (const member of members) {
-    if (member.kind !== "model" && member.kind !== "const") continue;
-    const item = member as Extract<Item, { kind: "model" | "const" }>;
-    const found = files().itemsOf(files().program.entry).get(item.name.name);
-    if (found?.item.kind !== item.kind) {
-      const known = [...files().itemsOf(files().program.entry)].flatMap(([name, one]) => (one.item.kind === item.kind ? [name] : []));
-      const near = nearest(item.name.name, known);
-      fail(
-        "name/unknown",
-        item.name.span,
-        { name: item.name.name },
-        { help: near ? `did you mean \`${near}\`?` : `a block replaces a ${item.kind} of its file; there is none of that name` },
-      );
-    }
-    items.set(found.item, { item, scope });
-  }
-  return items;
-}
-
 function trainProgram(program: Program, session: Session, name: string, overrides: Overrides): TrainProgram {
-  const read = readOverrides(program, name, overrides);
   session.takesPrompts = true;
-  const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: true, allFrozen: false };
-  const files: Files = new Files(program, session, replacements);
-  const block = findItem(files, "train", name);
-  if (!block) {
-    const known = listEntries(program).train;
-    const near = nearest(name, known) ?? known[0];
-    fail("elaborate/unknown-entry", entrySpan(program), { kind: "train", name }, near ? { help: `there is \`${near}\`` } : {});
-  }
-  const { item } = block;
-  const settings = settingsOf(files, item);
-  const scope = files.scope(block.file);
-  for (const [original, replacement] of replacing(
-    () => files,
-    () => scope,
-    settings,
-  ))
-    replacements.items.set(original, replacement);
+  const { item, files, scope, settings, read } = openTrain(program, session, name, overrides);
   const numbers = readNumbers(settings, read.settings, scope, item);
   session.seed = numbers.seed;
   const remat = rematOf(settings);
@@ -273,11 +215,6 @@ function readNumbers(
       }
       case "every":
         if (setting.name !== "preview") found.set(setting.name, setting.count);
-        break;
-      case "compat":
-        if (setting.value.name !== "fixed" && setting.value.name !== "source")
-          fail("elaborate/bad-setting", setting.value.span, { key: "compat", problem: "`fixed` or `source`" });
-        scope.session.compat = setting.value.name;
         break;
       default:
         break;

@@ -1,22 +1,21 @@
 import type { EvaluateItem } from "../../dsl/ast.ts";
-import { nearest } from "../../dsl/nearest.ts";
 import type { PrecisionPolicy } from "../../dsl/precision.ts";
 import type { Program } from "../../dsl/program.ts";
 import type { Span } from "../../dsl/span.ts";
+import { walk as visitNodes } from "../../dsl/walk.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { HostKnowledge } from "../plan/host.ts";
+import { listEntries, type OpenedEvaluate, openEvaluate } from "./blocks.ts";
 import { walkBuiltinNames } from "./builtins/table.ts";
 import { BlockWalk } from "./evaluateWalk.ts";
 import { attempt, fail } from "./failure.ts";
-import { entrySpan, Files, findItem, type Replacements } from "./files.ts";
 import { collectLeaves } from "./leaves.ts";
 import { plannedModels } from "./plannedModels.ts";
 import { precisionOf } from "./precision.ts";
 import type { Elaborated, WalkProgram } from "./program.ts";
 import type { Scope } from "./scope.ts";
 import { Session } from "./session.ts";
-import { type Overrides, readOverrides } from "./settings.ts";
-import { listEntries, replacing } from "./train.ts";
+import type { Overrides } from "./settings.ts";
 import { text, type Val } from "./values.ts";
 import type { HostTensor, WalkAnswer, Walking, WalkLeg, WalkRequest } from "./walkRequests.ts";
 import { WalkState } from "./walkState.ts";
@@ -24,100 +23,77 @@ import { WalkState } from "./walkState.ts";
 // An `evaluate` block without a data set, twice: as the program that `adac plan` and the compiler see, with stand-ins for all that only a run
 // knows, and as the walk itself, which asks for what it needs.
 
-interface OpenedWalk {
-  readonly item: EvaluateItem;
-  readonly files: Files;
-  readonly fileScope: Scope;
-  readonly scope: Scope;
+interface OpenedWalk extends OpenedEvaluate {
   readonly block: BlockWalk;
-  readonly seed: number;
-  readonly precision: PrecisionPolicy;
+  /** With what only walks may call. */
+  readonly inner: Scope;
 }
 
-function open(program: Program, name: string, overrides: Overrides, live: boolean): OpenedWalk {
-  const session = new Session(0);
-  const read = readOverrides(program, name, overrides);
-  const replacements: Replacements = { items: new Map(), values: new Map(read.constants), trainedByDefault: false, allFrozen: true };
-  const files: Files = new Files(program, session, replacements);
-  const found = findItem(files, "evaluate", name);
-  if (!found) {
-    const known = listEntries(program).walk;
-    const near = nearest(name, known) ?? known[0];
-    return fail("elaborate/unknown-entry", entrySpan(program), { kind: "evaluate", name }, near ? { help: `there is \`${near}\`` } : {});
-  }
-  const { item, file } = found;
-  const fileScope = files.scope(file);
-  for (const [original, replacement] of replacing(
-    () => files,
-    () => fileScope,
-    item.members,
-  ))
-    replacements.items.set(original, replacement);
-  const seed = read.settings.get("seed") ?? item.members.findLast((m) => m.kind === "seedMember")?.value ?? 0;
-  session.seed = seed;
+function open(program: Program, session: Session, name: string, overrides: Overrides, live: boolean): OpenedWalk {
+  const opened = openEvaluate(program, session, name, overrides, listEntries(program).walk);
+  const { item, files, scope } = opened;
+  session.seed = opened.seed;
   session.takesPrompts = true;
   session.walk = new WalkState(session, live);
   const textOf = (span: Span): string => (program.files.get(span.file)?.text ?? "").slice(span.start, span.end).replaceAll(/\s+/g, " ");
   if (!mentions(item, "measure") && !mentions(item, "write"))
     fail("elaborate/missing-setting", item.name.span, { name: `evaluate ${name}`, setting: "anything to `measure` or `write`" });
-  return {
-    item,
-    files,
-    fileScope,
-    scope: fileScope.child({
-      values: new Map<string, Val>([
-        ...[...walkBuiltinNames()]
-          .filter((one) => !files.itemsOf(file).has(one))
-          .map((one): [string, Val] => [one, { kind: "builtin", name: `walk.${one}` }]),
-        ["area", text("area")],
-      ]),
-    }),
-    block: new BlockWalk(session, session.walk, item, textOf),
-    seed,
-    precision: precisionOf([], program.files.get(program.entry)!.ast.items, read.precision),
-  };
+  const own = files.itemsOf(item.span.file);
+  const free = [...walkBuiltinNames()].filter((one) => !own.has(one));
+  const values = new Map<string, Val>([
+    ...free.map((one): [string, Val] => [one, { kind: "builtin", name: `walk.${one}` }]),
+    ["area", text("area")],
+  ]);
+  return { ...opened, inner: scope.child({ values }), block: new BlockWalk(session, session.walk, item, textOf) };
 }
 
-function mentions(node: unknown, kind: string): boolean {
-  if (Array.isArray(node)) return node.some((one) => mentions(one, kind));
-  if (typeof node !== "object" || node === null) return false;
-  return (node as { readonly kind?: string }).kind === kind || Object.values(node).some((one) => mentions(one, kind));
-}
+const mentions = (item: EvaluateItem, kind: "measure" | "write"): boolean => {
+  let found = false;
+  visitNodes(item, (node) => {
+    found ||= node.kind === kind;
+    return !found;
+  });
+  return found;
+};
 
 /** The block with the statements running as a body of their own. */
-function* walking({ item, scope, block }: OpenedWalk): Walking<void> {
+function* walking({ item, inner, block }: OpenedWalk): Walking<void> {
   const { session } = block;
   session.body = "evaluate";
   session.stream = [item.name.name];
-  yield* block.run(item, scope);
+  yield* block.run(item, inner);
   session.body = "compile";
 }
 
+const precisionIn = (program: Program, { read }: OpenedWalk): PrecisionPolicy =>
+  precisionOf([], program.files.get(program.entry)!.ast.items, read.precision);
+
 /** Elaborates a walk with stand-ins: what it would do, and the legs that it would run. */
 export function elaborateWalk(program: Program, name: string, overrides: Overrides = {}): Elaborated<WalkProgram> {
-  const made = attempt(() => {
-    const opened = open(program, name, overrides, false);
-    const { block, files, fileScope } = opened;
-    const legs = new Map<string, WalkLeg>();
-    const walk = walking(opened);
-    for (let next = walk.next(); !next.done; next = walk.next(standIn(next.value, block, legs)));
-    const { session } = block;
-    const leaves = collectLeaves(session, () => 0);
-    const value: WalkProgram = {
-      kind: "walk",
-      name,
-      builder: session.builder,
-      leaves,
-      models: plannedModels(files, leaves, fileScope),
-      seed: opened.seed,
-      legs: [...legs.values()],
-      prompts: session.prompts.all,
-      notes: block.notes,
-      precision: opened.precision,
-    };
-    return { value, warnings: session.warnings };
-  });
-  return made.ok ? { ok: true, ...made.value } : { ok: false, diagnostics: [made.diagnostic] };
+  const session = new Session(0);
+  const made = attempt(() => walkProgram(program, session, name, overrides));
+  return made.ok ? { ok: true, value: made.value, warnings: session.warnings } : { ok: false, diagnostics: [made.diagnostic] };
+}
+
+function walkProgram(program: Program, session: Session, name: string, overrides: Overrides): WalkProgram {
+  const opened = open(program, session, name, overrides, false);
+  const { block } = opened;
+  const legs = new Map<string, WalkLeg>();
+  const walk = walking(opened);
+  for (let next = walk.next(); !next.done; next = walk.next(standIn(next.value, block, legs)));
+  const leaves = collectLeaves(session, () => 0);
+  return {
+    kind: "walk",
+    name,
+    builder: session.builder,
+    leaves,
+    models: plannedModels(opened.files, leaves, opened.scope),
+    seed: opened.seed,
+    legs: [...legs.values()],
+    prompts: session.prompts.all,
+    notes: block.notes,
+    precision: precisionIn(program, opened),
+  };
 }
 
 /** Side of the pictures that stand in for those of files. */
@@ -143,13 +119,8 @@ function standIn(request: WalkRequest, block: BlockWalk, legs: Map<string, WalkL
       block.note(`${request.name} on the host; may find nothing`);
       return empty([request.of.shape[0]!, side, side]);
     }
-    case "prompt": {
-      const { prompt, input } = request;
-      const field = input.slice(input.indexOf(".") + 1);
-      const slot = prompt.slots.find((one) => one.name === field);
-      const inner = field === "ids" || field === "plain" ? [prompt.length] : slot === undefined ? [] : [slot.count];
-      return empty([...prompt.shape, ...inner], field === "plain" ? "f32" : "i32");
-    }
+    case "prompt":
+      return empty(request.shape, request.dtype);
     case "leg": {
       const { leg } = request;
       const isNew = !legs.has(leg.key);
@@ -176,14 +147,12 @@ export interface LiveWalk {
   readonly known: HostKnowledge;
 }
 export function startWalk(program: Program, name: string, overrides: Overrides = {}): Elaborated<LiveWalk> {
-  const made = attempt(() => open(program, name, overrides, true));
+  const session = new Session(0);
+  const made = attempt(() => open(program, session, name, overrides, true));
   if (!made.ok) return { ok: false, diagnostics: [made.diagnostic] };
-  const { block, precision } = made.value;
-  return {
-    ok: true,
-    value: { builder: block.session.builder, precision, requests: walking(made.value), known: block.walk.knowledge },
-    warnings: block.session.warnings,
-  };
+  const known = made.value.block.walk.knowledge;
+  const value = { builder: session.builder, precision: precisionIn(program, made.value), requests: walking(made.value), known };
+  return { ok: true, value, warnings: session.warnings };
 }
 
 /** The next request of a walk, or the message that ends it. */

@@ -56,7 +56,7 @@ export type WalkRequest =
       readonly args: Readonly<Record<string, number | string | boolean>>;
       readonly of: HostTensor;
     }
-  | { readonly kind: "prompt"; readonly prompt: PlanPrompt; readonly input: string }
+  | ({ readonly kind: "prompt"; readonly prompt: PlanPrompt; readonly input: string } & Pick<HostTensor, "shape" | "dtype">)
   | { readonly kind: "leg"; readonly leg: WalkLeg; readonly inputs: readonly HostTensor[]; readonly wait: string }
   | { readonly kind: "write"; readonly picture: HostTensor; readonly file: string }
   | { readonly kind: "measure"; readonly measure: WalkMeasure }

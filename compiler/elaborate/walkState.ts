@@ -233,7 +233,7 @@ export class WalkState {
     const dot = leaf.attrs.name.indexOf(".");
     const prompt = this.session.prompts.all.find((one) => one.name === leaf.attrs.name.slice(0, dot));
     if (prompt === undefined) throw new Error(`internal: nobody knows ${leaf.attrs.name}`);
-    return yield* demand({ kind: "prompt", prompt, input: leaf.attrs.name });
+    return yield* demand({ kind: "prompt", prompt, input: leaf.attrs.name, shape: leaf.shape, dtype: leaf.dtype });
   }
 
   #onHost(graph: Graph, leaves: readonly InputLeaf[], inputs: readonly HostTensor[]): HostTensor[] {
