@@ -25,7 +25,7 @@ import { describe, describeTensor, type Val } from "./values.ts";
 // An `evaluate` block -> EvaluateProgram: one graph over a batch whose rows are collected, then measures over all rows.
 
 /** Measures over everything collected, with their arguments in order. */
-const metrics: Readonly<Record<string, readonly string[]>> = {
+export const metrics: Readonly<Record<string, readonly string[]>> = {
   /** How well cosine similarity tells pairs of one subject from pairs of two. */
   verification: ["embedding", "subject"],
 };
@@ -146,7 +146,7 @@ function measure(
 ): EvaluateProgram["measures"][number] {
   const { value, span } = member;
   const metric = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : null;
-  const params = metric === null ? undefined : metrics[metric];
+  const params = metric !== null && Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
   if (value.kind !== "call" || metric === null || params === undefined)
     return { name, metric: "values", span, args: [{ kind: "collected", name: collect(perSample(value, scope, batch), name, collected) }] };
   const args = matchArguments(

@@ -5,13 +5,14 @@ import { graphValues } from "../ir/walk.ts";
 import { reportKinds, statisticNames } from "../plan/statistics.ts";
 import { castTo } from "./arithmetic.ts";
 import { explore } from "./choices.ts";
+import { metrics } from "./evaluate.ts";
 import { evaluate, loopItems, withElementSizes } from "./expressions.ts";
-import { fail, unsupported } from "./failure.ts";
+import { fail, PathEnd, unsupported } from "./failure.ts";
 import { scalarType, toHost } from "./hostExpr.ts";
 import { picturesIn } from "./pictures.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, type Session } from "./session.ts";
-import { bindNames, type Flow, runStatement } from "./statements.ts";
+import { bindNames, endedAtMost, type Flow, runStatement } from "./statements.ts";
 import { describe, isScalar, type TensorVal, type Val } from "./values.ts";
 import { WalkChoices } from "./walkChoices.ts";
 import { demand, type Walking, type WalkLeg, type WalkReport } from "./walkRequests.ts";
@@ -75,11 +76,24 @@ export class BlockWalk {
   *#statements(statements: readonly Stmt[], outer: Scope): Walking<Flow> {
     let scope = outer;
     for (const statement of statements) {
-      const flow = yield* this.#statement(statement, scope);
+      const flow = yield* this.#ended(this.#statement(statement, scope));
       if (flow.kind !== "on") return flow;
       scope = flow.scope;
     }
     return { kind: "on", scope };
+  }
+
+  /** A `require` in a function that a statement calls ends the turn as one of the walk itself does. */
+  *#ended(statement: Walking<Flow>): Walking<Flow> {
+    try {
+      return yield* statement;
+    } catch (error) {
+      if (!(error instanceof PathEnd)) throw error;
+      const { effects } = this.session;
+      yield* demand({ kind: "ended", reason: effects.ended! });
+      effects.ended = null;
+      return { kind: "ended" };
+    }
   }
 
   *#statement(statement: Stmt, scope: Scope): Walking<Flow> {
@@ -125,6 +139,9 @@ export class BlockWalk {
       case "write":
         yield* this.#write(statement, scope);
         return on;
+      case "tap":
+      case "return":
+        return unsupported(`\`${statement.kind}\` in an \`evaluate\` block`, statement.span);
       default:
         return runStatement(statement, scope);
     }
@@ -142,7 +159,7 @@ export class BlockWalk {
           (tried) => {
             session.choices = tried;
             session.effects = copyEffects(before);
-            return make();
+            return endedAtMost(() => ({ kind: "returned", value: make(), span: expr.span }));
           },
           name,
           expr.span,
@@ -152,15 +169,19 @@ export class BlockWalk {
       }
     });
     if (choices.length > 0) this.note(`${name}: ${alternatives.length} ways`);
-    for (const other of alternatives.slice(1)) {
+    const [first, ...others] = alternatives.flatMap(({ value }) => (value.kind === "returned" ? [value.value] : []));
+    if (alternatives.some(({ value }) => value.kind !== "returned")) this.note(`${name}: may end the turn`);
+    if (first === undefined) throw new PathEnd();
+    session.effects.ended = null;
+    for (const other of others) {
       const left: TensorVal[] = [];
-      eachTensor(walk.cut(other.value, `${name}, another way`), (t) => left.push(t));
+      eachTensor(walk.cut(other, `${name}, another way`), (t) => left.push(t));
       yield* walk.force(
         left.map((t) => t.value),
         name,
       );
     }
-    return alternatives[0]!.value;
+    return first;
   }
 
   /** Whether something holds; `either` where only a run can tell. */
@@ -210,8 +231,8 @@ export class BlockWalk {
     }
     this.note(`measure ${name}${statement.when === null ? "" : ` when ${this.#textOf(statement.when.span)}`}`);
     const { value: measured } = statement;
-    if (measured.kind === "call" && measured.callee.kind === "name" && measured.callee.name === "verification")
-      unsupported("`verification` in a walk", measured.span, "it compares all rows of a data set: `data face = faces(…)`");
+    if (measured.kind === "call" && measured.callee.kind === "name" && Object.hasOwn(metrics, measured.callee.name))
+      unsupported(`\`${measured.callee.name}\` in a walk`, measured.span, "it compares all rows of a data set: `data face = faces(…)`");
     const value = yield* this.#value(measured, scope, name);
     const number = yield* this.#number(value, statement, name);
     const keys = this.#reports.map((report) => report.keys.map((key) => this.#keyOf(key, name, scope)));

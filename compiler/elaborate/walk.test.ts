@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compileWalk } from "../compile.ts";
-import { elaborateWalk, listEntries } from "./index.ts";
+import { graphValues } from "../ir/walk.ts";
+import { elaborateWalk, listEntries, nextRequest, startWalk, type WalkAnswer, type WalkRequest } from "./index.ts";
 import { printModules } from "./print.ts";
 import { programOf, render } from "./testing.ts";
 
@@ -11,6 +12,10 @@ module Net() {
   forward(x: real[...b, c: 3, h, w]) -> real[...b, f: 4] { return dot(mean(x, over: [h, w]), weight, over: c) |> order([...b, f]) }
 }
 model net = Net() frozen
+fn enough(n: Int) -> Real {
+  require n > 5 as "too few"
+  return 10 * n
+}
 fn pictures(id: real[f: 4], p: Prompt<face: 2>, n: Int) random -> real[n, c: 3, h: 4, w: 4] {
   return draw(normal, [n: n, c: 3, h: 4, w: 4]) + mean(id) * mean(p.plain) + mean(p.face)
 }
@@ -21,6 +26,22 @@ function walked(body: string) {
   if (!made.ok) return { program: null, error: render(program, made.diagnostics), notes: [] };
   const notes = made.value.notes.map(({ depth, text, file }) => `${"  ".repeat(depth)}${text}${file === undefined ? "" : ` ${file}`}`);
   return { program: made.value, error: "", notes };
+}
+
+/** What a walk asks for while it runs, but for where it reads. */
+function ran(body: string, answerOf: (request: WalkRequest) => WalkAnswer): WalkRequest[] {
+  const { program } = programOf(`${head}evaluate walk {\n${body}\n}`);
+  const started = startWalk(program, "walk");
+  if (!started.ok) throw new Error(render(program, started.diagnostics));
+  const asked: WalkRequest[] = [];
+  let answer: WalkAnswer | undefined;
+  for (;;) {
+    const next = nextRequest(started.value, answer);
+    if (!next.ok) throw new Error(render(program, [next.diagnostic]));
+    if (next.value.done === true) return asked;
+    asked.push(next.value.value);
+    answer = answerOf(next.value.value);
+  }
 }
 
 describe("evaluations without a data set", () => {
@@ -101,8 +122,48 @@ describe("evaluations without a data set", () => {
     measure one: mean(noise + net(load(subject.images[0]))[f: 0]) when coin
     for line in lines("a.txt", as: Line) { measure two: mean(draw(normal, [k: 5]) * net(load(subject.images[0]))[f: 0]) }
   }`);
-    const randoms = program!.legs.flatMap((leg) => [...leg.graph.results].map((r) => r.name));
-    expect(randoms).toEqual(["out0", "out0"]);
+    expect(program!.legs.map((leg) => leg.name)).toEqual(["one", "two"]);
+    const counters = program!.legs.flatMap(({ graph }) => graphValues(graph).flatMap((v) => (v.op === "random" ? [v.args[0]!.op] : [])));
+    // The host draws the uniform numbers; those of `normal` take two words each.
+    expect(counters).toEqual(["input", "input"]);
+  });
+  test("a requirement in a function ends the turn", () => {
+    const body = `
+  for line in lines("a.txt", as: Line) { measure many: enough(line.repeat) }
+  measure always: enough(7)
+  measure never: enough(2)
+  measure unreached: 1`;
+    const asked = ran(body, ({ kind }) => (kind === "lines" ? ["3\t{face}\ta", "8\t{face}\tb"] : null));
+    const said = asked.flatMap((r): readonly unknown[] =>
+      r.kind === "measure" ? [[r.measure.name, r.measure.value]] : r.kind === "ended" ? [r.reason] : [],
+    );
+    expect(said).toEqual(["too few", ["many", 80], ["always", 70], "too few"]);
+    expect(walked(body).notes.join("\n")).toMatchInlineSnapshot(`
+      "  reads the lines of a.txt
+        for line in lines("a.txt", as: Line)
+          measure many
+          many: 2 ways
+          many: may end the turn
+        measure always
+        measure never
+        never: may end the turn"
+    `);
+  });
+  test("folders are looked through once for each way to ask for them in a statement", () => {
+    const body = `
+  let both = [folders("a", files: "*.png"), folders("a", files: "*.jpg"), folders("a", files: "*.png")]
+  measure png: length(both[2])
+  measure jpg: length(both[1])`;
+    const folder = { name: "anna", path: "a/anna", images: [] };
+    const asked = ran(body, (r) => (r.kind !== "folders" ? null : r.files === "*.png" ? [folder, folder] : []));
+    expect(
+      asked.flatMap((r): readonly unknown[] => (r.kind === "folders" ? [r.files] : r.kind === "measure" ? [r.measure.value] : [])),
+    ).toEqual(["*.png", "*.jpg", 2, 0]);
+  });
+  test("what a walk does not do is said where it stands", () => {
+    expect(walked('measure one: mean(align_face(load("a.png"), 112, largest: "nose"))').error).toContain("`area` is needed");
+    expect(walked("return 3\n  measure one: 1").error).toContain("`return` in an `evaluate` block is not available");
+    expect(walked('tap y = mean(load("a.png"))\n  measure one: 1').error).toContain("`tap` in an `evaluate` block is not available");
   });
   test("blocks are told apart by what they go through", () => {
     const { program } = programOf(`

@@ -128,18 +128,20 @@ export class WalkState {
   /** Runs `fn`, which may ask, until everything that it asks for is known. */
   *answered<T>(fn: () => T): Walking<T> {
     const values = this.#values.length;
-    for (;;) {
-      const effects = copyEffects(this.session.effects);
-      try {
-        const made = fn();
-        this.#answers.clear();
-        return made;
-      } catch (error) {
-        if (!(error instanceof Asked)) throw error;
-        this.session.effects = effects;
-        this.#values.length = values;
-        this.#answers.set(error.key, yield* error.find());
+    try {
+      for (;;) {
+        const effects = copyEffects(this.session.effects);
+        try {
+          return fn();
+        } catch (error) {
+          if (!(error instanceof Asked)) throw error;
+          this.session.effects = effects;
+          this.#values.length = values;
+          this.#answers.set(error.key, yield* error.find());
+        }
       }
+    } finally {
+      this.#answers.clear();
     }
   }
   /** The answer to a question, or a jump to the statement's beginning to get it. */

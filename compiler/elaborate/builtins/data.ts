@@ -142,10 +142,15 @@ function is(c: BuiltinCall): Val {
   return settled(c, { ...picture(c), is: value, range: [0, 1] });
 }
 
+/** `largest: area`, the one way to choose among faces. */
+export function requireArea(c: BuiltinCall): void {
+  const largest = c.optional("largest");
+  if (largest !== undefined && !(largest.kind === "text" && largest.value === "area")) c.mismatch("largest", "`area`");
+}
+
 function alignFace(c: BuiltinCall): Val {
   const [side] = sizeOf(c, "to");
-  const largest = c.optional("largest");
-  if (largest !== undefined && !(largest.kind === "text" && largest.value === "area")) return c.mismatch("largest", "`area`");
+  requireArea(c);
   return settled(c, withStep(picture(c), { kind: "align", side, largest: "area" }, [side, side]));
 }
 

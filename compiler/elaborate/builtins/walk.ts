@@ -5,6 +5,7 @@ import { describe, list, number, type TensorVal, text, type Val } from "../value
 import { demand, type HostTensor } from "../walkRequests.ts";
 import type { WalkState } from "../walkState.ts";
 import { lineAs, linesAs } from "../walkTexts.ts";
+import { requireArea } from "./data.ts";
 import type { BuiltinCall, BuiltinRow } from "./table.ts";
 
 // What an `evaluate` block may call that goes through folders, files and lines. Pictures of a walk hold numbers from -1 to 1.
@@ -27,8 +28,8 @@ function folders(c: BuiltinCall): Val {
   const files = c.has("files") ? path(c, "files") : "*.{jpg,jpeg,png,webp}";
   const skip = c.has("skip") ? path(c, "skip") : null;
   const first = c.has("first") ? c.compile("first") : null;
-  const { binder } = walk;
-  const found = walk.ask(`folders ${root}`, () => demand({ kind: "folders", root, files, skip, first, binder }));
+  const asked = { root, files, skip, first, binder: walk.binder };
+  const found = walk.ask(`folders ${JSON.stringify(asked)}`, () => demand({ kind: "folders", ...asked }));
   const known = walk.live ? "known" : "unsure";
   return {
     kind: "list",
@@ -74,6 +75,7 @@ function plainArgument(c: BuiltinCall, name: string): number | string | boolean 
 function onPicture(c: BuiltinCall): Val {
   const walk = walkOf(c);
   const x = c.tensor("x");
+  requireArea(c);
   if (x.axes.length !== 3) return c.mismatch("x", "one picture, with the axes of channels, rows and columns");
   const args = Object.fromEntries([...c.args.keys()].filter((name) => name !== "x").map((name) => [name, plainArgument(c, name)]));
   const of = walk.valueOf(castTo(c.session, x, "f32").value, c.name);
