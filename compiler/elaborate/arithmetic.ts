@@ -2,7 +2,6 @@ import type { BinaryOp } from "../../dsl/ast.ts";
 import type { Span } from "../../dsl/span.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { DType, Value } from "../ir/value.ts";
-import { roundHalfEven } from "../plan/evalHost.ts";
 import type { HostExpr, HostOp } from "../plan/host.ts";
 import { erf } from "../reference/erf.ts";
 import { commonAxes, spreadTo } from "./axes.ts";
@@ -16,6 +15,7 @@ import {
   isNumeric,
   isScalar,
   type NumericVal,
+  number,
   type ScalarVal,
   type TensorVal,
   tensor,
@@ -29,46 +29,46 @@ type Dtype = "f32" | "i32" | "bool";
 
 // ---- one argument ------------------------------------------------------------------------------------------------------------------
 
-interface UnaryRow {
-  readonly plain: (x: number) => number;
-  readonly host: ((x: HostExpr) => HostExpr) | null;
+type UnaryRow = {
   readonly device: (b: Builder, x: Value) => Value;
   readonly whole?: true; // the result is whole
   readonly keeps?: true; // whole in, whole out
-}
+} & (
+  | { readonly host: (x: HostExpr) => HostExpr } // known numbers are folded by it
+  | { readonly plain: (x: number) => number } // the host has no such operation: what is not known goes to the device
+);
 const one = (op: HostOp) => (x: HostExpr) => hostOp(op, x);
 const wholeOf = (b: Builder, x: Value) => (x.dtype === "f32" ? b.cast(x, "i32") : x);
 
 /** Elementwise functions of one argument. */
 export const unaryRows: Readonly<Record<string, UnaryRow>> = {
-  exp: { plain: Math.exp, host: one("exp"), device: (b, x) => b.exp(x) },
-  ln: { plain: Math.log, host: one("ln"), device: (b, x) => b.log(x) },
-  sin: { plain: Math.sin, host: one("sin"), device: (b, x) => b.sin(x) },
-  cos: { plain: Math.cos, host: one("cos"), device: (b, x) => b.cos(x) },
-  tanh: { plain: Math.tanh, host: null, device: (b, x) => b.tanh(x) },
-  sqrt: { plain: Math.sqrt, host: one("sqrt"), device: (b, x) => b.sqrt(x) },
-  rsqrt: { plain: (x) => 1 / Math.sqrt(x), host: (x) => hostOp("div", hostNumber(1), hostOp("sqrt", x)), device: (b, x) => b.rsqrt(x) },
-  erf: { plain: erf, host: null, device: (b, x) => b.erf(x) },
-  abs: { plain: Math.abs, host: one("abs"), device: (b, x) => b.abs(x), keeps: true },
-  floor: { plain: Math.floor, host: one("floor"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.floor(x)) : x), whole: true },
+  exp: { host: one("exp"), device: (b, x) => b.exp(x) },
+  ln: { host: one("ln"), device: (b, x) => b.log(x) },
+  sin: { host: one("sin"), device: (b, x) => b.sin(x) },
+  cos: { host: one("cos"), device: (b, x) => b.cos(x) },
+  tanh: { plain: Math.tanh, device: (b, x) => b.tanh(x) },
+  sqrt: { host: one("sqrt"), device: (b, x) => b.sqrt(x) },
+  rsqrt: { host: (x) => hostOp("div", hostNumber(1), hostOp("sqrt", x)), device: (b, x) => b.rsqrt(x) },
+  erf: { plain: erf, device: (b, x) => b.erf(x) },
+  abs: { host: one("abs"), device: (b, x) => b.abs(x), keeps: true },
+  floor: { host: one("floor"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.floor(x)) : x), whole: true },
   ceil: {
-    plain: Math.ceil,
     host: one("ceil"),
     device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.neg(b.floor(b.neg(x)))) : x),
     whole: true,
   },
-  round: { plain: roundHalfEven, host: one("round"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.round(x)) : x), whole: true },
-  neg: { plain: (x) => -x, host: one("neg"), device: (b, x) => b.neg(x), keeps: true },
+  round: { host: one("round"), device: (b, x) => (x.dtype === "f32" ? wholeOf(b, b.round(x)) : x), whole: true },
+  neg: { host: one("neg"), device: (b, x) => b.neg(x), keeps: true },
 };
 
 export function applyUnary(session: Session, name: string, x: Val, span: Span): Val {
   const row = unaryRows[name]!;
   if (!isNumeric(x)) fail("type/mismatch", span, { found: describe(x), expected: "a number or a tensor" });
-  if (x.kind !== "tensor" && x.kind !== "host") return { kind: "number", value: row.plain(Number(x.value)) };
-  if (x.kind === "host") {
-    if (row.host === null) return deviceUnary(session, row, toTensor(session, x, "f32"), span);
-    const whole = row.whole === true || (row.keeps === true && x.type !== "real");
-    return fromHost(row.host(x.expr), whole ? "int" : "real");
+  if (x.kind !== "tensor") {
+    if ("plain" in row)
+      return x.kind === "host" ? deviceUnary(session, row, toTensor(session, x, "f32"), span) : number(row.plain(Number(x.value)));
+    const whole = row.whole === true || (row.keeps === true && scalarType(x) !== "real");
+    return fromHost(row.host(toHost(x)), whole ? "int" : "real");
   }
   if (x.quotient && (name === "floor" || name === "ceil")) return floorOfQuotient(session, x.quotient, name === "ceil", span);
   return deviceUnary(session, row, x, span);
