@@ -2,6 +2,9 @@ import type { Span } from "./span.ts";
 
 // The text of a prompt as pieces: `{face:16}` is a slot, `{class+15}` are words and fillers, `{frame}` a text or another prompt.
 
+/** Tokens of a prompt that says no `length:`. */
+export const usualLength = 77;
+
 export type TemplateBit =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "slot"; readonly name: string; readonly count: number; readonly span: Span }

@@ -13,10 +13,11 @@ import { picturesIn } from "./pictures.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, type Session } from "./session.ts";
 import { bindNames, endedAtMost, type Flow, runStatement } from "./statements.ts";
-import { describe, isScalar, type TensorVal, type Val } from "./values.ts";
+import { tensorsOf } from "./tensorsOf.ts";
+import { describe, isScalar, type Val } from "./values.ts";
 import { WalkChoices } from "./walkChoices.ts";
 import { demand, type Walking, type WalkLeg, type WalkReport } from "./walkRequests.ts";
-import { eachTensor, type WalkState } from "./walkState.ts";
+import type { WalkState } from "./walkState.ts";
 import { filledText, labelOf } from "./walkTexts.ts";
 
 // The statements of a walk, in order. In: an `evaluate` block without a data set. Out: requests to the driver, in the order in which things
@@ -174,12 +175,8 @@ export class BlockWalk {
     if (first === undefined) throw new PathEnd();
     session.effects.ended = null;
     for (const other of others) {
-      const left: TensorVal[] = [];
-      eachTensor(walk.cut(other, `${name}, another way`), (t) => left.push(t));
-      yield* walk.force(
-        left.map((t) => t.value),
-        name,
-      );
+      const left = tensorsOf(walk.cut(other, `${name}, another way`)).map((t) => t.value);
+      yield* walk.force(left, name);
     }
     return first;
   }

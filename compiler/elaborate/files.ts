@@ -186,7 +186,7 @@ export class Files {
       trained,
       from: from ? sourceOf(from, scope) : null,
       keys: this.keysOf(item, original),
-      surgery: this.surgeryOf(item, first.module.name.name, scope),
+      surgery: this.surgeryOf(item, original, first.module.name.name),
       value,
       span: item.span,
     };
@@ -208,10 +208,11 @@ export class Files {
     return found.item;
   }
 
-  private surgeryOf(item: ModelItem, module: string, scope: Scope): ModelRoot["surgery"] {
-    const expr = item.surgery;
+  /** What a model makes of its file's tensors; another source than the original's has its own. */
+  private surgeryOf(item: ModelItem, original: ModelItem | null, module: string): ModelRoot["surgery"] {
+    const expr = item.surgery ?? (item.from === null ? (original?.surgery ?? null) : null);
     if (expr === null) return null;
-    const surgery = evaluate(expr, scope);
+    const surgery = evaluate(expr, this.scope(expr.span.file));
     if (surgery.kind !== "surgery")
       fail("type/mismatch", expr.span, {
         found: describe(surgery),

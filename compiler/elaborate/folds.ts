@@ -12,6 +12,7 @@ import { itemOf, sameHost, toHost } from "./hostExpr.ts";
 import { LoopBody, NoLoop } from "./loopBody.ts";
 import type { Scope } from "./scope.ts";
 import { copyEffects, restoreEffects, type Session, sameEffects } from "./session.ts";
+import { mapTensors } from "./tensorsOf.ts";
 import { isScalar, list, type ScalarVal, type TensorVal, tensor, type Val } from "./values.ts";
 
 // `fold` and `scan`. In: a list, what is carried, a function. Out: what is carried after the last element, or on the whole way. Elements that
@@ -136,16 +137,10 @@ function carriedTensors(val: Val): TensorVal[] {
   }
 }
 
-/** The value with other tensors. */
+/** The value with these tensors. */
 function withTensors(val: Val, tensors: readonly TensorVal[]): Val {
   let at = 0;
-  const rebuilt = (v: Val): Val => {
-    if (v.kind === "tensor") return tensors[at++]!;
-    if (v.kind === "list" || v.kind === "tuple") return { kind: v.kind, items: v.items.map(rebuilt) };
-    if (v.kind === "record") return { ...v, fields: new Map([...v.fields].map(([name, field]) => [name, rebuilt(field)])) };
-    return v;
-  };
-  return rebuilt(val);
+  return mapTensors(val, () => tensors[at++]!);
 }
 
 /** The tensors of what a run gives, if that is carried as it is. */

@@ -12,7 +12,17 @@ import { itemFact, pictureField, pictureOf } from "./itemPictures.ts";
 import type { Scope } from "./scope.ts";
 import type { ItemInputs, Session } from "./session.ts";
 import { sizeOf } from "./sizes.ts";
-import { describe, describeTensor, isScalar, type PictureVal, plainAxis, type TensorVal, tensor, type Val } from "./values.ts";
+import {
+  describe,
+  describeTensor,
+  type HostVal,
+  isScalar,
+  type PictureVal,
+  plainAxis,
+  type TensorVal,
+  tensor,
+  type Val,
+} from "./values.ts";
 
 // The fields of a data set. A field is evaluated once, for one item: files, bytes of pictures and values known on the host stay with the host
 // (`loaded`, `host`); whatever is computed from them is a graph of one item (`computed`), which becomes part of the graph of the step that
@@ -198,7 +208,7 @@ export class ItemFields {
     const dtype = Object.hasOwn(hostTypes, type.name.name) ? hostTypes[type.name.name as keyof typeof hostTypes] : undefined;
     if (dtype === undefined)
       fail("type/mismatch", type.span, { found: `\`${type.name.name}\``, expected: "a tensor, `Bool`, `Int` or `Text`" });
-    if (isScalar(val) && shape.length === 0) return this.#hostField(name, field, dtype, toHost(val), scalarType(val)!);
+    if (isScalar(val) && shape.length === 0) return this.#hostField(name, field, type, dtype, toHost(val), scalarType(val)!);
     if (dtype === "text" || !(val.kind === "tensor" || (isScalar(val) && scalarType(val) !== "text")))
       fail("type/mismatch", field.value.span, { found: describe(val), expected: `a value of the type \`${type.name.name}\`` });
     const session = this.#session;
@@ -238,8 +248,15 @@ export class ItemFields {
     return { val, field: { kind: "loaded", spec, axes } as const };
   }
 
-  #hostField(name: string, field: Field, dtype: "text" | "bool" | "i32" | "f32", expr: HostExpr, type: "int" | "real" | "bool" | "text") {
-    const loaded = (spec: PlanField, value: HostExpr, of: typeof type) => ({
+  #hostField(
+    name: string,
+    field: Field,
+    declared: Declared["type"],
+    dtype: "text" | "bool" | "i32" | "f32",
+    expr: HostExpr,
+    type: HostVal["type"],
+  ) {
+    const loaded = (spec: PlanField, value: HostExpr, of: HostVal["type"]) => ({
       val: fromHost(value, of),
       field: { kind: "loaded", spec, axes: [] } as const,
     });
@@ -250,7 +267,7 @@ export class ItemFields {
     const fits = dtype === "f32" ? type === "real" || type === "int" : dtype === (type === "int" ? "i32" : type);
     if (!fits) {
       const found = describe(fromHost(expr, type));
-      fail("type/mismatch", field.value.span, { found, expected: `a value of the type \`${this.#typeOf(field).type.name.name}\`` });
+      fail("type/mismatch", field.value.span, { found, expected: `a value of the type \`${declared.name.name}\`` });
     }
     return loaded({ name, kind: "made", type: dtype, value: expr }, expr, type);
   }

@@ -1,7 +1,7 @@
 import type { GrammarBit, GrammarItem, GrammarSeq, NamedType, TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
-import { positionsOf, readTemplate, templateForms } from "../../dsl/template.ts";
+import { positionsOf, readTemplate, templateForms, usualLength } from "../../dsl/template.ts";
 import type { HostBit, HostExpr, HostGrammar, HostSequence } from "../plan/host.ts";
 import type { PromptPiece } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
@@ -25,8 +25,6 @@ import {
 
 // Prompts and grammars. A prompt is a template: text, slots (`{face:16}`: positions that the program fills), words with fillers
 // (`{class+15}`), and parameters, which are texts or other prompts. Slots of the parts are slots of the whole.
-
-const usualLength = 77;
 
 /** A prompt with its arguments. Texts that run along axes give prompts along these axes. */
 export function applyPrompt(prompt: PromptItemVal, args: readonly CallArg[], span: Span): PromptVal {

@@ -76,6 +76,21 @@ describe("surgery", () => {
       ["net.layers.1.gain", 2],
     ]);
   });
+  test("what a block leaves out of a model is the file's, its surgery too", () => {
+    const ofFile = text.replace(
+      'model net = Net([2, 2]) from "net.safetensors" trained',
+      'model net = Net([4, 6]) from "net.safetensors" surgery grow',
+    );
+    const source = 'model net = Net([4, 6]) from "net.safetensors" surgery grow(noise: 0.5) trained\n  data';
+    const plannedWith = (model: string) => {
+      const { program, resolution } = programOf(ofFile.replace(source, `${model}\n  data`));
+      const made = elaborateTrain(program, resolution, "run");
+      if (!made.ok) throw new Error(render(program, made.diagnostics));
+      return made.value.models.map(({ from, surgery }) => [from, surgery?.name]);
+    };
+    expect(plannedWith("model net trained")).toEqual([["net.safetensors", "grow"]]);
+    expect(plannedWith('model net from "other.safetensors"')).toEqual([["other.safetensors", undefined]]);
+  });
   test("sizes are solved from both shapes, layer by layer; only the copies get noise, each its own", () => {
     const whole = planned();
     const made = elaborateSurgery(whole.program, request(whole, twoRows));

@@ -10,6 +10,7 @@ import type { PromptPiece } from "../plan/plan.ts";
 import { evaluateValues } from "../reference/evaluate.ts";
 import { array } from "../reference/ndarray.ts";
 import { copyEffects, type Session } from "./session.ts";
+import { mapTensors, tensorsOf } from "./tensorsOf.ts";
 import { type TensorVal, tensor, type Val } from "./values.ts";
 import { Asked, demand, type HostTensor, type Walking, type WalkLeg } from "./walkRequests.ts";
 
@@ -170,10 +171,8 @@ export class WalkState {
 
   /** The value with its device work cut off: it becomes a leg, which runs when someone needs what it makes. */
   cut(val: Val, name: string): Val {
-    const found: Value[] = [];
-    eachTensor(val, (t) => {
-      if (!this.#leafOf.has(t.value) && hasWork(t.value) && !found.includes(t.value)) found.push(t.value);
-    });
+    const values = new Set(tensorsOf(val).map((t) => t.value));
+    const found = [...values].filter((value) => !this.#leafOf.has(value) && hasWork(value));
     if (found.length > 0) {
       const work: Work = { name, results: found, done: null };
       found.forEach((value, result) => {
@@ -228,8 +227,7 @@ export class WalkState {
     if (leaf.attrs.role === "uniform") {
       const declared = this.session.uniforms.find((u) => u.name === leaf.attrs.name)!;
       const value = Number(this.value(declared.expr));
-      const kind = declared.dtype === "f32" ? Float32Array : declared.dtype === "i32" ? Int32Array : Uint32Array;
-      return { dtype: declared.dtype, shape: [], data: this.live ? kind.of(value) : null };
+      return { dtype: declared.dtype, shape: [], data: this.live ? arrayOf(declared.dtype).of(value) : null };
     }
     if (this.#sources.has(leaf.attrs.name)) return (yield* this.force([leaf], name))[0]!;
     const dot = leaf.attrs.name.indexOf(".");
@@ -243,11 +241,7 @@ export class WalkState {
     const plain = (v: Value) => ({ dtype: v.dtype, shape: v.shape });
     if (inputs.some((one) => one.data === null) || !this.live) return values.map((v) => ({ ...plain(v), data: null }));
     const given = Object.fromEntries(leaves.map((leaf, i) => [leaf.attrs.name, array(leaf.shape, inputs[i]!.data!, leaf.dtype)] as const));
-    return evaluateValues(values, given).map((made, i) => {
-      const { dtype } = made;
-      const kind = dtype === "f32" || dtype === "f16" ? Float32Array : dtype === "i32" ? Int32Array : Uint32Array;
-      return { ...plain(values[i]!), data: kind.from(made.data) };
-    });
+    return evaluateValues(values, given).map((made, i) => ({ ...plain(values[i]!), data: arrayOf(made.dtype).from(made.data) }));
   }
 
   /** The work with names that say only which input is which. */
@@ -273,6 +267,8 @@ export class WalkState {
   }
 }
 
+const arrayOf = (dtype: HostTensor["dtype"]) =>
+  dtype === "f32" || dtype === "f16" ? Float32Array : dtype === "i32" ? Int32Array : Uint32Array;
 const size = (v: Pick<Value, "shape">): number => v.shape.reduce((a, b) => a * b, 1);
 
 /** Whether something would have to be computed, and not only moved. */
@@ -291,25 +287,4 @@ function fitsHost(graph: Graph): boolean {
     if (total > mostOnHost) return false;
   }
   return true;
-}
-
-/** Every tensor of a value, through records and lists. */
-export function eachTensor(val: Val, visit: (t: TensorVal) => void): void {
-  mapTensors(val, (t) => {
-    visit(t);
-    return t;
-  });
-}
-function mapTensors(val: Val, change: (t: TensorVal) => Val): Val {
-  switch (val.kind) {
-    case "tensor":
-      return change(val);
-    case "list":
-    case "tuple":
-      return { ...val, items: val.items.map((item) => mapTensors(item, change)) };
-    case "record":
-      return { ...val, fields: new Map([...val.fields].map(([name, field]) => [name, mapTensors(field, change)])) };
-    default:
-      return val;
-  }
 }

@@ -1,7 +1,7 @@
 import type { TypeNode } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
 import type { Span } from "../../dsl/span.ts";
-import { holesOf } from "../../dsl/template.ts";
+import { holesOf, usualLength } from "../../dsl/template.ts";
 import type { HostExpr } from "../plan/host.ts";
 import type { PromptPiece } from "../plan/plan.ts";
 import { fail } from "./failure.ts";
@@ -130,7 +130,6 @@ function valueAs(type: TypeNode, written: string, scope: Scope, wrong: (problem:
 
 /** How old prompt lists write a slot: a letter and as many commas as it has positions but one. */
 const oldSlot = /\bz(?:\s*,)+/;
-const tokens = 77;
 
 /** A prompt with slots as a line writes it: `{face}` where its vectors go. */
 function promptAs(type: NamedType, written: string, wrong: (problem: string) => never): Val {
@@ -153,7 +152,7 @@ function promptAs(type: NamedType, written: string, wrong: (problem: string) => 
     axes: [],
     elements: [elements],
     slots: new Map(slots.map(([name, count]) => [name, { count, words: false }])),
-    length: tokens,
+    length: usualLength,
     span: type.span,
   };
 }

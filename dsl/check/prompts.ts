@@ -2,7 +2,7 @@ import type { CallExpr, GrammarItem, PromptItem } from "../ast.ts";
 import { longer, longestText, wordsIn } from "../longest.ts";
 import { didYouMean, meant } from "../nearest.ts";
 import type { Span } from "../span.ts";
-import { positionsOf, readTemplate, type TemplateBit, templateForms } from "../template.ts";
+import { positionsOf, readTemplate, type TemplateBit, templateForms, usualLength } from "../template.ts";
 import { anySize, constantSize, wholeOf } from "../types/size.ts";
 import {
   type AxisItem,
@@ -29,8 +29,7 @@ import type { Session } from "./session.ts";
 
 // Prompts: which slots a template has, along which axes it runs, and whether it can fit. Slots of the parts are slots of the whole.
 
-/** Tokens of a prompt that says no `length:`, and those that begin and end every one. */
-const usualLength = 77;
+/** Tokens that begin and end every prompt. */
 const marks = 2;
 
 type Part = PromptType | null; // null: a text

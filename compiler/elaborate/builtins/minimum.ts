@@ -93,8 +93,12 @@ function minimum(c: BuiltinCall): ListVal {
     slices: [{ path: place, offset: 0, size, shape: start.value.shape }],
     groups: [{ start: 0, end: size }],
   };
-  const optimizer = elaborateOptimizer(bindOptimizer(by, []), layout, [[]]);
-  session.totalUpdates = before;
+  let optimizer: ReturnType<typeof elaborateOptimizer>;
+  try {
+    optimizer = elaborateOptimizer(bindOptimizer(by, []), layout, [[]]);
+  } finally {
+    session.totalUpdates = before;
+  }
   const uniformsAt = (update: number): [string, Value][] =>
     session.uniforms.map(({ name, dtype, expr }) => [
       name,
