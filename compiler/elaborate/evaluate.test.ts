@@ -1,16 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { elaborateEvaluate } from "./index.ts";
-import { programOf, render } from "./testing.ts";
+import { programOf, promptsAndFaces, render } from "./testing.ts";
 
-const head = `
-prompt hello(who: Text) = "hello {who} {face:2}"
-dataset faces(root: Path) {
-  source folders(root, files: "*.png")
-  order sequential
-  field who:   Int = subject
-  field name:  Text = folder_name
-  field image: f32[c: 3, h: 2, w: 2] = load(file) |> resize_to(2) |> to_range(-1..1)
-}
+const head = `${promptsAndFaces(2)}
 module Net() {
   param weight: f32[f: 4, c: 3] = draw(normal, [f: 4, c: 3])
   forward(x: real[...b, c: 3]) -> real[...b, f: 4] { return dot(x, weight, over: c) |> order([...b, f]) }

@@ -42,6 +42,17 @@ export function render(program: Program, diagnostics: readonly Diagnostic[]): st
   return renderDiagnostics(diagnostics, (id) => program.files.get(id)?.text);
 }
 
+/** A prompt with a slot, and a data set of faces of `side` pixels. */
+export const promptsAndFaces = (side: number): string => `
+prompt hello(who: Text) = "hello {who} {face:2}"
+dataset faces(root: Path) {
+  source folders(root, files: "*.png")
+  order sequential
+  field who:   Int = subject
+  field name:  Text = folder_name
+  field image: f32[c: 3, h: ${side}, w: ${side}] = load(file) |> resize_to(${side}) |> to_range(-1..1)
+}`;
+
 export const firstStep: HostEnvironment = { seed: 0, microStep: 0, update: 0, progress: 0 };
 
 /** The uniforms of a graph as arrays, at one micro-step. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { compileEvaluate } from "../../compiler/compile.ts";
 import { elaborateEvaluate } from "../../compiler/elaborate/index.ts";
-import { programOf, render } from "../../compiler/elaborate/testing.ts";
+import { programOf, promptsAndFaces, render } from "../../compiler/elaborate/testing.ts";
 import type { Tokenizer } from "../../compiler/plan/prompt.ts";
 import type { Batch } from "../../runtime/dataset/loader.ts";
 import { type OpenedDevice, openDevice } from "../../runtime/device/openDevice.ts";
@@ -12,15 +12,7 @@ import { wordTokenizer } from "./words.testing.ts";
 
 // An evaluation whose graph depends on texts of its data set: where a slot begins depends on the words before it.
 
-const text = `
-prompt hello(who: Text) = "hello {who} {face:2}"
-dataset faces(root: Path) {
-  source folders(root, files: "*.png")
-  order sequential
-  field who:   Int = subject
-  field name:  Text = folder_name
-  field image: f32[c: 3, h: 1, w: 1] = load(file) |> resize_to(1) |> to_range(-1..1)
-}
+const text = `${promptsAndFaces(1)}
 module Net() {
   param weight: f32[c: 3] = [1, 2, 3]
   forward(x: real[...b, c: 3]) -> real[...b, c: 3] { return x * weight }
