@@ -77,6 +77,17 @@ describe("evaluate blocks", () => {
       { name: "net", module: "Net", mode: "frozen", from: "a.safetensors", keys: [{ key: "net.weight", file: "w", shape: [4, 3] }] },
     ]);
   });
+  test("a report names measures and the one file that they are written to", () => {
+    const reported = (report: string) => elaborated(`measure auc: verification(y, face.who) when false\n  ${report}`);
+    const measured = "measure level: mean(y, over: f)\n  ";
+    expect(reported(`${measured}report auc, level by metric to "a.json"`).program!.report).toBe("a.json");
+    expect(reported(measured).program!.report).toBeNull();
+    expect(reported(`${measured}report acu by metric to "a.json"`).error).toContain("did you mean `auc`?");
+    expect(reported(`${measured}report auc by who to "a.json"`).error).toContain("by anything but `metric` is not available");
+    expect(reported(`${measured}report auc by metric to "a.csv"`).error).toContain('"a.csv" does not end in json');
+    const twice = 'report auc by metric to "a.json"\n  report auc by metric to "b.json"';
+    expect(reported(`${measured}${twice}`).error).toContain("a second `report`");
+  });
   test("what an evaluation does not do is said where it stands", () => {
     for (const around of [(s: string) => s, (s: string) => `for k in 1..3 { ${s} }`]) {
       expect(elaborated(around("log { y: mean(y) }")).error).toContain("`log` in an `evaluate` block is not available");

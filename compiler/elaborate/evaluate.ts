@@ -1,6 +1,8 @@
 import type { EvaluateItem, EvaluateMember, Expr, MeasureStmt } from "../../dsl/ast.ts";
 import type { Resolution } from "../../dsl/names.ts";
+import { nearest } from "../../dsl/nearest.ts";
 import type { Program } from "../../dsl/program.ts";
+import { walk } from "../../dsl/walk.ts";
 import type { GraphResult, Value } from "../ir/value.ts";
 import type { PlanMeasureArg } from "../plan/plan.ts";
 import { matchArguments } from "./arguments.ts";
@@ -54,7 +56,6 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
   });
   const collected: GraphResult[] = [];
   const measures: EvaluateProgram["measures"][number][] = [];
-  let report: string | null = null;
   session.takesPrompts = true;
   session.measure = (member, inner) => {
     if (member.when !== null && !compileCondition(member.when, inner)) return;
@@ -70,9 +71,7 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
         case "model":
         case "seedMember":
         case "dataMember":
-          break;
         case "report":
-          report = member.to.value;
           break;
         case "measure":
         case "for":
@@ -107,10 +106,31 @@ function evaluateProgram(program: Program, session: Session, name: string, overr
     graph: { name, results: collected },
     uniforms: session.uniforms,
     measures,
-    report,
+    report: reportPath(item),
     prompts: session.prompts.all,
     precision: precisionOf([], program.files.get(program.entry)!.ast.items, read.precision),
   };
+}
+
+/** `report auc by metric to "held_out.json"`: where the measures are written. */
+function reportPath(item: EvaluateItem): string | null {
+  const [report, second] = item.members.filter((m) => m.kind === "report");
+  if (report === undefined) return null;
+  if (second) unsupported("a second `report` over a data set", second.span);
+  const measured: string[] = [];
+  walk(item, (node) => {
+    if (node.kind === "measure") measured.push((node as MeasureStmt).name.name);
+    return undefined;
+  });
+  for (const { name, span } of report.names) {
+    if (measured.includes(name)) continue;
+    const near = nearest(name, measured);
+    fail("name/unknown", span, { name }, { help: near ? `did you mean \`${near}\`?` : "a report over a data set names its measures" });
+  }
+  const { by, to } = report;
+  if (by.kind !== "name" || by.name !== "metric") unsupported("a `report` over a data set by anything but `metric`", by.span);
+  if (!to.value.endsWith(".json")) fail("elaborate/bad-setting", to.span, { key: "report", problem: `"${to.value}" does not end in json` });
+  return to.value;
 }
 
 function isBatch(member: EvaluateMember): boolean {
