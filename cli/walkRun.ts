@@ -12,6 +12,7 @@ import {
 import { TooLarge } from "../compiler/memory/windows.ts";
 import type { Tokenizer } from "../compiler/plan/prompt.ts";
 import type { Diagnostic } from "../dsl/diagnostic.ts";
+import { numberedPath } from "../dsl/template.ts";
 import type { Checked } from "../runtime/checkpoint/files.ts";
 import type { OpenedDevice } from "../runtime/device/openDevice.ts";
 import { RuntimeFailure } from "../runtime/execute/failure.ts";
@@ -197,8 +198,7 @@ class WalkDriver {
     for (const one of picturesOf({ shape: picture.shape, data: picture.data as Float32Array })) {
       const number = this.#numbers.get(file) ?? 0;
       this.#numbers.set(file, number + 1);
-      const name = file.replace(/\{i(?::0(\d+))?\}/g, (_, width: string | undefined) => String(number).padStart(Number(width ?? 1), "0"));
-      need(await writePicture(one, path.join(this.#options.folder, name)));
+      need(await writePicture(one, path.join(this.#options.folder, numberedPath(file, number))));
       this.#written++;
     }
   }

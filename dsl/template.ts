@@ -57,3 +57,15 @@ export function holesOf(text: string): readonly Hole[] {
     width: match[2] === undefined ? null : Number(match[2]),
   }));
 }
+
+/** The places `{i}`, `{i:05}` of a path that count what is written under it. */
+export function countersOf(text: string): readonly Hole[] {
+  return holesOf(text).filter(({ path }) => path.length === 1 && path[0] === "i");
+}
+/** The path with the counters filled in. */
+export function numberedPath(text: string, number: number): string {
+  return countersOf(text).reduceRight(
+    (path, { start, end, width }) => `${path.slice(0, start)}${String(number).padStart(width ?? 1, "0")}${path.slice(end)}`,
+    text,
+  );
+}

@@ -1,6 +1,6 @@
 import type { EvaluateItem, EvaluateMember, Expr, ForStmt, MeasureStmt, ReportMember, Stmt, WriteStmt } from "../../dsl/ast.ts";
 import { nearest } from "../../dsl/nearest.ts";
-import { holesOf } from "../../dsl/template.ts";
+import { countersOf } from "../../dsl/template.ts";
 import { graphValues } from "../ir/walk.ts";
 import { reportKinds, statisticNames } from "../plan/statistics.ts";
 import { castTo } from "./arithmetic.ts";
@@ -258,8 +258,7 @@ export class BlockWalk {
     const { walk } = this;
     const value = yield* this.#value(expr, scope, "write");
     const pictures = picturesIn(value, expr.span);
-    const numbered = holesOf(path.value).some((hole) => hole.path.length === 1 && hole.path[0] === "i");
-    if (pictures.some((one) => one.several) && !numbered)
+    if (pictures.some((one) => one.several) && countersOf(path.value).length === 0)
       fail("elaborate/bad-setting", path.span, { key: "write", problem: "several pictures need a number in their path: `{i:05}`" });
     const file = String(walk.value(toHost(filledText(path.value, path.span, scope, ["i"]))));
     const made = yield* walk.force(
@@ -271,8 +270,8 @@ export class BlockWalk {
   }
 }
 
-const statementKinds: ReadonlySet<string> = new Set(["model", "seedMember", "dataMember", "report"]);
-const isStatement = (member: EvaluateMember): member is Stmt => !statementKinds.has(member.kind);
+const settingKinds: ReadonlySet<string> = new Set(["model", "seedMember", "dataMember", "report"]);
+const isStatement = (member: EvaluateMember): member is Stmt => !settingKinds.has(member.kind);
 
 function firstName(expr: Expr): string | undefined {
   if (expr.kind === "name") return expr.name;

@@ -68,7 +68,7 @@ export class LoopBody {
   }
 }
 
-/** An item inside of another expression: nobody could say what it is in each run. */
-export function refuseItems(expr: HostExpr): void {
-  if (JSON.stringify(expr).includes('"kind":"perRun"')) throw new NoLoop();
+/** An item inside of something else, an expression or a text: nobody could say what it is in each run. */
+export function refuseItems(value: unknown): void {
+  if (JSON.stringify(value).includes('"kind":"perRun"')) throw new NoLoop();
 }

@@ -1,6 +1,6 @@
 import type { Builder } from "../ir/builder.ts";
 import type { PlanPrompt } from "../plan/plan.ts";
-import { NoLoop } from "./loopBody.ts";
+import { refuseItems } from "./loopBody.ts";
 import { type PromptVal, plainAxis, type TensorVal, tensor } from "./values.ts";
 
 // Prompts become inputs of the graph: tokens and positions that the host makes for each step. Equal prompts are one.
@@ -22,9 +22,9 @@ export class Prompts {
   #of(prompt: PromptVal): PlanPrompt {
     let text = this.#textOf.get(prompt.elements);
     if (text === undefined) {
-      text = JSON.stringify(prompt.elements);
       // Tokens are made once for a step, so texts are the same in all runs of a loop.
-      if (text.includes('"kind":"perRun"')) throw new NoLoop();
+      refuseItems(prompt.elements);
+      text = JSON.stringify(prompt.elements);
       this.#textOf.set(prompt.elements, text);
     }
     const shape = prompt.axes.map((a) => a.size!);

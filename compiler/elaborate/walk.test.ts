@@ -162,6 +162,8 @@ describe("evaluations without a data set", () => {
   });
   test("what a walk does not do is said where it stands", () => {
     expect(walked('measure one: mean(align_face(load("a.png"), 112, largest: "nose"))').error).toContain("`area` is needed");
+    const numbered = 'for line in lines("a.txt", as: Line) { write load(line.long) to "{line.repeat:03}.png" }';
+    expect(walked(numbered).error).toContain("this is `{line.repeat:03}`, but `{name}`");
     expect(walked("return 3\n  measure one: 1").error).toContain("`return` in an `evaluate` block is not available");
     expect(walked('tap y = mean(load("a.png"))\n  measure one: 1').error).toContain("`tap` in an `evaluate` block is not available");
   });

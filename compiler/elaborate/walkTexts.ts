@@ -19,6 +19,11 @@ export function filledText(written: string, span: Span, scope: Scope, kept: read
   for (const hole of holesOf(written)) {
     const [name] = hole.path as [string, ...string[]];
     if (kept.includes(name)) continue;
+    if (hole.width !== null)
+      fail("type/mismatch", span, {
+        found: `\`${written.slice(hole.start, hole.end)}\``,
+        expected: "`{name}`: only `{i:05}` is filled up",
+      });
     parts.push(hostConstant(written.slice(from, hole.start)), textOf(hole.path, span, scope));
     from = hole.end;
   }
