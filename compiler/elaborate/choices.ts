@@ -7,7 +7,7 @@ import { constantOf, hostConstant, hostKey, mapHost } from "./hostExpr.ts";
 // Alternatives: where a compile value is needed and a host value of finite domain stands, the step is elaborated once per value. A run
 // replays the step from its beginning with the choices made so far; the first choice beyond them takes its first value and queues the others.
 
-export const mostAlternatives = 32;
+const mostAlternatives = 32;
 
 interface Choice {
   readonly expr: HostExpr;
@@ -15,7 +15,7 @@ interface Choice {
 }
 
 /** The values that a draw or a Bool can take; null if there is no short list of them. */
-export function domainOf(expr: HostExpr): readonly HostValue[] | null {
+function domainOf(expr: HostExpr): readonly HostValue[] | null {
   if (expr.kind === "any" || expr.kind === "held") return [true, false];
   if (expr.kind === "taken" && expr.present) return [true, false];
   if (expr.kind === "field" && expr.type === "bool") return [true, false];

@@ -38,6 +38,16 @@ export function withCaller<T>(span: Span, label: string, fn: () => T): T {
   }
 }
 
+/** Runs `fn` where nothing could go on without its value, so that no `require` may end it. */
+export function unended<T>(span: Span, fn: () => T): T {
+  try {
+    return fn();
+  } catch (error) {
+    if (error instanceof PathEnd) return unsupported("a `require` that ends what must be there", span);
+    throw error;
+  }
+}
+
 /** The value of `fn`, or the message that stopped it. */
 export function attempt<T>(
   fn: () => T,

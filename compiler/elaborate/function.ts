@@ -39,7 +39,7 @@ export interface FunctionOptions {
 }
 
 /** A plain value as a value of the language. */
-export function plainValue(value: PlainValue): Val {
+function plainValue(value: PlainValue): Val {
   if (value === null) return none;
   if (typeof value === "number") return number(value);
   if (typeof value === "boolean") return bool(value);

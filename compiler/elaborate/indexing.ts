@@ -99,7 +99,7 @@ function bounds(range: RangeVal, length: number, span: Span, scope: Scope): { re
 }
 
 /** One axis of a tensor by a number, a range, a list of numbers or an index tensor. */
-export function indexAxis(scope: Scope, x: TensorVal, axis: string, index: Val, span: Span): Val {
+function indexAxis(scope: Scope, x: TensorVal, axis: string, index: Val, span: Span): Val {
   const { session } = scope;
   const { builder } = session;
   const at = axisIndex(x, axis, span);

@@ -218,7 +218,7 @@ function leafValue(instance: Instance, decl: LeafDecl): Val {
 }
 
 /** The parameter or state of a declaration; null if its `when` says no. Made once, when its sizes are known. */
-export function leafEntry(instance: Instance, decl: LeafDecl): LeafEntry | null {
+function leafEntry(instance: Instance, decl: LeafDecl): LeafEntry | null {
   const name = decl.name.name;
   const known = instance.leaves.get(name);
   if (known !== undefined) return known;

@@ -6,8 +6,8 @@ import { type PromptVal, plainAxis, type TensorVal, tensor } from "./values.ts";
 // Prompts become inputs of the graph: tokens and positions that the host makes for each step. Equal prompts are one.
 
 /** The axis along which tokens are counted, and the one along which a slot's positions are. */
-export const tokenAxis = "tokens";
-export const slotAxis = "slot";
+const tokenAxis = "tokens";
+const slotAxis = "slot";
 
 /** The prompts of one elaboration, by content. */
 export class Prompts {

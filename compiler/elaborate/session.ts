@@ -195,7 +195,7 @@ export class Session {
   }
 }
 
-export function freshEffects(): Effects {
+function freshEffects(): Effects {
   return {
     cells: new Map(),
     updated: new Set(),

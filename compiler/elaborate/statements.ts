@@ -200,7 +200,7 @@ function loggedParts(name: string, value: Val, scope: Scope): readonly (readonly
 }
 
 /** A value that is one real number on the device. */
-export function scalarReal(value: Val, span: Span, scope: Scope, what: string): TensorVal {
+function scalarReal(value: Val, span: Span, scope: Scope, what: string): TensorVal {
   if (!isNumeric(value)) fail("type/mismatch", span, { found: describe(value), expected: "a number" });
   const made = scope.session.at(span, () => toTensor(scope.session, value, "f32"));
   if (made.axes.length > 0) fail("shape/not-scalar", span, { what, found: describeTensor(made) });

@@ -53,6 +53,13 @@ test("a starting value knows no step, so no prompt either", () => {
   );
 });
 const simple = head + step("minimize mean(net(face.grey) ** 2)") + train();
+test("a requirement cannot end what every run has", () => {
+  const least = "fn least(n: Int) -> Real {\n  require n > 5\n  return 1.0 * n\n}\n";
+  const preview = simple.replace("each step: fit", "each step: fit\n  preview every 5: expand(least(2), [c: 3, h: 2, w: 2])");
+  const mix = simple.replace("each step: fit", "each step: [least(2)] fit");
+  for (const text of [preview, mix]) expect(wrong(least + text)).toContain("a `require` that ends what must be there is not available");
+  expect(wrong(least + preview.replace("least(2)", "least(6)"))).toBe("");
+});
 
 describe("a train block", () => {
   test("leaves, groups, arenas, data and uniforms", () => {

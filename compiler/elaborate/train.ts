@@ -9,7 +9,7 @@ import { openTrain } from "./blocks.ts";
 import { call, readArgs, valueArg } from "./calls.ts";
 import { datasetSpec } from "./datasets.ts";
 import { evaluate } from "./expressions.ts";
-import { attempt, Failure, fail } from "./failure.ts";
+import { attempt, Failure, fail, unended } from "./failure.ts";
 import { findItem } from "./files.ts";
 import { hostNumber, toHost } from "./hostExpr.ts";
 import { collectLeaves, layOutArena, pathMatches, reachedParams } from "./leaves.ts";
@@ -66,7 +66,7 @@ function trainProgram(program: Program, session: Session, name: string, override
   if (session.errors.length > 0) throw new Failure(session.errors[0]!);
   requireSaved(settings, session);
   const preview = previewOf(settings, scope, name);
-  const mix = session.inBody("step", [name], () => readMix(mixSetting.mix, scope)).value;
+  const mix = session.inBody("step", [name], () => unended(mixSetting.span, () => readMix(mixSetting.mix, scope))).value;
   const { rules, bound } = readOptimizer(settings, scope, item);
   const grouped = groupPaths(rules, scope);
   const leaves = collectLeaves(session, grouped.groupOf);
@@ -149,7 +149,7 @@ function previewOf(settings: readonly Setting[], scope: Scope, name: string): Tr
   session.isStill = true;
   session.training = false;
   try {
-    const made = session.inBody("step", [name, "preview"], () => evaluate(value, scope)).value;
+    const made = session.inBody("step", [name, "preview"], () => unended(value.span, () => evaluate(value, scope))).value;
     const results = picturesIn(made, value.span).map(({ tensor: t }, i) => ({
       name: `preview.${i}`,
       value: castTo(session, t, "f32").value,
